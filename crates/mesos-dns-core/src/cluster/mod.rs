@@ -1,0 +1,276 @@
+//! What we believe about the cluster: plain values, no JSON and no DNS.
+//!
+//! The rooms before this one ([`mesos`](crate::mesos)) turn bytes into these values; the rooms after
+//! it ([`records`](crate::records)) turn them into names. A [`Cluster`] is cheap to clone: its tables
+//! share what did not change, so the version before and the version after an update can be held side
+//! by side, and what a task used to contribute is computed again from the older one instead of being
+//! stored.
+
+mod apply;
+mod hosts;
+
+use std::{net::IpAddr, sync::Arc};
+
+pub use apply::{Touched, apply};
+pub use hosts::{Host, Hosts};
+
+use crate::table::{Find, Keyed, Table};
+
+/// One version of the cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Cluster {
+    /// Registered agents by id.
+    pub agents: Table<Arc<Agent>>,
+    /// Frameworks that are registered or recovered, by id, whatever their `active` flag.
+    pub frameworks: Table<Arc<Framework>>,
+    /// Tasks that have not ended, by framework id and task id.
+    pub tasks: Table<Arc<Task>>,
+    /// The masters as far as known.
+    pub masters: Arc<Masters>,
+    /// The addresses of every host name met above.
+    pub hosts: Arc<Hosts>,
+}
+
+/// Everything one state document (or one subscription's snapshot) says, decoded.
+///
+/// The values are in the order of the document; ids can repeat there (the later one wins).
+#[derive(Clone, Debug, Default)]
+pub struct Document {
+    /// Version text of the answering master, for example `1.11.0`; empty if absent.
+    pub version: String,
+    /// Address of the answering master itself (`pid`), as `host:port` text.
+    pub pid: Option<String>,
+    /// Address of the leader as the answering master sees it (`leader`), as `host:port` text.
+    pub leader: Option<String>,
+    /// Unix time in seconds at which the answering master was elected; absent before 0.23 and on standbys.
+    pub elected_time: Option<f64>,
+    /// Registered agents.
+    pub agents: Vec<Agent>,
+    /// Ids of agents that the registry knows and that did not come back since the last failover.
+    pub recovered_agents: Vec<Arc<str>>,
+    /// Frameworks, without their tasks.
+    pub frameworks: Vec<Framework>,
+    /// Tasks that have not ended, of all frameworks.
+    pub tasks: Vec<Task>,
+    /// What was left out, by reason.
+    pub skipped: Skipped,
+    /// Whether the document had the members every master writes (`slaves` and `frameworks`).
+    pub complete: bool,
+}
+
+/// Things in a document that could not be used; each cost only itself (robustness S13).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Agents without a usable id.
+    pub agents: u64,
+    /// Agent addresses (`pid`) that are missing or malformed; the agent is kept without address.
+    pub agent_addresses: u64,
+    /// Frameworks without a usable id.
+    pub frameworks: u64,
+    /// Framework addresses (`pid`) that are malformed; `hostname` is used instead.
+    pub framework_addresses: u64,
+    /// Tasks without a usable id, or whose members have the wrong shape.
+    pub tasks: u64,
+    /// Items of `resources.ports` that are no range.
+    pub port_ranges: u64,
+    /// Task addresses that are no IP literal.
+    pub task_addresses: u64,
+}
+
+/// A Mesos agent (`slave` in the old JSON).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// Agent id, for example `6e8f1c1a-7d0b-4f0a-S12`.
+    pub id: Arc<str>,
+    /// What the agent calls itself; not guaranteed to resolve.
+    pub hostname: Arc<str>,
+    /// Host and port of its `pid`; `None` if that was missing or malformed.
+    pub address: Option<Endpoint>,
+}
+
+/// A framework, without its tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Framework {
+    /// Framework id; survives master failovers.
+    pub id: Arc<str>,
+    /// Name as the framework gave it: free text, may be empty, not unique.
+    pub name: Arc<str>,
+    /// Host of its `pid`, else its `hostname`; `None` if it has neither.
+    pub host: Option<Host>,
+    /// Port of its `pid`; `None` without one (schedulers on the HTTP API).
+    pub port: Option<u16>,
+}
+
+/// A host and a port, as in `slave(1)@10.0.1.10:5051`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// An address, or a name still to be looked up.
+    pub host: Host,
+    /// TCP port, never 0.
+    pub port: u16,
+}
+
+/// A task that has not ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// Task id, unique only within its framework.
+    pub id: Box<str>,
+    /// Task name: free text, may be empty.
+    pub name: Arc<str>,
+    /// The framework it belongs to.
+    pub framework_id: Arc<str>,
+    /// The agent it runs on.
+    pub agent_id: Arc<str>,
+    /// Latest state known to the master (`task.state`, not that of a status).
+    pub state: TaskState,
+    /// Last health result; `None` means unknown, not unhealthy.
+    pub healthy: Option<bool>,
+    /// `resources.ports`, in document order, not expanded.
+    pub ports: Box<[PortRange]>,
+    /// Addresses by source, of the newest running status, in document order.
+    pub addresses: Box<[TaskAddress]>,
+    /// `discovery`, if it has a name.
+    pub discovery: Option<Box<Discovery>>,
+}
+
+/// States a living task can be in. Terminal states have no value here: such tasks are not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskState {
+    /// `TASK_KILLING`: being killed, the process may still serve.
+    Killing,
+    /// Any name we do not know: not running, not ended.
+    Other,
+    /// `TASK_RUNNING`: the only state that has records.
+    Running,
+    /// `TASK_STAGING`.
+    Staging,
+    /// `TASK_STARTING`.
+    Starting,
+    /// `TASK_UNREACHABLE`: the agent is partitioned away.
+    Unreachable,
+}
+
+/// Ports `first` to `last`, both included, as Mesos wrote them: possibly 0, possibly huge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortRange {
+    /// Lowest port.
+    pub first: u32,
+    /// Highest port; below `first` the range is empty.
+    pub last: u32,
+}
+
+/// One address of a task and where it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskAddress {
+    /// The place in the status.
+    pub source: AddressSource,
+    /// IPv4-mapped IPv6 addresses are already turned into IPv4.
+    pub address: IpAddr,
+}
+
+/// Places a task's address can come from: the values of the key `IPSources`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AddressSource {
+    /// `docker`: status label `Docker.NetworkSettings.IPAddress`.
+    Docker,
+    /// `host`: the address of the agent; never stored in a [`TaskAddress`].
+    Host,
+    /// `mesos`: status label `MesosContainerizer.NetworkSettings.IPAddress`.
+    Mesos,
+    /// `netinfo`: `container_status.network_infos`.
+    NetInfo,
+}
+
+/// `DiscoveryInfo` with a non-empty name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discovery {
+    /// Service name, raw.
+    pub name: Arc<str>,
+    /// `ports.ports`, in document order.
+    pub ports: Box<[DiscoveryPort]>,
+}
+
+/// One port of `DiscoveryInfo`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiscoveryPort {
+    /// As written; wild frameworks write 0 and numbers beyond 65535. A missing number is 0.
+    pub number: i64,
+    /// Port name, raw; empty if absent.
+    pub name: Arc<str>,
+    /// Usually `tcp` or `udp`, free text; empty if absent.
+    pub protocol: Arc<str>,
+}
+
+/// The masters, as the infrastructure records show them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Masters {
+    /// The leader as its own state document names it (the part after the `@`), for example `10.0.0.1:5050`.
+    pub leader: Option<Arc<str>>,
+    /// The masters list in effect (behaviour spec section 2), `host:port` each, leader first in ZooKeeper
+    /// mode; may hold an empty first entry while the leader is unknown.
+    pub listed: Vec<Arc<str>>,
+}
+
+/// Finds agents and frameworks by their id.
+impl Find<Arc<Agent>> for &str {
+    fn is(&self, entry: &Arc<Agent>) -> bool {
+        *entry.id == **self
+    }
+}
+
+impl Find<Arc<Framework>> for &str {
+    fn is(&self, entry: &Arc<Framework>) -> bool {
+        *entry.id == **self
+    }
+}
+
+/// Finds tasks by framework id and task id: the latter alone is not unique.
+impl Find<Arc<Task>> for (&str, &str) {
+    fn is(&self, entry: &Arc<Task>) -> bool {
+        *entry.framework_id == *self.0 && *entry.id == *self.1
+    }
+}
+
+impl Keyed for Arc<Agent> {
+    type Key<'a> = &'a str;
+
+    fn key(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Keyed for Arc<Framework> {
+    type Key<'a> = &'a str;
+
+    fn key(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Keyed for Arc<Task> {
+    type Key<'a> = (&'a str, &'a str);
+
+    fn key(&self) -> (&str, &str) {
+        (&self.framework_id, &self.id)
+    }
+}
+
+impl Masters {
+    /// The hosts named here: those of the leader and of all listed masters, as far as they can be told apart
+    /// from their port.
+    pub fn hosts(&self) -> impl Iterator<Item = Host> {
+        self.leader
+            .iter()
+            .chain(&self.listed)
+            .filter_map(|text| split_host_port(text))
+            .map(|(host, _)| Host::new(host))
+    }
+}
+
+/// Splits `host:port` or `[v6]:port`; `None` where there is no colon or a bracket is left open.
+pub fn split_host_port(text: &str) -> Option<(&str, &str)> {
+    match text.strip_prefix('[') {
+        Some(rest) => rest.split_once("]:"),
+        None => text.rsplit_once(':').filter(|(host, _)| !host.contains(':')),
+    }
+}

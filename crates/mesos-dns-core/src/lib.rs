@@ -1,0 +1,35 @@
+//! Decides: from what Mesos says to what DNS answers.
+//!
+//! ```text
+//!     watch -- master: state document or event stream    dns, http
+//!        | bytes                                            v
+//!  mesos::decode > cluster > records::contribution > zone::compile > publish > answer::decide > Send
+//!     (bytes to     (plain     (pure, per task)   (counted, then  (one          |
+//!      values)       values)                       compiled)       swap)        +-> forward > upstream
+//! ```
+//!
+//! Nothing in here has a socket, a clock, a file, a thread or a random source; time, random numbers and
+//! looked-up addresses are arguments. The rooms, in the order in which data passes them:
+//!
+//! - [`config`]: what the operator asked for: the JSON file, its defaults, its rules.
+//! - [`watch`]: whom to ask, when, after which failure.
+//! - [`mesos`]: what the master and ZooKeeper say, from bytes to values.
+//! - [`cluster`]: what we believe: agents, frameworks, tasks; and what an update touches.
+//! - [`records`]: which names a task has: a pure function.
+//! - [`zone`]: the counted union of all contributions, and its immutable versions.
+//! - [`answer`]: what to do with one query.
+//! - [`forward`]: whom to ask for names that are not ours.
+//! - [`views`]: the bodies of the HTTP API.
+//! - [`wire`] and [`table`]: names on the wire, and tables whose versions share what did not change.
+
+pub mod answer;
+pub mod cluster;
+pub mod config;
+pub mod forward;
+pub mod mesos;
+pub mod records;
+pub mod table;
+pub mod views;
+pub mod watch;
+pub mod wire;
+pub mod zone;

@@ -1,0 +1,22 @@
+//! Does: the daemon. Sockets, clocks, files and threads around what `mesos-dns-core` decides.
+//!
+//! A room here is named like the core room it drives, or by its protocol:
+//!
+//! - [`args`]: the command line. [`check`]: the offline check of a configuration.
+//! - [`daemon`]: all the wiring; the only file that knows every part.
+//! - [`watch`]: ZooKeeper, the masters, host names.
+//! - [`publish`]: one writer, many readers.
+//! - [`dns`], [`forward`], [`http`]: what clients reach.
+//! - [`metrics`], [`logging`], [`system`]: counters; log set-up; signals and the service manager.
+
+pub mod args;
+pub mod check;
+pub mod daemon;
+pub mod dns;
+pub mod forward;
+pub mod http;
+pub mod logging;
+pub mod metrics;
+pub mod publish;
+pub mod system;
+pub mod watch;
