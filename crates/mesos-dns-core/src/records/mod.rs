@@ -1,1 +1,144 @@
-//! From one task to its names.
+//! From the cluster to its names.
+//!
+//! [`contribution`] lists the records that one task adds to the Mesos domain, given its framework,
+//! its agent and the naming [`Policy`]; [`infrastructure`] lists those of masters, agents, frameworks
+//! and of this server. Both are pure: the same input gives the same records in the same order, so
+//! what a task used to contribute can be taken back without being stored, and two servers that watch
+//! one master agree. Host names were turned into addresses by the caller: a look-up in here would
+//! make an update slow, and its result unrepeatable.
+//!
+//! Why per task and not per cluster: an event touches one task, and the cost of an update must not
+//! depend on the other hundred thousand. [`zone`](crate::zone) counts how many contribute each record.
+
+mod address;
+mod infrastructure;
+mod label;
+mod owner;
+mod task;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+pub use infrastructure::{agent, framework, masters, server};
+pub use label::{Rules, agent_suffix, fragment, label, task_hash};
+pub use owner::Owner;
+pub(crate) use owner::plain_text;
+pub use task::contribution;
+
+use crate::{cluster::AddressSource, wire::Name};
+
+/// How names are made, as configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The served domain as text, lower-case, without the trailing dot (`domain`).
+    pub domain: String,
+    /// The served domain.
+    pub apex: Name,
+    /// How name parts become labels (`enforceRFC952`).
+    pub rules: Rules,
+    /// Where task addresses are taken from, best first (`IPSources`).
+    pub sources: Vec<AddressSource>,
+    /// Name of this server (`SOAMname`), with the trailing dot, case as configured.
+    pub server_name: String,
+    /// Addresses of this server (`listener`, or those of the machine).
+    pub server_addresses: Vec<IpAddr>,
+}
+
+/// One record: an owner name and what it holds. All records share one TTL, and SRV records one weight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where it stands.
+    pub owner: Owner,
+    /// What it says.
+    pub data: Data,
+}
+
+/// The data of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// An IPv4 address (RFC 1035 section 3.4.1).
+    A(Ipv4Addr),
+    /// An IPv6 address (RFC 3596).
+    Aaaa(Ipv6Addr),
+    /// A service instance (RFC 2782); priority is always 0.
+    Srv {
+        /// Never 0.
+        port: u16,
+        /// The host the service runs on.
+        target: Owner,
+    },
+    /// Nothing: the name exists, but its addresses are not known (an agent whose host name does not
+    /// resolve). Gives NODATA instead of NXDOMAIN.
+    Unknown,
+}
+
+/// Records that were not made, by reason. Shown in the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Withheld {
+    /// The owner would be, or lie under, a name that is ours (ruling "special names").
+    pub special: u32,
+    /// The port cannot exist.
+    pub ports: u32,
+    /// Made, but DNS cannot carry it: only the v1 API shows it.
+    pub unencodable: u32,
+}
+
+/// Most ports of one task that are published; a framework that takes more is not offering them as
+/// services, and each port costs up to eight records.
+pub const TASK_PORTS_MAX: usize = 1024;
+
+impl From<IpAddr> for Data {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::A(address),
+            IpAddr::V6(address) => Self::Aaaa(address),
+        }
+    }
+}
+
+impl Record {
+    /// The record with this owner and data.
+    pub fn new(owner: &Owner, data: impl Into<Data>) -> Self {
+        Self { owner: owner.clone(), data: data.into() }
+    }
+
+    /// The owner as the v1 API spells it.
+    pub fn listed_name(&self) -> String {
+        self.owner.to_text()
+    }
+
+    /// The data as the v1 API spells it; empty for [`Data::Unknown`], which it does not show.
+    pub fn listed_value(&self) -> String {
+        match &self.data {
+            Data::A(address) => address.to_string(),
+            Data::Aaaa(address) => address.to_string(),
+            Data::Srv { port, target } => format!("{}:{port}", target.to_text()),
+            Data::Unknown => String::new(),
+        }
+    }
+
+    /// The type as text: `A`, `AAAA` or `SRV`; empty for [`Data::Unknown`].
+    pub fn rtype(&self) -> &'static str {
+        match self.data {
+            Data::A(_) => "A",
+            Data::Aaaa(_) => "AAAA",
+            Data::Srv { .. } => "SRV",
+            Data::Unknown => "",
+        }
+    }
+}
+
+impl Withheld {
+    /// Adds what another part withheld.
+    pub fn add(&mut self, other: Self) {
+        self.special = self.special.saturating_add(other.special);
+        self.ports = self.ports.saturating_add(other.ports);
+        self.unencodable = self.unencodable.saturating_add(other.unencodable);
+    }
+
+    /// Takes back what was added before.
+    pub fn subtract(&mut self, other: Self) {
+        self.special = self.special.saturating_sub(other.special);
+        self.ports = self.ports.saturating_sub(other.ports);
+        self.unencodable = self.unencodable.saturating_sub(other.unencodable);
+    }
+}

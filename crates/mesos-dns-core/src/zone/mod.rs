@@ -1,58 +1,254 @@
 //! What we answer from.
+//!
+//! A [`Zone`] is the counted union of all contributions and belongs to its one writer: records are
+//! added and taken back, [`Zone::compile`] folds the changes of a batch in, and [`Zone::snapshot`]
+//! hands out the result as an immutable [`Snapshot`]. Versions share every shard that did not change,
+//! so a change costs what it touches, whatever the size of the zone.
+//!
+//! Answers are kept as sorted sets of data per owner and type, not as rendered bytes: address records
+//! of one answer differ in four or sixteen bytes only, and SRV targets are long and repeat in up to
+//! eight owners, so that rendered answers would be several times larger than the caches that make them
+//! fast. `docs/decisions/0002-compiled-sets.md` has the figures.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+mod listing;
+mod node;
+mod set;
+mod snapshot;
+mod update;
 
-/// One version of a zone, immutable.
-pub struct Snapshot {}
+pub use node::Node;
+pub use set::{A, Aaaa, Srv};
+pub use snapshot::{Listed, ListedName, Serial, Snapshot, Soa};
 
-/// What the v1 API shows under one stored name. The name is spelled as the original spells it, with the
-/// trailing dot; it can hold capitals, empty labels and labels that DNS cannot carry.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listed {
-    /// The stored name.
-    pub name: String,
-    /// A values, sorted.
-    pub a: Vec<Ipv4Addr>,
-    /// AAAA values, sorted.
-    pub aaaa: Vec<Ipv6Addr>,
-    /// SRV values: target as stored (trailing dot) and port, sorted.
-    pub srv: Vec<(String, u16)>,
+use crate::{
+    records::{Data, Record, Withheld},
+    table::{Seed, Table},
+    wire::Name,
+};
+use listing::Entry;
+use node::{Content, Node as ZoneNode, Wire};
+
+/// The writer's side of a zone.
+pub struct Zone {
+    apex: Name,
+    /// Owner that differs from server to server and is left out of the content hash.
+    server: Option<Name>,
+    nodes: Table<ZoneNode>,
+    listing: Table<Entry>,
+    /// Owners that wait for [`Zone::compile`].
+    dirty: Vec<Name>,
+    records: u64,
+    content_hash: u64,
+    is_changed: bool,
+    withheld: Withheld,
 }
 
-impl Snapshot {
-    /// Whether data has ever arrived; before, cluster names are SERVFAIL and the API is 503.
-    pub fn is_loaded(&self) -> bool {
-        false
+impl Zone {
+    /// An empty zone. `server` is this server's own name (`SOAMname`).
+    pub fn new(apex: Name, server: Option<Name>, seed: Seed) -> Self {
+        let mut nodes = Table::new(seed);
+        nodes.insert(ZoneNode::new(apex.clone()));
+        Self {
+            apex,
+            server,
+            nodes,
+            listing: Table::new(seed),
+            dirty: Vec::new(),
+            records: 0,
+            content_hash: 0,
+            is_changed: false,
+            withheld: Withheld::default(),
+        }
     }
 
-    /// The SOA serial.
-    pub fn serial(&self) -> u32 {
-        0
+    /// Adds a contribution.
+    pub fn add(&mut self, record: &Record) {
+        self.change(record, 1);
     }
 
-    /// A number that is equal wherever the same cluster is seen, whatever happened before.
-    pub fn content_hash(&self) -> u64 {
-        0
+    /// Takes back a contribution that was added before.
+    pub fn remove(&mut self, record: &Record) {
+        self.change(record, -1);
     }
 
-    /// What the v1 API shows under this stored name (exact spelling, trailing dot); `None` if nothing.
-    pub fn listed(&self, _name: &str) -> Option<Listed> {
-        None
+    /// Number of records that DNS answers, SOA and NS not counted.
+    pub fn records(&self) -> u64 {
+        self.records
     }
 
-    /// Every name the v1 API shows, in no order. Cheap: no values are copied.
-    pub fn listed_names(&self) -> Vec<ListedName<'_>> {
-        Vec::new()
+    /// What is withheld at present, by reason.
+    pub fn withheld(&self) -> Withheld {
+        self.withheld
+    }
+
+    fn change(&mut self, record: &Record, by: i32) {
+        let target_fits = !matches!(&record.data, Data::Srv { target, .. } if target.name().is_none());
+        let target_spelled = matches!(&record.data, Data::Srv { target, .. } if target.spelling().is_some());
+        let name = record.owner.name().filter(|name| target_fits && name.is_within(&self.apex)).cloned();
+        let is_listed_apart = name.is_none() || record.owner.spelling().is_some() || target_spelled;
+        if is_listed_apart {
+            self.change_listing(record, by);
+        }
+        if let Some(name) = name {
+            self.change_node(&name, &record.data, by, is_listed_apart);
+        }
+    }
+
+    fn change_listing(&mut self, record: &Record, by: i32) {
+        let name = record.owner.to_text();
+        if self.listing.get(name.as_str()).is_none() {
+            self.listing.insert(Entry::new(&name));
+        }
+        if let Some(entry) = self.listing.get_mut(name.as_str()) {
+            entry.change(&record.data, by);
+            self.is_changed = true;
+            if entry.is_empty() {
+                self.listing.remove(name.as_str());
+            }
+        }
+    }
+
+    fn change_node(&mut self, name: &Name, data: &Data, by: i32, is_listed_apart: bool) {
+        if self.nodes.get(Wire(name.as_wire())).is_none() {
+            self.nodes.insert(ZoneNode::new(name.clone()));
+            self.count_child(name);
+        }
+        let counts = self.server.as_ref() != Some(name);
+        let Some(node) = self.nodes.get_mut(Wire(name.as_wire())) else { return };
+        match (&node.content, data) {
+            (Content::Empty, Data::A(address)) if by == 1 && !is_listed_apart => {
+                node.content = Content::OneA(A { address: *address, count: 1 });
+                let hash = hash_one(node, counts);
+                self.moved(hash, true);
+            }
+            (Content::Empty, Data::Aaaa(address)) if by == 1 && !is_listed_apart => {
+                node.content = Content::OneAaaa(Aaaa { address: *address, count: 1 });
+                let hash = hash_one(node, counts);
+                self.moved(hash, true);
+            }
+            _ => {
+                let many = node.many();
+                many.sets.push(data, by);
+                if matches!(data, Data::Unknown) {
+                    many.unknown = many.unknown.saturating_add(by);
+                    self.is_changed = true;
+                }
+                if is_listed_apart {
+                    many.spelled.get_or_insert_default().push(data, by);
+                }
+                if !many.is_dirty {
+                    many.is_dirty = true;
+                    self.dirty.push(name.clone());
+                }
+            }
+        }
+    }
+
+    /// Tells the names above that a new name stands below them, making those that are missing.
+    fn count_child(&mut self, name: &Name) {
+        let mut below = name.as_wire();
+        while below.len() > self.apex.as_wire().len() {
+            let Some(parent) = parent(below) else { return };
+            if let Some(node) = self.nodes.get_mut(Wire(parent)) {
+                node.children = node.children.saturating_add(1);
+                return;
+            }
+            let Ok(parent_name) = Name::from_wire(parent) else { return };
+            let mut node = ZoneNode::new(parent_name);
+            node.children = 1;
+            self.nodes.insert(node);
+            below = parent;
+        }
+    }
+
+    /// Folds the changes made since the last time in. Returns whether any record came or went.
+    pub fn compile(&mut self) -> bool {
+        for name in std::mem::take(&mut self.dirty) {
+            self.seal(&name);
+            self.forget_if_vacant(name.as_wire());
+        }
+        std::mem::take(&mut self.is_changed)
+    }
+
+    fn seal(&mut self, name: &Name) {
+        let counts = self.server.as_ref() != Some(name);
+        let mut moves = Vec::new();
+        let Some(node) = self.nodes.get_mut(Wire(name.as_wire())) else { return };
+        let many = node.many();
+        many.is_dirty = false;
+        many.sets.seal(hash_owner(name), |hash, came| moves.push((if counts { hash } else { 0 }, came)));
+        if let Some(spelled) = &mut many.spelled {
+            spelled.seal(0, |_, _| ());
+            if spelled.is_empty() {
+                many.spelled = None;
+            }
+        }
+        node.shrink();
+        for (hash, came) in moves {
+            self.moved(hash, came);
+        }
+    }
+
+    /// Removes a name that has neither records nor names below it, and then those above it likewise.
+    fn forget_if_vacant(&mut self, name: &[u8]) {
+        let mut name = name;
+        while name.len() > self.apex.as_wire().len()
+            && self.nodes.get(Wire(name)).is_some_and(ZoneNode::is_vacant)
+        {
+            self.nodes.remove(Wire(name));
+            let Some(parent) = parent(name) else { return };
+            if let Some(node) = self.nodes.get_mut(Wire(parent)) {
+                node.children = node.children.saturating_sub(1);
+            }
+            name = parent;
+        }
+    }
+
+    /// Notes that a record came or went.
+    fn moved(&mut self, hash: u64, came: bool) {
+        self.is_changed = true;
+        if came {
+            self.records = self.records.saturating_add(1);
+            self.content_hash = self.content_hash.wrapping_add(hash);
+        } else {
+            self.records = self.records.saturating_sub(1);
+            self.content_hash = self.content_hash.wrapping_sub(hash);
+        }
+    }
+
+    /// The present state as an immutable version. Call [`Zone::compile`] first.
+    pub fn snapshot(&self, soa: std::sync::Arc<Soa>, serial: Serial) -> Snapshot {
+        Snapshot {
+            apex: self.apex.clone(),
+            nodes: self.nodes.clone(),
+            listing: self.listing.clone(),
+            soa,
+            serial,
+            content_hash: self.content_hash,
+            records: self.records,
+            withheld: self.withheld,
+            is_loaded: true,
+        }
     }
 }
 
-/// One name of the v1 API; ask it for its values.
-#[derive(Clone, Copy, Debug)]
-pub struct ListedName<'a>(&'a ());
+/// What follows the first label of a wire name.
+fn parent(name: &[u8]) -> Option<&[u8]> {
+    let step = usize::from(*name.first()?).checked_add(1)?;
+    name.get(step..)
+}
 
-impl ListedName<'_> {
-    /// The stored name with its values.
-    pub fn listed(&self) -> Listed {
-        Listed::default()
+fn hash_owner(name: &Name) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(name.as_wire())
+}
+
+/// The content hash of a node that holds one address; 0 if it does not count.
+fn hash_one(node: &ZoneNode, counts: bool) -> u64 {
+    use set::Item;
+    let owner = hash_owner(node.name());
+    match &node.content {
+        Content::OneA(one) if counts => one.content_hash(owner),
+        Content::OneAaaa(one) if counts => one.content_hash(owner),
+        _ => 0,
     }
 }

@@ -1,0 +1,127 @@
+//! The records of masters, agents, frameworks and of this server, and which names are theirs alone.
+
+use std::{collections::HashSet, net::IpAddr};
+
+use super::{Data, Owner, Policy, Record, Withheld, address, fragment};
+use crate::cluster::{Agent, Framework, Host, Hosts, Masters, split_host_port};
+
+/// The records of a framework: its scheduler's addresses and, where it has a `pid`, its port.
+pub fn framework(
+    framework: &Framework,
+    hosts: &Hosts,
+    policy: &Policy,
+    emit: &mut dyn FnMut(Record),
+) -> Withheld {
+    let mut withheld = Withheld::default();
+    let addresses = framework.host.as_ref().map_or(&[][..], |host| hosts.addresses(host));
+    if addresses.is_empty() {
+        return withheld;
+    }
+    let fragment = fragment(&framework.name, policy.rules);
+    if is_special(&fragment, policy) {
+        withheld.special = 1;
+        return withheld;
+    }
+    let name = Owner::new(&format!("{fragment}.{}.", policy.domain));
+    withheld.unencodable = u32::from(name.name().is_none());
+    for address in addresses {
+        emit(Record::new(&name, *address));
+    }
+    if let Some(port) = framework.port {
+        let service = Owner::new(&format!("_framework._tcp.{fragment}.{}.", policy.domain));
+        emit(Record { owner: service, data: Data::Srv { port, target: name } });
+    }
+    withheld
+}
+
+/// The records of an agent. All agents share two names.
+pub fn agent(agent: &Agent, hosts: &Hosts, policy: &Policy, emit: &mut dyn FnMut(Record)) {
+    let name = Owner::new(&format!("slave.{}.", policy.domain));
+    let addresses = address::of_agent(agent, hosts);
+    for address in addresses {
+        emit(Record::new(&name, *address));
+    }
+    if let Some(endpoint) = agent.address.as_ref().filter(|_| !addresses.is_empty()) {
+        let service = Owner::new(&format!("_slave._tcp.{}.", policy.domain));
+        emit(Record { owner: service, data: Data::Srv { port: endpoint.port, target: name } });
+    }
+}
+
+/// The records of the masters: `leader`, `master`, `master0` and so on.
+///
+/// The numbering follows the list in effect; a master whose address was already seen gets no number of
+/// its own, and a leader that is not in the list gets the last one.
+pub fn masters(masters: &Masters, hosts: &Hosts, policy: &Policy, emit: &mut dyn FnMut(Record)) {
+    let Some((leader, host, port)) = masters.leader.as_deref().and_then(endpoint) else { return };
+    let domain = &policy.domain;
+    let named = |text: &str| Owner::new(&format!("{text}.{domain}."));
+    let mut add = |owner: &Owner, host: &Host| {
+        for address in hosts.addresses(host) {
+            emit(Record::new(owner, *address));
+        }
+    };
+    let (leader_name, master_name) = (named("leader"), named("master"));
+    add(&leader_name, &host);
+    add(&master_name, &host);
+    let mut seen: HashSet<IpAddr> = hosts.addresses(&host).iter().copied().collect();
+    let mut numbered = 0_usize;
+    let mut leader_is_numbered = false;
+    for (text, listed, _) in masters.listed.iter().filter_map(|text| endpoint(text)) {
+        if text == leader {
+            if leader_is_numbered {
+                continue;
+            }
+            leader_is_numbered = true;
+        } else {
+            let new: Vec<IpAddr> =
+                hosts.addresses(&listed).iter().copied().filter(|address| seen.insert(*address)).collect();
+            if new.is_empty() {
+                continue;
+            }
+            add(&master_name, &listed);
+        }
+        add(&named(&format!("master{numbered}")), &listed);
+        numbered = numbered.saturating_add(1);
+    }
+    if !leader_is_numbered {
+        add(&named(&format!("master{numbered}")), &host);
+    }
+    for protocol in ["tcp", "udp"] {
+        let data = Data::Srv { port, target: leader_name.clone() };
+        emit(Record { owner: named(&format!("_leader._{protocol}")), data });
+    }
+}
+
+/// The addresses of this server, under its own name.
+pub fn server(policy: &Policy, emit: &mut dyn FnMut(Record)) {
+    let name = Owner::new(&policy.server_name);
+    for address in &policy.server_addresses {
+        emit(Record::new(&name, *address));
+    }
+}
+
+/// Whether a framework with these labels would stand at, or put its tasks under, a name that is ours.
+///
+/// The label directly below the domain decides: `slave`, `leader`, `master`, `master0` ..., whatever
+/// begins with `_`, `ns` and the label of this server's own name. Such a framework is withheld whole,
+/// because what it put there would be taken for something else.
+pub(super) fn is_special(fragment: &str, policy: &Policy) -> bool {
+    let last = fragment.rsplit('.').next().unwrap_or_default();
+    let numbered =
+        last.strip_prefix("master").is_some_and(|rest| rest.bytes().all(|octet| octet.is_ascii_digit()));
+    let own = policy.server_name.trim_end_matches('.').to_ascii_lowercase();
+    let below = own.strip_suffix(policy.domain.as_str()).and_then(|rest| rest.strip_suffix('.'));
+    let server = below.and_then(|rest| rest.rsplit('.').next());
+    numbered || matches!(last, "leader" | "ns" | "slave") || last.starts_with('_') || server == Some(last)
+}
+
+/// Whether a task's owner name is one that only a framework's own record may have.
+pub(super) fn is_special_owner(owner: &Owner) -> bool {
+    owner.name().and_then(|name| name.labels().next().map(|label| label == b"_framework")).unwrap_or(false)
+}
+
+/// A master's text, host and port; `None` where the text does not split.
+fn endpoint(text: &str) -> Option<(&str, Host, u16)> {
+    let (host, port) = split_host_port(text).filter(|(host, _)| !host.is_empty())?;
+    Some((text, Host::new(host), port.parse().ok()?))
+}

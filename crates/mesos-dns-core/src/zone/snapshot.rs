@@ -1,0 +1,252 @@
+//! One version of a zone, immutable, as readers see it.
+
+use std::{cmp::Ordering, net::Ipv4Addr, net::Ipv6Addr, sync::Arc};
+
+use super::{
+    listing::Entry,
+    node::{Node, Wire},
+};
+use crate::{
+    records::{Data, Owner, Record, Withheld},
+    table::Table,
+    wire::Name,
+};
+
+/// One version of the zone.
+///
+/// A reader keeps it for one query or one whole transfer, so that it never mixes two versions.
+pub struct Snapshot {
+    pub(super) apex: Name,
+    pub(super) nodes: Table<Node>,
+    pub(super) listing: Table<Entry>,
+    pub(super) soa: Arc<Soa>,
+    pub(super) serial: Serial,
+    pub(super) content_hash: u64,
+    pub(super) records: u64,
+    pub(super) withheld: Withheld,
+    pub(super) is_loaded: bool,
+}
+
+/// The SOA serial: Unix time in seconds of the last change of content (RFC 1982 arithmetic applies).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Serial(pub u32);
+
+/// What all versions have in common: the fields of SOA and NS, and what every record carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Soa {
+    /// Primary server (`SOAMname`), also the NS target.
+    pub mname: Name,
+    /// Mailbox of the person responsible (`SOARname`).
+    pub rname: Name,
+    /// Seconds.
+    pub refresh: u32,
+    /// Seconds.
+    pub retry: u32,
+    /// Seconds.
+    pub expire: u32,
+    /// TTL of negative answers in seconds (RFC 2308 section 4).
+    pub minimum: u32,
+    /// TTL of every record in seconds.
+    pub ttl: u32,
+    /// Weight of every SRV record.
+    pub weight: u16,
+}
+
+/// What the v1 API shows under one stored name. The name is spelled as the original spells it, with the
+/// trailing dot; it can hold capitals, empty labels and labels that DNS cannot carry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The stored name.
+    pub name: String,
+    /// A values, sorted.
+    pub a: Vec<Ipv4Addr>,
+    /// AAAA values, sorted.
+    pub aaaa: Vec<Ipv6Addr>,
+    /// SRV values: target as stored (trailing dot) and port, sorted.
+    pub srv: Vec<(String, u16)>,
+}
+
+impl Snapshot {
+    /// The version before any data: cluster names are SERVFAIL and the API is 503.
+    pub fn loading(apex: Name, soa: Arc<Soa>) -> Self {
+        Self {
+            apex,
+            nodes: Table::default(),
+            listing: Table::default(),
+            soa,
+            serial: Serial(0),
+            content_hash: 0,
+            records: 0,
+            withheld: Withheld::default(),
+            is_loaded: false,
+        }
+    }
+
+    /// Whether data has ever arrived.
+    pub fn is_loaded(&self) -> bool {
+        self.is_loaded
+    }
+
+    /// The served domain.
+    pub fn apex(&self) -> &Name {
+        &self.apex
+    }
+
+    /// The fields of SOA and NS.
+    pub fn soa(&self) -> &Soa {
+        &self.soa
+    }
+
+    /// The SOA serial.
+    pub fn serial(&self) -> u32 {
+        self.serial.0
+    }
+
+    /// A number that is equal wherever the same cluster is seen, whatever happened before. Addresses of
+    /// this server itself are not in it.
+    pub fn content_hash(&self) -> u64 {
+        self.content_hash
+    }
+
+    /// Number of records DNS answers, SOA and NS not counted.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Number of names, empty non-terminals included.
+    pub fn names(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// What was withheld, by reason.
+    pub fn withheld(&self) -> Withheld {
+        self.withheld
+    }
+
+    /// What stands at a name, given in lower-case wire form; `None` where no name exists.
+    pub fn find(&self, wire: &[u8]) -> Option<&Node> {
+        self.nodes.get(Wire(wire))
+    }
+
+    /// Every name, in no order.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter()
+    }
+
+    /// How many contribute this record, as the v1 API counts: by spelling.
+    pub fn contributors(&self, record: &Record) -> u32 {
+        let apart = self.listing.get(record.owner.to_text().as_str()).map_or(0, |entry| entry.count(record));
+        let target_spelled = matches!(&record.data, Data::Srv { target, .. } if target.spelling().is_some());
+        let plain = match record.owner.name() {
+            Some(name) if record.owner.spelling().is_none() && !target_spelled => self
+                .find(name.as_wire())
+                .map_or(0, |node| node.count(&record.data).saturating_sub(node.count_spelled(&record.data))),
+            _ => 0,
+        };
+        u32::try_from(apart.saturating_add(plain)).unwrap_or(0)
+    }
+
+    /// What the v1 API shows under this stored name (exact spelling, trailing dot); `None` if nothing.
+    pub fn listed(&self, name: &str) -> Option<Listed> {
+        let owner = Owner::new(name);
+        let node =
+            owner.name().filter(|_| owner.spelling().is_none()).and_then(|wire| self.find(wire.as_wire()));
+        let entry = self.listing.get(name);
+        let listed = ListedName { node, entry }.listed();
+        (!listed.is_empty()).then_some(listed)
+    }
+
+    /// Every name the v1 API shows, sorted by its text. No values are copied.
+    pub fn listed_names(&self) -> Vec<ListedName<'_>> {
+        let nodes = self.nodes.iter().filter(|node| shows_something(node)).map(|node| {
+            let entry = if self.listing.is_empty() {
+                None
+            } else {
+                self.listing.get(crate::records::plain_text(node.name()).as_str())
+            };
+            ListedName { node: Some(node), entry }
+        });
+        let apart = self.listing.iter().filter(|entry| {
+            let owner = Owner::new(&entry.name);
+            let plain = owner.name().filter(|_| owner.spelling().is_none());
+            !plain.and_then(|name| self.find(name.as_wire())).is_some_and(shows_something)
+        });
+        let mut names: Vec<_> =
+            nodes.chain(apart.map(|entry| ListedName { node: None, entry: Some(entry) })).collect();
+        names.sort_unstable_by(ListedName::compare);
+        names
+    }
+}
+
+/// Whether the v1 API shows a record of this node under its plain name.
+fn shows_something(node: &Node) -> bool {
+    let has_records = !(node.a().is_empty() && node.aaaa().is_empty() && node.srv().is_empty());
+    has_records && (!node.is_spelled() || !ListedName { node: Some(node), entry: None }.listed().is_empty())
+}
+
+/// One name of the v1 API; ask it for its values.
+#[derive(Clone, Copy)]
+pub struct ListedName<'a> {
+    node: Option<&'a Node>,
+    entry: Option<&'a Entry>,
+}
+
+impl ListedName<'_> {
+    /// The stored name with its values.
+    pub fn listed(&self) -> Listed {
+        let mut listed = Listed::default();
+        if let Some(node) = self.node {
+            listed.name = crate::records::plain_text(node.name());
+            let shows = |data: Data| !node.is_spelled() || node.count(&data) > node.count_spelled(&data);
+            listed.a =
+                node.a().iter().map(|item| item.address).filter(|address| shows(Data::A(*address))).collect();
+            listed.aaaa = node
+                .aaaa()
+                .iter()
+                .map(|item| item.address)
+                .filter(|address| shows(Data::Aaaa(*address)))
+                .collect();
+            listed.srv = node
+                .srv()
+                .iter()
+                .map(|item| (Owner::from(item.target.clone()), item.port))
+                .filter(|(target, port)| shows(Data::Srv { port: *port, target: target.clone() }))
+                .map(|(target, port)| (target.to_text(), port))
+                .collect();
+        }
+        if let Some(entry) = self.entry {
+            listed.name = entry.name.to_string();
+            listed.a.extend(entry.a.keys());
+            listed.aaaa.extend(entry.aaaa.keys());
+            listed.srv.extend(entry.srv.keys().cloned());
+        }
+        listed.a.sort_unstable();
+        listed.a.dedup();
+        listed.aaaa.sort_unstable();
+        listed.aaaa.dedup();
+        listed.srv.sort_unstable();
+        listed.srv.dedup();
+        listed
+    }
+
+    /// Orders by the text of the names.
+    fn compare(&self, other: &Self) -> Ordering {
+        self.text_octets().cmp(other.text_octets())
+    }
+
+    /// The octets of the name as text, without making the text.
+    fn text_octets(&self) -> impl Iterator<Item = u8> {
+        let plain = self.node.filter(|_| self.entry.is_none()).map(Node::name);
+        let labels =
+            plain.into_iter().flat_map(Name::labels).flat_map(|label| label.iter().copied().chain([b'.']));
+        let spelled = self.entry.map_or(&[][..], |entry| entry.name.as_bytes());
+        labels.chain(spelled.iter().copied())
+    }
+}
+
+impl Listed {
+    /// Whether the name has no values.
+    pub fn is_empty(&self) -> bool {
+        self.a.is_empty() && self.aaaa.is_empty() && self.srv.is_empty()
+    }
+}

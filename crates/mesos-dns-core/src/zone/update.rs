@@ -1,0 +1,278 @@
+//! From what an update of the cluster touched to the records that come and go.
+
+use super::Zone;
+use crate::{
+    cluster::{Cluster, Task, Touched},
+    records::{self, Policy, Record, Withheld},
+};
+
+impl Zone {
+    /// Brings the zone from one version of the cluster to the next, as `touched` says they differ.
+    ///
+    /// What a touched thing used to contribute is computed again from the older version. Where it
+    /// contributes the same as before, nothing is done at all.
+    pub fn update(&mut self, policy: &Policy, old: &Cluster, new: &Cluster, touched: &Touched) {
+        for change in &touched.tasks {
+            match (&change.old, &change.new) {
+                (None, Some(task)) => self.add_task(policy, new, task),
+                (before, after) => {
+                    let before = before.as_ref().map(|task| of_task(policy, old, task)).unwrap_or_default();
+                    let after = after.as_ref().map(|task| of_task(policy, new, task)).unwrap_or_default();
+                    self.replace(&before, &after);
+                }
+            }
+        }
+        for id in &touched.agents {
+            self.replace(&of_agent(policy, old, id), &of_agent(policy, new, id));
+        }
+        for id in &touched.frameworks {
+            self.replace(&of_framework(policy, old, id), &of_framework(policy, new, id));
+        }
+        if touched.masters {
+            self.replace(&of_masters(policy, old), &of_masters(policy, new));
+        }
+    }
+
+    /// Adds the records of this server itself.
+    pub fn add_server(&mut self, policy: &Policy) {
+        records::server(policy, &mut |record| self.add(&record));
+    }
+
+    /// A new task, without collecting its records first: most of a first load is this.
+    fn add_task(&mut self, policy: &Policy, cluster: &Cluster, task: &Task) {
+        let withheld = emit_task(policy, cluster, task, &mut |record| self.add(&record));
+        self.withheld.add(withheld);
+    }
+
+    fn replace(&mut self, before: &Contribution, after: &Contribution) {
+        if before == after {
+            return;
+        }
+        self.withheld.subtract(before.withheld);
+        self.withheld.add(after.withheld);
+        // Added first, so that a record in both never goes.
+        after.records.iter().for_each(|record| self.add(record));
+        before.records.iter().for_each(|record| self.remove(record));
+    }
+}
+
+/// All records of one thing.
+#[derive(Default, PartialEq)]
+struct Contribution {
+    records: Vec<Record>,
+    withheld: Withheld,
+}
+
+impl Contribution {
+    fn collect(make: impl FnOnce(&mut dyn FnMut(Record)) -> Withheld) -> Self {
+        let mut records = Vec::new();
+        let withheld = make(&mut |record| records.push(record));
+        Self { records, withheld }
+    }
+}
+
+fn of_task(policy: &Policy, cluster: &Cluster, task: &Task) -> Contribution {
+    Contribution::collect(|emit| emit_task(policy, cluster, task, emit))
+}
+
+/// A task whose agent or framework is not known has no records.
+fn emit_task(policy: &Policy, cluster: &Cluster, task: &Task, emit: &mut dyn FnMut(Record)) -> Withheld {
+    let agent = cluster.agents.get(&*task.agent_id);
+    let framework = cluster.frameworks.get(&*task.framework_id);
+    let (Some(agent), Some(framework)) = (agent, framework) else { return Withheld::default() };
+    records::contribution(task, framework, agent, &cluster.hosts, policy, emit)
+}
+
+fn of_agent(policy: &Policy, cluster: &Cluster, id: &str) -> Contribution {
+    Contribution::collect(|emit| {
+        if let Some(agent) = cluster.agents.get(id) {
+            records::agent(agent, &cluster.hosts, policy, emit);
+        }
+        Withheld::default()
+    })
+}
+
+fn of_framework(policy: &Policy, cluster: &Cluster, id: &str) -> Contribution {
+    Contribution::collect(|emit| match cluster.frameworks.get(id) {
+        Some(framework) => records::framework(framework, &cluster.hosts, policy, emit),
+        None => Withheld::default(),
+    })
+}
+
+fn of_masters(policy: &Policy, cluster: &Cluster) -> Contribution {
+    Contribution::collect(|emit| {
+        records::masters(&cluster.masters, &cluster.hosts, policy, emit);
+        Withheld::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        cluster::{
+            self, AddressSource, Agent, Discovery, DiscoveryPort, Document, Endpoint, Framework, Host, Hosts,
+            Masters, PortRange, TaskAddress, TaskState,
+        },
+        records::Rules,
+        table::Seed,
+        wire::Name,
+        zone::{Serial, Snapshot, Soa},
+    };
+
+    fn policy() -> Policy {
+        Policy {
+            domain: "mesos".into(),
+            apex: Name::parse("mesos.").unwrap(),
+            rules: Rules::Rfc1123,
+            sources: vec![AddressSource::NetInfo, AddressSource::Host],
+            server_name: "ns1.mesos.".into(),
+            server_addresses: vec!["10.0.0.9".parse().unwrap()],
+        }
+    }
+
+    fn soa() -> Arc<Soa> {
+        let name = |text| Name::parse(text).unwrap();
+        let (mname, rname) = (name("ns1.mesos."), name("root.ns1.mesos."));
+        Arc::new(Soa { mname, rname, refresh: 60, retry: 600, expire: 86400, minimum: 5, ttl: 5, weight: 1 })
+    }
+
+    fn snapshot(zone: &Zone) -> Snapshot {
+        zone.snapshot(soa(), Serial(1))
+    }
+
+    /// Everything a reader can see, as text.
+    fn seen(zone: &Zone) -> Vec<String> {
+        let snapshot = snapshot(zone);
+        let mut lines: Vec<String> = snapshot
+            .nodes()
+            .map(|node| {
+                format!(
+                    "{:?} {:?} {:?} {:?} {}",
+                    node.name(),
+                    node.a(),
+                    node.aaaa(),
+                    node.srv(),
+                    node.children
+                )
+            })
+            .collect();
+        lines.extend(snapshot.listed_names().iter().map(|name| format!("{:?}", name.listed())));
+        lines.push(format!(
+            "{} {:016x} {:?}",
+            snapshot.records(),
+            snapshot.content_hash(),
+            snapshot.withheld()
+        ));
+        lines.sort();
+        lines
+    }
+
+    fn task(id: u8, name: &str, framework: u8, agent: u8, kind: u8) -> cluster::Task {
+        let port = u32::from(id % 7) * 3;
+        cluster::Task {
+            id: format!("t{id}").into(),
+            name: name.into(),
+            framework_id: format!("f{framework}").into(),
+            agent_id: format!("a-S{agent}").into(),
+            state: if kind == 0 { TaskState::Staging } else { TaskState::Running },
+            healthy: None,
+            ports: [PortRange { first: port, last: port + u32::from(kind % 3) }].into(),
+            addresses: (0..kind % 4)
+                .map(|n| TaskAddress {
+                    source: AddressSource::NetInfo,
+                    address: if n == 2 { format!("fd00::{id}") } else { format!("10.1.{n}.{}", id % 9) }
+                        .parse()
+                        .unwrap(),
+                })
+                .collect(),
+            discovery: (kind % 2 == 1).then(|| {
+                Box::new(Discovery {
+                    name: name.into(),
+                    ports: [DiscoveryPort { number: 80, name: "web".into(), protocol: "".into() }].into(),
+                })
+            }),
+        }
+    }
+
+    fn document(tasks: &[(u8, u8, u8, u8)], moved: u8) -> (Document, Masters, Hosts) {
+        // Plain, capitals, a second name below another, one that DNS cannot carry, empty, a special one.
+        let names = ["web", "Web.UI", "web.ui", "db", &"x".repeat(70), "", "framework"].map(str::to_owned);
+        let agents = (0..3).map(|n| Agent {
+            id: format!("a-S{n}").into(),
+            hostname: "".into(),
+            address: Some(Endpoint {
+                host: if n == 2 { Host::new("node2") } else { Host::new(&format!("10.0.0.{}", n + moved)) },
+                port: 5051,
+            }),
+        });
+        let frameworks =
+            ["marathon", "slave", "web.marathon", "A"].into_iter().enumerate().map(|(n, name)| Framework {
+                id: format!("f{n}").into(),
+                name: if moved % 3 == 2 && n == 0 { "renamed" } else { name }.into(),
+                host: Some(Host::new("10.9.9.9")),
+                port: (n % 2 == 0).then_some(8080),
+            });
+        let document = Document {
+            agents: agents.collect(),
+            frameworks: frameworks.collect(),
+            tasks: tasks
+                .iter()
+                .map(|(id, name, at, kind)| {
+                    task(*id, &names[usize::from(*name) % names.len()], at % 5, at % 4, *kind)
+                })
+                .collect(),
+            ..Document::default()
+        };
+        let masters = Masters {
+            leader: Some("10.0.0.1:5050".into()),
+            listed: vec!["10.0.0.1:5050".into(), format!("10.0.0.{moved}:5050").into()],
+        };
+        let mut hosts = Hosts::default();
+        if moved % 2 == 0 {
+            hosts.insert("node2".into(), ["10.0.2.2".parse().unwrap()]);
+        }
+        (document, masters, hosts)
+    }
+
+    proptest! {
+        /// After any sequence of documents the zone is the one built from the last document alone.
+        #[test]
+        fn updates_equal_a_fresh_build(
+            steps in prop::collection::vec((prop::collection::vec(any::<(u8, u8, u8, u8)>(), 0..25), 0u8..6), 1..6)
+        ) {
+            let policy = policy();
+            let server = Name::parse("ns1.mesos.").unwrap();
+            let make = || {
+                let mut zone = Zone::new(policy.apex.clone(), Some(server.clone()), Seed(1));
+                zone.add_server(&policy);
+                zone
+            };
+            let (mut zone, mut cluster) = (make(), Cluster::default());
+            for (tasks, moved) in &steps {
+                let held = snapshot(&zone);
+                let held_hash = held.content_hash();
+                let (document, masters, hosts) = document(tasks, *moved);
+                let (next, touched) = cluster::apply(&cluster, document.clone(), masters.clone(), hosts.clone(), Seed(2));
+                zone.update(&policy, &cluster, &next, &touched);
+                zone.compile();
+                let mut fresh = make();
+                let (alone, touched) = cluster::apply(&Cluster::default(), document.clone(), masters.clone(), hosts.clone(), Seed(3));
+                fresh.update(&policy, &Cluster::default(), &alone, &touched);
+                fresh.compile();
+                prop_assert_eq!(seen(&zone), seen(&fresh));
+                prop_assert_eq!(held.content_hash(), held_hash);
+                // The same document again touches nothing and publishes nothing.
+                let (again, touched) = cluster::apply(&next, document, masters, hosts, Seed(2));
+                prop_assert!(touched.is_empty());
+                zone.update(&policy, &next, &again, &touched);
+                prop_assert!(!zone.compile());
+                cluster = next;
+            }
+        }
+    }
+}
