@@ -22,6 +22,20 @@
 //! - [`views`]: the bodies of the HTTP API.
 //! - [`wire`] and [`table`]: names on the wire, and tables whose versions share what did not change.
 
+// No input may end the process, so nothing outside tests may panic on one; and what `clippy.toml` beside this
+// crate's manifest lists stays outside (files, sockets, clocks).
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::unwrap_used,
+    )
+)]
+
 pub mod answer;
 pub mod cluster;
 pub mod config;

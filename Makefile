@@ -1,0 +1,55 @@
+# Each target is one command that people and continuous integration run alike.
+#
+#   make demo      the program in front of a simulated cluster (ARGS="--tasks 500 --dns-port 5300")
+#   make test      everything that must pass
+#   make test-all  that, and what takes longer or needs the network
+#   make check     format, lints, documentation, licences: no tests
+
+ARGS ?=
+CARGO ?= cargo
+
+.PHONY: demo test test-all check fmt clippy doc licences advisories doctest nextest install install-build
+
+demo: install-build
+	$(CARGO) run --quiet --package mesos-dns --bin mesos-dns -- demo $(ARGS)
+
+# A failing check does not hide what the tests say; the last lines on the screen are always their sums.
+test: install
+	@failed=; for step in check doctest nextest; do \
+	  $(MAKE) --no-print-directory --keep-going $$step || failed="$$failed $$step"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
+
+# The second run is of the release build: other timing, other code.
+test-all: test
+	@$(MAKE) --no-print-directory advisories
+	scripts/test.sh --release
+
+check: fmt clippy doc licences
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
+
+doc:
+	RUSTDOCFLAGS="--deny warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+
+licences:
+	scripts/licences.sh
+
+advisories:
+	scripts/licences.sh advisories
+
+doctest:
+	$(CARGO) test --workspace --doc --locked --quiet
+
+nextest:
+	scripts/test.sh
+
+install:
+	scripts/install.sh test
+
+install-build:
+	scripts/install.sh build

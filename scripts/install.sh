@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# Installs what is missing on a Debian machine that has a Rust toolchain.
+#
+# usage: scripts/install.sh build   what compiling needs
+#        scripts/install.sh test    that, and what the tests run against
+#
+# Nothing that is present is touched. Packages come from Debian by name, as root or through sudo, and none
+# of their services is started; Cargo's tools come from the registry. What could not be installed is said:
+# a missing compiler ends the script, a missing test partner only costs the tests that need it, which say
+# so themselves.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+purpose=${1:-test}
+missing_packages=()
+failed=0
+
+say() { printf 'install: %s\n' "$*"; }
+
+# need PROBE PACKAGE: notes the package unless the command (or the file, if PROBE is a path) is there.
+need() {
+  case $1 in
+    /*) [ -e "$1" ] && return ;;
+    *) command -v "$1" >/dev/null 2>&1 && return ;;
+  esac
+  missing_packages+=("$2")
+}
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@" || sudo "$@"; fi
+}
+
+may_be_root() { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null 2>&1; }
+
+# Some packages start a service once installed (knot would take port 53). The file tells Debian's
+# maintainer scripts not to; one that an administrator put there is left alone.
+install_packages() {
+  local policy=/usr/sbin/policy-rc.d made_policy=no status
+  if [ ! -e "$policy" ]; then
+    made_policy=yes
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null && as_root chmod 755 "$policy"
+  fi
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$@"
+  status=$?
+  [ "$made_policy" = yes ] && as_root rm -f "$policy"
+  return $status
+}
+
+debian_packages() {
+  [ ${#missing_packages[@]} -eq 0 ] && return
+  if ! command -v apt-get >/dev/null 2>&1; then
+    say "this is no Debian; please install what these packages hold: ${missing_packages[*]}"
+    return
+  fi
+  if ! may_be_root; then
+    say "neither root nor sudo; please install: ${missing_packages[*]}"
+    return
+  fi
+  say "installing Debian packages: ${missing_packages[*]}"
+  as_root apt-get update --quiet || say "the package lists could not be refreshed; trying with what is there"
+  install_packages "${missing_packages[@]}" && return
+  # One name that this release lacks must not cost the others.
+  local package
+  for package in "${missing_packages[@]}"; do
+    install_packages "$package" || say "could not install the package $package"
+  done
+}
+
+rust_component() {
+  cargo "$1" --version >/dev/null 2>&1 && return
+  if command -v rustup >/dev/null 2>&1 && rustup component add "$2"; then return; fi
+  say "could not install the Rust component $2"
+  failed=1
+}
+
+# cargo_tool NAME required|optional
+cargo_tool() {
+  command -v "$1" >/dev/null 2>&1 && return
+  say "installing $1 with cargo (this compiles it once)"
+  cargo install --locked "$1" && return
+  say "could not install $1"
+  [ "$2" = required ] && failed=1
+}
+
+required_command() {
+  command -v "$1" >/dev/null 2>&1 && return
+  say "missing: $1 ($2)"
+  failed=1
+}
+
+if ! command -v cargo >/dev/null 2>&1; then
+  say "there is no cargo; a Rust toolchain is the one thing this script expects (https://rustup.rs)"
+  exit 1
+fi
+
+# To compile: OpenSSL (towards the masters) and jemalloc are built from source.
+need cc build-essential
+need make make
+need perl perl
+need pkg-config pkg-config
+
+if [ "$purpose" = test ]; then
+  need dig bind9-dnsutils
+  need kdig knot-dnsutils
+  need knotd knot
+  need java default-jre-headless
+  need /usr/share/java/zookeeper.jar zookeeper
+  need openssl openssl
+  need curl curl
+  need python3 python3
+  need node nodejs
+  need ip iproute2
+  need ps procps
+  need unshare util-linux
+fi
+
+debian_packages
+
+required_command cc "a C compiler, for OpenSSL and jemalloc"
+required_command make "for OpenSSL and jemalloc"
+required_command perl "for OpenSSL"
+
+if [ "$purpose" = test ]; then
+  rust_component fmt rustfmt
+  rust_component clippy clippy
+  cargo_tool cargo-nextest required
+  cargo_tool cargo-deny optional
+fi
+
+exit $failed
