@@ -1,1 +1,17 @@
-//! Placeholder.
+//! What the master and ZooKeeper say, from bytes to values.
+//!
+//! Every reader in here treats its input as hostile: nothing is trusted to be complete, well-formed or small, and
+//! one bad task, agent or node costs only itself.
+//!
+//! - [`zk_url`]: the configuration's `zk`; [`members`]: which nodes are masters, and which one leads;
+//!   [`master_info`]: what such a node says.
+//! - [`pid`]: the addresses that libprocess writes everywhere.
+
+mod json;
+pub mod master_info;
+pub mod members;
+pub mod pid;
+mod protobuf;
+pub mod zk_url;
+
+pub use protobuf::ProtobufError;
