@@ -1,1 +1,268 @@
-//! Placeholder.
+//! What to do with one query.
+//!
+//! [`decide`] is the server: bytes and a version of the zone in, bytes and a reason out. It does not
+//! allocate, lock or wait, and the same input gives the same output; the caller brings the random
+//! number that turns the order of answers.
+
+mod order;
+mod render;
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::{
+    wire::{
+        CLASS_ANY, CLASS_IN, FLAG_AA, FLAG_CD, FLAG_QR, FLAG_RA, FLAG_RD, Fault, HEADER_BYTES, OPCODE_MASK,
+        Query, rtype,
+    },
+    zone::{Node, Snapshot},
+};
+use order::Order;
+use render::Reply;
+
+/// Largest UDP answer we send, in bytes, whatever larger size the client offers.
+///
+/// 1280 (smallest IPv6 MTU) less 40 (IPv6 header) less 8 (UDP header): such an answer is not
+/// fragmented, and fragments are where spoofing and silent loss live (RFC 9715). The client's own size
+/// (RFC 6891 section 6.2.3; 512 without EDNS, RFC 1035 section 4.2.1) still lowers it.
+pub const UDP_PAYLOAD_BYTES_MAX: usize = 1232;
+
+/// Smallest limit a client can set: below it counts as it (RFC 6891 section 6.2.3).
+pub const UDP_PAYLOAD_BYTES_MIN: usize = 512;
+
+/// Largest TCP answer: what its length prefix can say.
+pub const TCP_PAYLOAD_BYTES_MAX: usize = 65535;
+
+/// What the operator chose about answering.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// RA in answers from the zone (`recurseon`). Says nothing about whether we forward.
+    pub recursion_available: bool,
+    /// Whether names outside the domain are forwarded (`externalon`).
+    pub forwards: bool,
+    /// Whether TC tells that records were left out (`setTruncateBit`).
+    pub sets_truncated: bool,
+    /// Who may ask at all (`queryAllow`); empty means everybody.
+    pub query_allow: Vec<IpNet>,
+}
+
+/// Who asks, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Where the query came from.
+    pub address: IpAddr,
+    /// How it came.
+    pub transport: Transport,
+}
+
+/// How a query came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// In a stream: answers up to 65,535 bytes.
+    Tcp,
+    /// In a datagram.
+    Udp,
+}
+
+/// What the shell has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send the first `length` bytes of the buffer.
+    Send {
+        /// Bytes written.
+        length: usize,
+        /// What the answer is, to be counted.
+        reason: Reason,
+        /// Whether records were left out for want of space.
+        is_truncated: bool,
+    },
+    /// The name is not ours: hand the query to the forwarder.
+    Forward,
+    /// Say nothing.
+    Drop(Silence),
+}
+
+/// What kind of answer was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// BADVERS: an EDNS version we do not know.
+    BadVersion,
+    /// FORMERR: the message is malformed.
+    FormatError,
+    /// SERVFAIL: no data from any master yet.
+    Loading,
+    /// NOERROR without records: the name exists, the type does not.
+    NoData,
+    /// NOTIMP: an operation other than a query.
+    NotImplemented,
+    /// NXDOMAIN: no such name.
+    NxDomain,
+    /// REFUSED: class, transfer, or a name outside that is not forwarded.
+    Refused,
+    /// REFUSED: the client may not ask.
+    RefusedClient,
+    /// NOERROR with records.
+    Success,
+}
+
+/// Why nothing was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Silence {
+    /// The buffer cannot hold even a refusal.
+    NoSpace,
+    /// A response, not a query.
+    Response,
+    /// Shorter than a header.
+    Short,
+}
+
+/// Response codes (RFC 1035 section 4.1.1, RFC 6891 section 9).
+mod rcode {
+    pub(super) const NO_ERROR: u16 = 0;
+    pub(super) const FORM_ERR: u16 = 1;
+    pub(super) const SERV_FAIL: u16 = 2;
+    pub(super) const NX_DOMAIN: u16 = 3;
+    pub(super) const NOT_IMP: u16 = 4;
+    pub(super) const REFUSED: u16 = 5;
+    pub(super) const BAD_VERS: u16 = 16;
+}
+
+/// Extended DNS Error codes (RFC 8914 section 5.2).
+mod ede {
+    pub(super) const NOT_READY: u16 = 14;
+    pub(super) const PROHIBITED: u16 = 18;
+}
+
+/// Decides one query, which may be any bytes at all.
+///
+/// `dice` is a fresh random number. `out` should hold [`TCP_PAYLOAD_BYTES_MAX`] bytes for a stream and
+/// [`UDP_PAYLOAD_BYTES_MAX`] for a datagram; less of it lowers the limit.
+pub fn decide(
+    message: &[u8],
+    zone: &Snapshot,
+    settings: &Settings,
+    peer: Peer,
+    dice: u64,
+    out: &mut [u8],
+) -> Action {
+    let query = match Query::read(message) {
+        Ok(query) => query,
+        Err(Fault::Short) => return Action::Drop(Silence::Short),
+        Err(Fault::Response) => return Action::Drop(Silence::Response),
+        Err(Fault::Malformed) => return bare(message, rcode::FORM_ERR, Reason::FormatError, out),
+        Err(Fault::Opcode) => return bare(message, rcode::NOT_IMP, Reason::NotImplemented, out),
+    };
+    let limit = limit(&query, peer.transport, out.len());
+    let Some(mut reply) = Reply::start(out, limit, &query) else { return Action::Drop(Silence::NoSpace) };
+    if query.edns.is_some_and(|edns| edns.version != 0) {
+        return reply.finish(reply_flags(&query), rcode::BAD_VERS, Reason::BadVersion);
+    }
+    let is_allowed =
+        settings.query_allow.is_empty() || settings.query_allow.iter().any(|net| net.contains(&peer.address));
+    if !is_allowed {
+        reply.explain(ede::PROHIBITED);
+        return reply.finish(reply_flags(&query), rcode::REFUSED, Reason::RefusedClient);
+    }
+    if query.qtype == rtype::OPT {
+        return reply.finish(reply_flags(&query), rcode::FORM_ERR, Reason::FormatError);
+    }
+    let is_query_of_in = matches!(query.class, CLASS_IN | CLASS_ANY);
+    let is_transfer = matches!(query.qtype, rtype::AXFR | rtype::IXFR);
+    if !is_query_of_in || is_transfer {
+        return reply.finish(reply_flags(&query), rcode::REFUSED, Reason::Refused);
+    }
+    if !query.name.is_within(zone.apex().as_wire()) {
+        // Forwarding without being asked to recurse would be answering for others (RFC 8906, robustness A2).
+        if settings.forwards && query.flags & FLAG_RD != 0 {
+            return Action::Forward;
+        }
+        return reply.finish(reply_flags(&query), rcode::REFUSED, Reason::Refused);
+    }
+    let recursion = if settings.recursion_available { FLAG_RA } else { 0 };
+    let flags = reply_flags(&query) | recursion;
+    if !zone.is_loaded() {
+        reply.explain(ede::NOT_READY);
+        return reply.finish(flags, rcode::SERV_FAIL, Reason::Loading);
+    }
+    reply.sets_truncated = settings.sets_truncated;
+    from_zone(reply, &query, zone, flags | FLAG_AA, dice, peer.transport)
+}
+
+/// Answers a name of ours.
+fn from_zone(
+    mut reply: Reply,
+    query: &Query,
+    zone: &Snapshot,
+    flags: u16,
+    dice: u64,
+    transport: Transport,
+) -> Action {
+    let Some(node) = zone.find(query.name.as_wire()) else {
+        reply.negative_soa(zone);
+        return reply.finish(flags, rcode::NX_DOMAIN, Reason::NxDomain);
+    };
+    if query.qtype == rtype::ANY && transport == Transport::Udp {
+        // One set is enough for ANY, and a small one (RFC 8482 section 4.1).
+        reply.lower_limit(UDP_PAYLOAD_BYTES_MIN);
+    }
+    let is_apex = node.name() == zone.apex();
+    let answered = match query.qtype {
+        rtype::SOA if is_apex => reply.soa(zone),
+        rtype::NS if is_apex => reply.ns(zone),
+        rtype::ANY if is_apex => reply.soa(zone),
+        rtype::ANY => any(&mut reply, node, zone, dice),
+        rtype::A => reply.addresses_v4(node.a(), Order::new(node.a().len(), dice), zone),
+        rtype::AAAA => reply.addresses_v6(node.aaaa(), Order::new(node.aaaa().len(), dice), zone),
+        rtype::SRV => reply.services(node.srv(), Order::new(node.srv().len(), dice), zone),
+        _ => false,
+    };
+    if answered {
+        return reply.finish(flags, rcode::NO_ERROR, Reason::Success);
+    }
+    reply.negative_soa(zone);
+    reply.finish(flags, rcode::NO_ERROR, Reason::NoData)
+}
+
+/// One set of those that are there.
+fn any(reply: &mut Reply, node: &Node, zone: &Snapshot, dice: u64) -> bool {
+    if !node.a().is_empty() {
+        reply.addresses_v4(node.a(), Order::new(node.a().len(), dice), zone)
+    } else if !node.aaaa().is_empty() {
+        reply.addresses_v6(node.aaaa(), Order::new(node.aaaa().len(), dice), zone)
+    } else {
+        reply.services(node.srv(), Order::new(node.srv().len(), dice), zone)
+    }
+}
+
+/// QR, and of the query's flags those that a reply repeats.
+fn reply_flags(query: &Query) -> u16 {
+    FLAG_QR | query.flags & (FLAG_RD | FLAG_CD)
+}
+
+/// How many bytes the reply may have.
+fn limit(query: &Query, transport: Transport, space: usize) -> usize {
+    let wanted = match (transport, query.edns) {
+        (Transport::Tcp, _) => TCP_PAYLOAD_BYTES_MAX,
+        (Transport::Udp, None) => UDP_PAYLOAD_BYTES_MIN,
+        (Transport::Udp, Some(edns)) => {
+            usize::from(edns.udp_payload_bytes).clamp(UDP_PAYLOAD_BYTES_MIN, UDP_PAYLOAD_BYTES_MAX)
+        }
+    };
+    wanted.min(space)
+}
+
+/// A reply to what could not be read: a header and nothing else.
+fn bare(message: &[u8], rcode: u16, reason: Reason, out: &mut [u8]) -> Action {
+    let (Some(header), Some(space)) = (message.first_chunk(), out.first_chunk_mut::<HEADER_BYTES>()) else {
+        return Action::Drop(Silence::NoSpace);
+    };
+    let [i0, i1, f0, f1, ..]: &[u8; HEADER_BYTES] = header;
+    let flags = FLAG_QR | u16::from_be_bytes([*f0, *f1]) & OPCODE_MASK | rcode;
+    let [f0, f1] = flags.to_be_bytes();
+    *space = [*i0, *i1, f0, f1, 0, 0, 0, 0, 0, 0, 0, 0];
+    Action::Send { length: HEADER_BYTES, reason, is_truncated: false }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,5 +5,10 @@
 //! presentation of records) belongs to the `domain` crate, which the tests use as a second opinion.
 
 mod name;
+mod query;
 
 pub use name::{LABEL_BYTES_MAX, NAME_BYTES_MAX, Name, NameError};
+pub use query::{
+    CLASS_ANY, CLASS_IN, Edns, FLAG_AA, FLAG_CD, FLAG_QR, FLAG_RA, FLAG_RD, FLAG_TC, Fault, FoldedName,
+    HEADER_BYTES, OPCODE_MASK, Query, rtype,
+};

@@ -1,0 +1,306 @@
+//! Writing a reply, section by section, within a limit.
+//!
+//! The order is that of the message: answers, authority, additional, OPT. The space for OPT is set
+//! aside at the start, so that it survives truncation (RFC 6891 section 7). Only whole records are
+//! written; additional records that do not fit are left out silently, answers are not (RFC 2181
+//! section 9).
+
+use super::{Action, Order, Reason, UDP_PAYLOAD_BYTES_MAX};
+use crate::{
+    wire::{CLASS_IN, Edns, FLAG_TC, HEADER_BYTES, Name, Query, rtype},
+    zone::{A, Aaaa, Snapshot, Srv},
+};
+
+/// A compression pointer to the question's name, which begins right after the header.
+const QNAME_POINTER: [u8; 2] = [0xc0, HEADER_BYTES as u8];
+
+/// Bytes of an OPT record without options.
+const OPT_BYTES: usize = 11;
+
+/// Bytes of an Extended DNS Error option without text (RFC 8914 section 2).
+const EDE_BYTES: usize = 6;
+
+/// Most SRV targets whose addresses are added; more would not fit a datagram anyway.
+const TARGETS_MAX: usize = 64;
+
+/// A reply being written.
+pub(super) struct Reply<'a> {
+    out: &'a mut [u8],
+    length: usize,
+    /// Up to here records may go; OPT comes behind.
+    limit: usize,
+    id: u16,
+    edns: Option<Edns>,
+    extended_error: Option<u16>,
+    /// Where the name of the question ends, root label included.
+    qname_end: usize,
+    counts: [u16; 3],
+    is_truncated: bool,
+    /// Whether the client is told about truncation.
+    pub(super) sets_truncated: bool,
+}
+
+impl<'a> Reply<'a> {
+    /// Begins a reply of at most `limit` bytes with the header's place and the question; `None` if even
+    /// that does not fit.
+    pub(super) fn start(out: &'a mut [u8], limit: usize, query: &Query) -> Option<Self> {
+        let reserved = if query.edns.is_some() { OPT_BYTES.saturating_add(EDE_BYTES) } else { 0 };
+        let mut reply = Self {
+            out,
+            length: HEADER_BYTES,
+            limit: limit.checked_sub(reserved)?,
+            id: query.id,
+            edns: query.edns,
+            extended_error: None,
+            qname_end: HEADER_BYTES.saturating_add(query.name.as_wire().len()),
+            counts: [0; 3],
+            is_truncated: false,
+            sets_truncated: true,
+        };
+        reply.put(&[query.question]).then_some(reply)
+    }
+
+    /// Says why, to clients that sent EDNS.
+    pub(super) fn explain(&mut self, code: u16) {
+        self.extended_error = Some(code);
+    }
+
+    /// Lowers the limit; it never rises.
+    pub(super) fn lower_limit(&mut self, bytes: usize) {
+        let reserved = if self.edns.is_some() { OPT_BYTES.saturating_add(EDE_BYTES) } else { 0 };
+        self.limit = self.limit.min(bytes.saturating_sub(reserved));
+    }
+
+    /// Writes A records as answers; `false` if there is none.
+    pub(super) fn addresses_v4(&mut self, set: &[A], order: Order, zone: &Snapshot) -> bool {
+        let ttl = zone.soa().ttl;
+        for item in order.filter_map(|index| set.get(index)) {
+            let fixed = fixed(rtype::A, ttl, 4);
+            if !self.answer(&[&QNAME_POINTER, &fixed, &item.address.octets()]) {
+                break;
+            }
+        }
+        !set.is_empty()
+    }
+
+    /// Writes AAAA records as answers; `false` if there is none.
+    pub(super) fn addresses_v6(&mut self, set: &[Aaaa], order: Order, zone: &Snapshot) -> bool {
+        let ttl = zone.soa().ttl;
+        for item in order.filter_map(|index| set.get(index)) {
+            let fixed = fixed(rtype::AAAA, ttl, 16);
+            if !self.answer(&[&QNAME_POINTER, &fixed, &item.address.octets()]) {
+                break;
+            }
+        }
+        !set.is_empty()
+    }
+
+    /// Writes SRV records as answers and the addresses of their targets as additional records; `false`
+    /// if there is none. Targets are not compressed (RFC 2782), but later names may point into them.
+    pub(super) fn services(&mut self, set: &[Srv], order: Order, zone: &Snapshot) -> bool {
+        let (ttl, [w0, w1]) = (zone.soa().ttl, zone.soa().weight.to_be_bytes());
+        let mut targets = Targets::default();
+        for item in order.filter_map(|index| set.get(index)) {
+            let target = item.target.as_wire();
+            let [p0, p1] = item.port.to_be_bytes();
+            let data = u16::try_from(target.len()).unwrap_or(u16::MAX).saturating_add(6);
+            let fixed = fixed(rtype::SRV, ttl, data);
+            let start = self.length;
+            if !self.answer(&[&QNAME_POINTER, &fixed, &[0, 0, w0, w1, p0, p1], target]) {
+                break;
+            }
+            // Pointer, fixed part and the six octets before the target.
+            targets.note(&item.target, start.saturating_add(18));
+        }
+        if !self.is_truncated {
+            self.addresses_of(&targets, zone);
+        }
+        !set.is_empty()
+    }
+
+    /// Writes the SOA record as answer.
+    pub(super) fn soa(&mut self, zone: &Snapshot) -> bool {
+        let ttl = zone.soa().ttl;
+        if self.soa_record(zone, ttl) {
+            self.count(0)
+        } else {
+            self.is_truncated = true
+        }
+        true
+    }
+
+    /// Writes the SOA record into the authority section, with the TTL of negative answers (RFC 2308
+    /// section 3).
+    pub(super) fn negative_soa(&mut self, zone: &Snapshot) {
+        let ttl = zone.soa().ttl.min(zone.soa().minimum);
+        if self.soa_record(zone, ttl) { self.count(1) } else { self.is_truncated = true }
+    }
+
+    /// Writes the NS record as answer, and the server's addresses as additional records.
+    pub(super) fn ns(&mut self, zone: &Snapshot) -> bool {
+        let target = &zone.soa().mname;
+        let data = u16::try_from(target.as_wire().len()).unwrap_or(u16::MAX);
+        let fixed = fixed(rtype::NS, zone.soa().ttl, data);
+        let start = self.length;
+        if self.answer(&[&QNAME_POINTER, &fixed, target.as_wire()]) {
+            let mut targets = Targets::default();
+            targets.note(target, start.saturating_add(12));
+            self.addresses_of(&targets, zone);
+        }
+        true
+    }
+
+    fn soa_record(&mut self, zone: &Snapshot, ttl: u32) -> bool {
+        let soa = zone.soa();
+        let apex = zone.apex().as_wire();
+        // The question's name ends with the apex, so the owner is a pointer into it.
+        let at = self.qname_end.saturating_sub(apex.len());
+        let [o0, o1] = (u16::try_from(at).unwrap_or(0) | 0xc000).to_be_bytes();
+        let (mname, rname) = (soa.mname.as_wire(), soa.rname.as_wire());
+        let data = mname.len().saturating_add(rname.len()).saturating_add(20);
+        let fixed = fixed(rtype::SOA, ttl, u16::try_from(data).unwrap_or(u16::MAX));
+        let mut numbers = [0_u8; 20];
+        let values = [zone.serial(), soa.refresh, soa.retry, soa.expire, soa.minimum];
+        for (space, value) in numbers.chunks_exact_mut(4).zip(values) {
+            space.copy_from_slice(&value.to_be_bytes());
+        }
+        self.put(&[&[o0, o1], &fixed, mname, rname, &numbers])
+    }
+
+    /// Writes the addresses of names already in the message, as far as they fit.
+    fn addresses_of(&mut self, targets: &Targets, zone: &Snapshot) {
+        let ttl = zone.soa().ttl;
+        for (target, at) in targets.iter() {
+            let Some(node) = zone.find(target.as_wire()) else { continue };
+            let [o0, o1] = (at | 0xc000).to_be_bytes();
+            for item in node.a() {
+                let fixed = fixed(rtype::A, ttl, 4);
+                if !self.additional(&[&[o0, o1], &fixed, &item.address.octets()]) {
+                    return;
+                }
+            }
+            for item in node.aaaa() {
+                let fixed = fixed(rtype::AAAA, ttl, 16);
+                if !self.additional(&[&[o0, o1], &fixed, &item.address.octets()]) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Writes an answer, or marks the reply as truncated.
+    fn answer(&mut self, parts: &[&[u8]]) -> bool {
+        let fits = self.put(parts);
+        if fits {
+            self.count(0);
+        } else {
+            self.is_truncated = true;
+        }
+        fits
+    }
+
+    fn additional(&mut self, parts: &[&[u8]]) -> bool {
+        let fits = self.put(parts);
+        if fits {
+            self.count(2);
+        }
+        fits
+    }
+
+    fn count(&mut self, section: usize) {
+        if let Some(count) = self.counts.get_mut(section) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Appends all parts, or nothing if they do not fit.
+    fn put(&mut self, parts: &[&[u8]]) -> bool {
+        let mut end = self.length;
+        for part in parts {
+            end = end.saturating_add(part.len());
+        }
+        if end > self.limit {
+            return false;
+        }
+        let Some(mut space) = self.out.get_mut(self.length..end) else { return false };
+        for part in parts {
+            let Some((here, rest)) = space.split_at_mut_checked(part.len()) else { return false };
+            here.copy_from_slice(part);
+            space = rest;
+        }
+        self.length = end;
+        true
+    }
+
+    /// Writes OPT and the header, and closes the reply.
+    pub(super) fn finish(mut self, flags: u16, rcode: u16, reason: Reason) -> Action {
+        let is_truncated = self.is_truncated;
+        let truncated = if is_truncated && self.sets_truncated { FLAG_TC } else { 0 };
+        let has_opt = self.put_opt(rcode);
+        let [i0, i1] = self.id.to_be_bytes();
+        let [f0, f1] = (flags | truncated | rcode & 0x000f).to_be_bytes();
+        let [answers, authority, additional] = self.counts;
+        let [a0, a1] = answers.to_be_bytes();
+        let [n0, n1] = authority.to_be_bytes();
+        let [x0, x1] = additional.saturating_add(u16::from(has_opt)).to_be_bytes();
+        if let Some(header) = self.out.first_chunk_mut::<HEADER_BYTES>() {
+            *header = [i0, i1, f0, f1, 0, 1, a0, a1, n0, n1, x0, x1];
+        }
+        Action::Send { length: self.length, reason, is_truncated }
+    }
+
+    /// Writes OPT if the query had one. Its space was set aside.
+    fn put_opt(&mut self, rcode: u16) -> bool {
+        let Some(edns) = self.edns else { return false };
+        self.limit = self.limit.saturating_add(OPT_BYTES).saturating_add(EDE_BYTES);
+        let [s0, s1] = (UDP_PAYLOAD_BYTES_MAX as u16).to_be_bytes();
+        let [_, upper_rcode] = (rcode >> 4).to_be_bytes();
+        let [_, opt] = rtype::OPT.to_be_bytes();
+        let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
+        let head = |options| [0, 0, opt, s0, s1, upper_rcode, 0, dnssec_ok, 0, 0, options];
+        match self.extended_error {
+            None => self.put(&[&head(0)]),
+            Some(code) => {
+                let [c0, c1] = code.to_be_bytes();
+                self.put(&[&head(EDE_BYTES as u8), &[0, 15, 0, 2, c0, c1]])
+            }
+        }
+    }
+}
+
+/// What stands between the owner and the data of a record: type, class, TTL, length of the data.
+fn fixed(rtype: u16, ttl: u32, data_bytes: u16) -> [u8; 10] {
+    let ([t0, t1], [c0, c1]) = (rtype.to_be_bytes(), CLASS_IN.to_be_bytes());
+    let ([a, b, c, d], [l0, l1]) = (ttl.to_be_bytes(), data_bytes.to_be_bytes());
+    [t0, t1, c0, c1, a, b, c, d, l0, l1]
+}
+
+/// Distinct names in the message that a pointer can reach, and where they are.
+struct Targets<'a> {
+    found: [Option<(&'a Name, u16)>; TARGETS_MAX],
+    count: usize,
+}
+
+impl Default for Targets<'_> {
+    fn default() -> Self {
+        Self { found: [None; TARGETS_MAX], count: 0 }
+    }
+}
+
+impl<'a> Targets<'a> {
+    /// Notes that `name` stands at `offset`, unless it is known, out of reach of a pointer, or one too many.
+    fn note(&mut self, name: &'a Name, offset: usize) {
+        let Some(offset) = u16::try_from(offset).ok().filter(|offset| *offset < 0x4000) else { return };
+        if self.iter().any(|(other, _)| other.as_wire() == name.as_wire()) {
+            return;
+        }
+        if let Some(space) = self.found.get_mut(self.count) {
+            *space = Some((name, offset));
+            self.count = self.count.saturating_add(1);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&'a Name, u16)> {
+        self.found.iter().take(self.count).copied().flatten()
+    }
+}
