@@ -1,1 +1,246 @@
-//! Placeholder.
+//! The bodies of the HTTP API as plain values.
+//!
+//! Tools have parsed these bodies since 2015, so their keys, the order of their keys and the very
+//! layout of their text are a contract: [`print`] writes what the original wrote, byte for byte. The
+//! large bodies, [`Axfr`] and [`Enumerate`], are serialised while they are read from the zone and are
+//! never in memory as a whole.
+//!
+//! Everything is shown from one [`Snapshot`](crate::zone::Snapshot): the API and DNS cannot disagree.
+
+mod axfr;
+mod enumerate;
+mod layout;
+mod lookup;
+
+pub use axfr::Axfr;
+pub use enumerate::Enumerate;
+pub use layout::{print, text};
+pub use lookup::{Host, Service, hosts, lookup_name, services};
+
+use serde::Serialize;
+
+/// `/v1/version`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Version<'a> {
+    service: &'static str,
+    #[serde(rename = "URL")]
+    url: &'static str,
+    version: &'a str,
+}
+
+impl<'a> Version<'a> {
+    /// The body for this version. Service and address are those of the original: tools look for them.
+    pub fn new(version: &'a str) -> Self {
+        Self { service: "Mesos-DNS", url: "https://github.com/mesosphere/mesos-dns", version }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        cluster::{
+            self, AddressSource, Agent, Cluster, Discovery, DiscoveryPort, Document, Endpoint, Framework,
+            Hosts, Masters, PortRange, Task, TaskAddress, TaskState,
+        },
+        records::{Policy, Rules},
+        table::Seed,
+        wire::Name,
+        zone::{Serial, Snapshot, Soa, Zone},
+    };
+
+    fn policy() -> Policy {
+        Policy {
+            domain: "mesos".into(),
+            apex: Name::parse("mesos.").unwrap(),
+            rules: Rules::Rfc1123,
+            sources: vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host],
+            server_name: "ns1.mesos.".into(),
+            server_addresses: vec!["10.0.0.9".parse().unwrap()],
+        }
+    }
+
+    fn task(id: &str, name: &str, framework: &str, agent: &str, ports: (u32, u32)) -> Task {
+        Task {
+            id: id.into(),
+            name: name.into(),
+            framework_id: framework.into(),
+            agent_id: agent.into(),
+            state: TaskState::Running,
+            healthy: None,
+            ports: [PortRange { first: ports.0, last: ports.1 }].into(),
+            addresses: [].into(),
+            discovery: None,
+        }
+    }
+
+    /// What `test-data/v1/state.json` says.
+    fn document() -> Document {
+        let endpoint = |host: &str, port| Endpoint { host: cluster::Host::new(host), port };
+        let agent = |id: &str, host| Agent {
+            id: id.into(),
+            hostname: "".into(),
+            address: Some(endpoint(host, 5051)),
+        };
+        let framework = |id: &str, name: &str, host, port| Framework {
+            id: id.into(),
+            name: name.into(),
+            host: Some(cluster::Host::new(host)),
+            port,
+        };
+        let (first, second) = ("6e8f1c1a-7d0b-4f0a-S0", "6e8f1c1a-7d0b-4f0a-S12");
+        let mut api = task("api.0001", "API_Server", "fw-1", first, (31001, 31002));
+        let address =
+            |text: &str| TaskAddress { source: AddressSource::NetInfo, address: text.parse().unwrap() };
+        api.addresses = [address("172.16.0.4"), address("fd00:2::4")].into();
+        let mut web = task("web.0002", "web-x", "fw-1", second, (31005, 31005));
+        let port = |number, name: &str, protocol: &str| DiscoveryPort {
+            number,
+            name: name.into(),
+            protocol: protocol.into(),
+        };
+        let ports = [port(80, "http", "tcp"), port(9090, "", "")].into();
+        web.discovery = Some(Box::new(Discovery { name: "Web.UI".into(), ports }));
+        Document {
+            agents: vec![agent(first, "10.0.1.10"), agent(second, "fd00:1::12")],
+            frameworks: vec![
+                framework("fw-1", "Marathon.prod", "10.0.0.5", Some(15101)),
+                framework("fw-2", "/batch", "10.0.0.6", None),
+            ],
+            tasks: vec![api, web],
+            ..Document::default()
+        }
+    }
+
+    fn build(document: Document) -> (Cluster, Snapshot) {
+        let masters = Masters {
+            leader: Some("10.0.0.1:5050".into()),
+            listed: vec!["10.0.0.1:5050".into(), "10.0.0.2:5050".into()],
+        };
+        let empty = Cluster::default();
+        let (cluster, touched) = cluster::apply(&empty, document, masters, Hosts::default(), Seed(1));
+        let mut zone = Zone::new(policy().apex, None, Seed(2));
+        zone.add_server(&policy());
+        zone.update(&policy(), &empty, &cluster, &touched);
+        zone.compile();
+        let name = |text| Name::parse(text).unwrap();
+        let soa = Soa {
+            mname: name("ns1.mesos."),
+            rname: name("root.ns1.mesos."),
+            refresh: 60,
+            retry: 600,
+            expire: 86400,
+            minimum: 60,
+            ttl: 60,
+            weight: 1,
+        };
+        (cluster, zone.snapshot(Arc::new(soa), Serial(1_795_368_105)))
+    }
+
+    fn axfr(zone: &Snapshot) -> String {
+        let body = Axfr {
+            ttl: zone.soa().ttl,
+            serial: zone.serial(),
+            refresh_seconds: 60,
+            mname: "ns1.mesos.",
+            rname: "root.ns1.mesos.",
+            domain: "mesos",
+            zone,
+        };
+        String::from_utf8(text(&body)).unwrap()
+    }
+
+    fn enumerate(cluster: &Cluster, zone: &Snapshot) -> String {
+        let body = Enumerate { cluster, zone, policy: &policy(), seed: 5 };
+        String::from_utf8(text(&body)).unwrap()
+    }
+
+    #[test]
+    fn the_worked_example() {
+        let (cluster, zone) = build(document());
+        assert_eq!(axfr(&zone), include_str!("../../../../test-data/v1/axfr.json"));
+        assert_eq!(enumerate(&cluster, &zone), include_str!("../../../../test-data/v1/enumerate.json"));
+    }
+
+    #[test]
+    fn nothing_at_all() {
+        let (cluster, zone) = build(Document::default());
+        assert_eq!(enumerate(&cluster, &zone), "{\n  \"frameworks\": null\n }");
+        assert!(axfr(&zone).contains("\n   \"AAAAs\": {},\n"), "{}", axfr(&zone));
+    }
+
+    /// The records shown for each task, as `name value`.
+    fn shown(document: Document) -> Vec<(String, Option<Vec<String>>)> {
+        let (cluster, zone) = build(document);
+        let body: serde_json::Value = serde_json::from_str(&enumerate(&cluster, &zone)).unwrap();
+        let frameworks = body["frameworks"].as_array().unwrap().iter();
+        let tasks = frameworks.flat_map(|framework| framework["tasks"].as_array().unwrap());
+        tasks
+            .map(|task| {
+                let text = |row: &serde_json::Value, key: &str| row[key].as_str().unwrap().to_owned();
+                let records = task["records"].as_array().map(|rows| {
+                    rows.iter().map(|row| format!("{} {}", text(row, "name"), text(row, "host"))).collect()
+                });
+                (text(task, "id"), records)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_shared_record_is_shown_with_the_first_task() {
+        let mut document = document();
+        let agent = "6e8f1c1a-7d0b-4f0a-S0";
+        // Two instances on one agent share the plain names. The framework below is called like a task's
+        // plain name and has the same address, so its own record was there before.
+        document.tasks = vec![
+            task("b", "web", "fw-1", agent, (1, 0)),
+            task("a", "web", "fw-1", agent, (1, 0)),
+            task("c", "app", "fw-1", agent, (1, 0)),
+        ];
+        document.frameworks.push(Framework {
+            id: "fw-3".into(),
+            name: "app.marathon.prod".into(),
+            host: Some(cluster::Host::new("10.0.1.10")),
+            port: None,
+        });
+        let address = |name: &str| format!("{name}.mesos. 10.0.1.10");
+        let rows = shown(document);
+        let records = |id: &str| rows.iter().find(|(found, _)| found == id).unwrap().1.clone().unwrap();
+        let hash = |id: &str| String::from_utf8_lossy(&crate::records::task_hash(id)).into_owned();
+        assert_eq!(rows.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(
+            records("a"),
+            [
+                address("web.marathon.prod"),
+                address(&format!("web-{}-s0.marathon.prod", hash("a"))),
+                address("web.marathon.prod.slave"),
+                address(&format!("web-{}-s0.marathon.prod.slave", hash("a"))),
+            ]
+        );
+        assert_eq!(
+            records("b"),
+            [
+                address(&format!("web-{}-s0.marathon.prod", hash("b"))),
+                address(&format!("web-{}-s0.marathon.prod.slave", hash("b"))),
+            ]
+        );
+        assert!(!records("c").contains(&address("app.marathon.prod")), "{:?}", records("c"));
+        assert_eq!(records("c").len(), 3);
+    }
+
+    #[test]
+    fn tasks_without_records_of_their_own() {
+        let mut document = document();
+        // A framework whose names are all withheld, a task that is not running, one of an unknown agent.
+        document.frameworks =
+            vec![Framework { id: "fw-1".into(), name: "slave".into(), host: None, port: None }];
+        let mut starting = task("starting", "x", "fw-1", "6e8f1c1a-7d0b-4f0a-S0", (1, 0));
+        starting.state = TaskState::Starting;
+        let lost = task("lost", "x", "fw-1", "nobody", (1, 0));
+        document.tasks = vec![task("plain", "x", "fw-1", "6e8f1c1a-7d0b-4f0a-S0", (1, 0)), starting, lost];
+        assert_eq!(shown(document), [("plain".to_owned(), None)]);
+    }
+}

@@ -119,7 +119,7 @@ impl HttpMetrics {
         http.register("requests", "Requests answered", self.requests.clone());
         http.register("limits_reached", "Limits reached", self.limits.clone());
         for limit in Limit::ALL {
-            self.limits.get_or_create(&Reached { limit });
+            drop(self.limits.get_or_create(&Reached { limit }));
         }
     }
 }
