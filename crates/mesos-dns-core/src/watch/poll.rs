@@ -1,0 +1,505 @@
+//! One request after the other: which master to ask, and when.
+//!
+//! A *round* looks for the leader's document: it tries the candidates in their order until one gives it.
+//! A *try* begins at one candidate and may be sent on, by a redirect or by the `leader` member of a
+//! document, to exactly the host and port named there. Only a candidate may send us on, and only
+//! candidates get our credentials: a forged answer leads to one request without secrets, no further.
+//!
+//! Rounds follow each other at the configured period, measured from the end of the one before, so that a
+//! slow master is asked less often. After a failed round we back off; a new leader is asked at once, but
+//! never within [`ROUND_MIN`] of the last request: a leader that flaps costs each master a connection per
+//! second and no more.
+//!
+//! Like all state machines here: `handle_*` says what happened, `poll_*` asks what to do.
+
+use std::time::{Duration, Instant};
+
+use super::Master;
+
+/// How often a try may be sent on. Loops are possible while two masters disagree.
+pub const HOPS_MAX: usize = 3;
+
+/// Least time from the last request of one round to the start of the next.
+pub const ROUND_MIN: Duration = Duration::from_secs(1);
+
+/// Least pause after a failed round; doubles with each further one.
+pub const BACKOFF_MIN: Duration = Duration::from_secs(1);
+
+/// Longest pause between failed rounds.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// Most candidates of a round. Clusters have three to seven masters.
+pub const CANDIDATES_MAX: usize = 64;
+
+/// What the operator chose.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Pause between the end of one successful round and the start of the next.
+    pub refresh: Duration,
+    /// Time for one try: connecting, redirects and the body together.
+    pub timeout: Duration,
+}
+
+/// One request to make now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetch {
+    /// Whom to ask.
+    pub master: Master,
+    /// Whether this host may see our credentials.
+    pub credentials: Credentials,
+    /// When to give up, whatever is happening.
+    pub deadline: Instant,
+}
+
+/// Whether new candidates come with a new leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leader {
+    /// Somebody else leads, or the same one after a restart.
+    Changed,
+    /// As before.
+    Same,
+}
+
+/// What a host may see of us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// It is configured, or listed in ZooKeeper.
+    Send,
+    /// Somebody sent us there.
+    Withhold,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The leader's document; the round is over. If given, the next one follows after this time already.
+    Found {
+        /// Sooner than the refresh period, for example while agents come back.
+        again: Option<Duration>,
+    },
+    /// Not the leader, who is there.
+    Elsewhere(Master),
+    /// Nothing to be had from this one.
+    Failed,
+}
+
+/// What becomes of the try after an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The leader was found.
+    Done,
+    /// The next request goes to the master named in the outcome.
+    Follow,
+    /// The next candidate is due, if there is one.
+    Next,
+    /// It was sent on once too often, in a circle, or by one who may not: then as for [`Step::Next`].
+    Refused,
+}
+
+/// The state of the search. See the head of this file.
+#[derive(Debug)]
+pub struct Poll {
+    settings: Settings,
+    candidates: Vec<Master>,
+    round: Option<Round>,
+    /// When the last request was made.
+    asked: Option<Instant>,
+    /// When the next round may begin; `None` while there is nobody to ask or a round is running.
+    due: Option<Instant>,
+    failures: u32,
+}
+
+/// A round that is running.
+#[derive(Debug)]
+struct Round {
+    began: Instant,
+    /// Which candidate is tried next.
+    next: usize,
+    /// Whom this round has asked, each at most once.
+    asked: Vec<Master>,
+    hops: usize,
+    deadline: Instant,
+    /// The request that is due or running.
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Due(Master),
+    Running(Master),
+}
+
+impl Poll {
+    /// Nobody to ask yet.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, candidates: Vec::new(), round: None, asked: None, due: None, failures: 0 }
+    }
+
+    /// New candidates, the presumed leader first. If the leader is another one than before, the running
+    /// request is to be given up and the new leader asked at once.
+    pub fn handle_masters(&mut self, mut candidates: Vec<Master>, leader: Leader, now: Instant) {
+        candidates.truncate(CANDIDATES_MAX);
+        self.candidates = candidates;
+        if leader == Leader::Same && (self.round.is_some() || self.due.is_some()) {
+            return;
+        }
+        self.round = None;
+        let earliest = self.asked.map_or(now, |asked| after(asked, ROUND_MIN));
+        self.due = (!self.candidates.is_empty()).then_some(earliest.max(now));
+        self.failures = 0;
+    }
+
+    /// How the running request ended. `dice` are random bits, for the back-off.
+    pub fn handle_outcome(&mut self, outcome: Outcome, now: Instant, dice: u64) -> Step {
+        let Some(round) = &mut self.round else { return Step::Refused };
+        let State::Running(asked) = &round.state else { return Step::Refused };
+        let asked = asked.clone();
+        match outcome {
+            Outcome::Found { again } => {
+                self.finish(again, now);
+                Step::Done
+            }
+            Outcome::Elsewhere(leader) => {
+                let known = self.candidates.iter().find(|candidate| candidate.at == leader.at);
+                let leader = known.cloned().unwrap_or(leader);
+                let may_send = self.candidates.iter().any(|candidate| candidate.at == asked.at);
+                let circle = round.asked.iter().any(|before| before.at == leader.at);
+                if !may_send || circle || round.hops >= HOPS_MAX {
+                    self.next_candidate(now, dice);
+                    return Step::Refused;
+                }
+                round.hops = round.hops.saturating_add(1);
+                round.state = State::Due(leader);
+                Step::Follow
+            }
+            Outcome::Failed => {
+                self.next_candidate(now, dice);
+                Step::Next
+            }
+        }
+    }
+
+    /// The request to make now, if any. The caller makes it and then reports its outcome.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Fetch> {
+        if self.round.is_none() && self.due.is_some_and(|due| due <= now) {
+            self.begin(now);
+        }
+        let round = self.round.as_mut()?;
+        let State::Due(master) = &round.state else { return None };
+        let master = master.clone();
+        self.asked = Some(now);
+        round.asked.push(master.clone());
+        round.state = State::Running(master.clone());
+        let known = self.candidates.iter().any(|candidate| candidate.at == master.at);
+        let credentials = if known { Credentials::Send } else { Credentials::Withhold };
+        Some(Fetch { master, credentials, deadline: round.deadline })
+    }
+
+    /// When to call [`poll_transmit`](Self::poll_transmit) next. `None`: after the next `handle_*`.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.round {
+            None => self.due,
+            Some(Round { state: State::Due(_), began, .. }) => Some(*began),
+            Some(Round { state: State::Running(_), .. }) => None,
+        }
+    }
+
+    fn begin(&mut self, now: Instant) {
+        self.due = None;
+        let Some(first) = self.candidates.first().cloned() else { return };
+        let deadline = after(now, self.settings.timeout);
+        let state = State::Due(first);
+        self.round = Some(Round { began: now, next: 1, asked: Vec::new(), hops: 0, deadline, state });
+    }
+
+    /// Turns to the next candidate that this round did not ask yet, or ends the round as failed.
+    fn next_candidate(&mut self, now: Instant, dice: u64) {
+        let Some(round) = &mut self.round else { return };
+        while let Some(candidate) = self.candidates.get(round.next) {
+            round.next = round.next.saturating_add(1);
+            if round.asked.iter().all(|before| before.at != candidate.at) {
+                round.hops = 0;
+                round.deadline = after(now, self.settings.timeout);
+                round.state = State::Due(candidate.clone());
+                return;
+            }
+        }
+        self.round = None;
+        let pause = backoff(self.failures, dice);
+        self.failures = self.failures.saturating_add(1);
+        self.due = Some(after(now, pause));
+    }
+
+    /// The round found the document. A master that took long is left alone for as long.
+    fn finish(&mut self, again: Option<Duration>, now: Instant) {
+        let took =
+            self.round.take().map_or(Duration::ZERO, |round| now.saturating_duration_since(round.began));
+        let pause = again.map_or(self.settings.refresh, |again| again.min(self.settings.refresh));
+        self.failures = 0;
+        self.due = Some(after(now, pause.max(took).max(ROUND_MIN)));
+    }
+}
+
+/// The pause after this many earlier failures: a time that doubles with each, and by chance all of it or down
+/// to half of it.
+pub fn backoff(failures: u32, dice: u64) -> Duration {
+    let whole = BACKOFF_MIN.saturating_mul(2 << failures.min(8)).min(BACKOFF_MAX);
+    let half = whole.checked_div(2).unwrap_or(whole);
+    let share = (dice >> 32) as u32;
+    let chance = Duration::from_secs_f64(half.as_secs_f64() * f64::from(share) / f64::from(u32::MAX));
+    half.saturating_add(chance)
+}
+
+/// A moment later. Durations come from the configuration; one beyond the clock's range means now.
+fn after(moment: Instant, pause: Duration) -> Instant {
+    moment.checked_add(pause).unwrap_or(moment)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SETTINGS: Settings =
+        Settings { refresh: Duration::from_secs(60), timeout: Duration::from_secs(20) };
+
+    fn master(text: &str) -> Master {
+        Master::parse(text).unwrap()
+    }
+
+    fn poll(candidates: &[&str], now: Instant) -> Poll {
+        let mut poll = Poll::new(SETTINGS);
+        poll.handle_masters(candidates.iter().map(|text| master(text)).collect(), Leader::Changed, now);
+        poll
+    }
+
+    fn asks(poll: &mut Poll, now: Instant, expected: &str, credentials: Credentials) {
+        let fetch = poll.poll_transmit(now).expect(expected);
+        assert_eq!(fetch.master.to_string(), expected);
+        assert_eq!(fetch.credentials, credentials, "{expected}");
+        assert!(poll.poll_timeout().is_none(), "a request is running");
+        assert!(poll.poll_transmit(now).is_none(), "one request at a time");
+    }
+
+    fn elsewhere(text: &str) -> Outcome {
+        Outcome::Elsewhere(master(text))
+    }
+
+    const FOUND: Outcome = Outcome::Found { again: None };
+
+    #[test]
+    fn asks_one_after_the_other_then_backs_off() {
+        let start = Instant::now();
+        let mut poll = poll(&["a:1", "b:1", "c:1"], start);
+        for name in ["a:1", "b:1", "c:1"] {
+            asks(&mut poll, start, name, Credentials::Send);
+            assert_eq!(poll.handle_outcome(Outcome::Failed, start, 0), Step::Next);
+        }
+        assert_eq!(poll.poll_timeout(), Some(start + BACKOFF_MIN));
+        assert!(poll.poll_transmit(start + BACKOFF_MIN / 2).is_none());
+        asks(&mut poll, start + BACKOFF_MIN, "a:1", Credentials::Send);
+    }
+
+    #[test]
+    fn success_waits_for_the_period_from_its_end() {
+        let start = Instant::now();
+        let mut poll = poll(&["a:1"], start);
+        asks(&mut poll, start, "a:1", Credentials::Send);
+        let end = start + Duration::from_secs(3);
+        assert_eq!(poll.handle_outcome(FOUND, end, 0), Step::Done);
+        assert_eq!(poll.poll_timeout(), Some(end + SETTINGS.refresh));
+        let mut slow = poll;
+        asks(&mut slow, end + SETTINGS.refresh, "a:1", Credentials::Send);
+        let end = end + SETTINGS.refresh + Duration::from_secs(100);
+        slow.handle_outcome(FOUND, end, 0);
+        assert_eq!(slow.poll_timeout(), Some(end + Duration::from_secs(100)), "as long as it took");
+    }
+
+    #[test]
+    fn comes_back_sooner_when_asked_to() {
+        let start = Instant::now();
+        let mut poll = poll(&["a:1"], start);
+        asks(&mut poll, start, "a:1", Credentials::Send);
+        poll.handle_outcome(Outcome::Found { again: Some(Duration::from_secs(5)) }, start, 0);
+        assert_eq!(poll.poll_timeout(), Some(start + Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn follows_to_the_leader_without_credentials_unless_it_is_known() {
+        let start = Instant::now();
+        let mut poll = poll(&["a:1", "b:1"], start);
+        asks(&mut poll, start, "a:1", Credentials::Send);
+        assert_eq!(poll.handle_outcome(elsewhere("b:1"), start, 0), Step::Follow);
+        asks(&mut poll, start, "b:1", Credentials::Send);
+        assert_eq!(poll.handle_outcome(elsewhere("x:1"), start, 0), Step::Follow);
+        asks(&mut poll, start, "x:1", Credentials::Withhold);
+        assert_eq!(poll.handle_outcome(FOUND, start, 0), Step::Done);
+    }
+
+    #[test]
+    fn another_port_of_a_known_host_gets_no_credentials() {
+        let start = Instant::now();
+        let mut poll = poll(&["a:1"], start);
+        asks(&mut poll, start, "a:1", Credentials::Send);
+        poll.handle_outcome(elsewhere("a:2"), start, 0);
+        asks(&mut poll, start, "a:2", Credentials::Withhold);
+    }
+
+    #[test]
+    fn a_stranger_cannot_send_us_on() {
+        let start = Instant::now();
+        let mut poll = poll(&["a:1", "b:1"], start);
+        asks(&mut poll, start, "a:1", Credentials::Send);
+        poll.handle_outcome(elsewhere("x:1"), start, 0);
+        asks(&mut poll, start, "x:1", Credentials::Withhold);
+        assert_eq!(poll.handle_outcome(elsewhere("y:1"), start, 0), Step::Refused);
+        asks(&mut poll, start, "b:1", Credentials::Send);
+    }
+
+    #[test]
+    fn circles_and_long_chains_end() {
+        let start = Instant::now();
+        let mut circle = poll(&["a:1", "b:1"], start);
+        asks(&mut circle, start, "a:1", Credentials::Send);
+        circle.handle_outcome(elsewhere("b:1"), start, 0);
+        asks(&mut circle, start, "b:1", Credentials::Send);
+        assert_eq!(circle.handle_outcome(elsewhere("a:1"), start, 0), Step::Refused);
+        assert!(circle.poll_transmit(start).is_none(), "both were asked");
+
+        let mut chain = poll(&["a:1", "b:1", "c:1", "d:1", "e:1"], start);
+        for (from, to) in [("a:1", "b:1"), ("b:1", "c:1"), ("c:1", "d:1")] {
+            asks(&mut chain, start, from, Credentials::Send);
+            assert_eq!(chain.handle_outcome(elsewhere(to), start, 0), Step::Follow);
+        }
+        asks(&mut chain, start, "d:1", Credentials::Send);
+        assert_eq!(chain.handle_outcome(elsewhere("e:1"), start, 0), Step::Refused);
+        asks(&mut chain, start, "e:1", Credentials::Send);
+    }
+
+    #[test]
+    fn a_hop_to_a_known_master_keeps_its_name() {
+        let start = Instant::now();
+        let mut poll = Poll::new(SETTINGS);
+        let leader = Master { name: Some("m2.example".into()), ..master("10.0.0.2:5050") };
+        poll.handle_masters(vec![master("10.0.0.1:5050"), leader.clone()], Leader::Changed, start);
+        poll.poll_transmit(start).unwrap();
+        poll.handle_outcome(elsewhere("10.0.0.2:5050"), start, 0);
+        assert_eq!(poll.poll_transmit(start).unwrap().master, leader);
+    }
+
+    #[test]
+    fn a_new_leader_is_asked_at_once() {
+        let start = Instant::now();
+        let mut poll = poll(&["a:1", "b:1"], start);
+        asks(&mut poll, start, "a:1", Credentials::Send);
+        let later = start + Duration::from_secs(5);
+        poll.handle_masters(vec![master("b:1"), master("a:1")], Leader::Changed, later);
+        asks(&mut poll, later, "b:1", Credentials::Send);
+    }
+
+    #[test]
+    fn other_candidates_disturb_nothing() {
+        let start = Instant::now();
+        let mut poll = poll(&["a:1"], start);
+        asks(&mut poll, start, "a:1", Credentials::Send);
+        poll.handle_masters(vec![master("a:1"), master("b:1")], Leader::Same, start);
+        assert_eq!(poll.poll_timeout(), None, "still running");
+        poll.handle_outcome(Outcome::Failed, start, 0);
+        asks(&mut poll, start, "b:1", Credentials::Send);
+    }
+
+    #[test]
+    fn late_outcomes_of_an_abandoned_request_change_nothing() {
+        let start = Instant::now();
+        let mut poll = poll(&["a:1"], start);
+        asks(&mut poll, start, "a:1", Credentials::Send);
+        poll.handle_masters(vec![master("b:1")], Leader::Changed, start);
+        assert_eq!(poll.handle_outcome(Outcome::Failed, start, 0), Step::Refused);
+        asks(&mut poll, start + ROUND_MIN, "b:1", Credentials::Send);
+    }
+
+    #[test]
+    fn nobody_to_ask() {
+        let now = Instant::now();
+        let mut poll = Poll::new(SETTINGS);
+        assert!(poll.poll_timeout().is_none());
+        poll.handle_masters(Vec::new(), Leader::Changed, now);
+        assert!(poll.poll_timeout().is_none() && poll.poll_transmit(now).is_none());
+    }
+
+    #[test]
+    fn backoff_doubles_up_to_its_limit() {
+        let check = |failures, least, most| {
+            assert_eq!(backoff(failures, 0), Duration::from_secs(least), "{failures}");
+            assert_eq!(backoff(failures, u64::MAX), Duration::from_secs(most), "{failures}");
+        };
+        check(0, 1, 2);
+        check(1, 2, 4);
+        check(2, 4, 8);
+        check(3, 8, 16);
+        check(4, 15, 30);
+        check(u32::MAX, 15, 30);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Event {
+        Masters(Vec<u8>, bool),
+        Outcome(u8, u8),
+        Pass(u16),
+    }
+
+    fn event() -> impl Strategy<Value = Event> {
+        prop_oneof![
+            (prop::collection::vec(0..6_u8, 0..5), any::<bool>())
+                .prop_map(|(list, new)| Event::Masters(list, new)),
+            (0..4_u8, 0..9_u8).prop_map(|(kind, to)| Event::Outcome(kind, to)),
+            (0..3000_u16).prop_map(Event::Pass),
+        ]
+    }
+
+    proptest! {
+        /// Whatever happens: one request at a time, credentials only to candidates, no more than one
+        /// request per master and second, and never a standstill while there is somebody to ask.
+        #[test]
+        fn laws(events in prop::collection::vec(event(), 1..200)) {
+            let name = |number: u8| master(&format!("m{number}:5050"));
+            let mut now = Instant::now();
+            let mut poll = Poll::new(SETTINGS);
+            let mut candidates: Vec<Master> = Vec::new();
+            let mut running: Option<Fetch> = None;
+            let mut asked: Vec<(Master, Instant)> = Vec::new();
+            for event in events {
+                match event {
+                    Event::Masters(list, new) => {
+                        candidates = list.into_iter().map(name).collect();
+                        let leader = if new { Leader::Changed } else { Leader::Same };
+                        poll.handle_masters(candidates.clone(), leader, now);
+                        if new {
+                            running = None;
+                        }
+                    }
+                    Event::Outcome(kind, to) => if running.take().is_some() {
+                        let outcome = match kind {
+                            0 => Outcome::Failed,
+                            1 => FOUND,
+                            _ => Outcome::Elsewhere(name(to)),
+                        };
+                        poll.handle_outcome(outcome, now, u64::from(to) << 60);
+                    },
+                    Event::Pass(milliseconds) => now += Duration::from_millis(milliseconds.into()),
+                }
+                if let Some(fetch) = poll.poll_transmit(now) {
+                    prop_assert!(running.is_none());
+                    let known = candidates.iter().any(|candidate| candidate.at == fetch.master.at);
+                    prop_assert_eq!(fetch.credentials == Credentials::Send, known);
+                    prop_assert!(asked.iter().all(|(master, at)| *master != fetch.master || now >= *at + ROUND_MIN));
+                    asked.push((fetch.master.clone(), now));
+                    running = Some(fetch);
+                }
+                prop_assert!(running.is_some() || candidates.is_empty() || poll.poll_timeout().is_some());
+                prop_assert!(poll.poll_timeout().is_none_or(|at| at <= now + Duration::from_secs(6000)));
+            }
+        }
+    }
+}
