@@ -1,1 +1,215 @@
-//! Placeholder.
+//! Queries that are not ours: may they be asked, whom to ask, and what to make of what comes back.
+//!
+//! ```text
+//!  query -> message::Query -> Policy::decide -+-> Refuse     REFUSED, with the reason
+//!           (one question,    (route, access) |
+//!            OPT)                             +-> Local      localhost and friends, answered here
+//!                                             |
+//!                                             +-> Ask -> Admission -> Exchange <-> servers
+//!                                                        (shares)     (tries)        |
+//!                                  client <- reply::Reply::for_client <--------------+
+//! ```
+//!
+//! - [`route`]: the longest matching suffix decides which servers are asked.
+//! - [`local`]: the few names every resolver answers by itself (RFC 6303, 6761, 7686).
+//! - [`admission`]: how much may be outstanding, in all and for each client.
+//! - [`exchange`]: one query upstream: servers in order, deadlines, what counts as an answer.
+//! - [`message`] and [`reply`]: bytes: the client's query and our own replies; the server's reply.
+//! - `walk` and `draft`: reading and writing these bytes.
+//!
+//! Nothing is remembered from one query to the next but how many are outstanding. A cache belongs between
+//! `Policy::decide` and `Admission`; asking a second server early belongs into [`exchange`], which then
+//! holds two open tries instead of one; a server that is asked over TLS is one more kind of
+//! [`Transport`] towards it.
+//!
+//! Why messages are walked here and not parsed into records: a forwarder must change an identifier, an OPT
+//! record and perhaps the length, and nothing else. The bytes in between stay as the server wrote them,
+//! checked but not re-encoded, so no record type has to be understood to be passed on (RFC 3597).
+
+pub mod admission;
+mod draft;
+pub mod exchange;
+pub mod local;
+pub mod message;
+pub mod reply;
+pub mod route;
+mod walk;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use ipnet::IpNet;
+
+use crate::{
+    forward::{
+        message::{Ede, Query},
+        route::{Group, Route, Router},
+    },
+    wire::Name,
+};
+
+/// Longest time for one query, whatever `timeout` says.
+///
+/// A client has long given up by then (glibc after 5 s, most others sooner), and what is still kept for
+/// it only fills the table of outstanding queries.
+pub const BUDGET_MAX: Duration = Duration::from_secs(12);
+
+/// What the operator wants of the forwarder.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether anything is forwarded at all (`externalOn`).
+    pub external_on: bool,
+    /// Our own domain: nothing in it is ever sent to another server.
+    pub domain: Name,
+    /// Servers for everything that no zone claims (`resolvers`), in the order they are asked.
+    pub resolvers: Vec<SocketAddr>,
+    /// Servers for a zone and the names below it (`zoneResolvers`). The longest zone wins.
+    pub zones: Vec<(Name, Vec<SocketAddr>)>,
+    /// Time for one query, all servers together (`timeout`); at most [`BUDGET_MAX`].
+    pub budget: Duration,
+    /// Who may ask (`recursionAllow`).
+    pub recursion_allow: Vec<IpNet>,
+    /// What a reply that was cut says about it (`setTruncateBit`).
+    pub truncation: Truncation,
+}
+
+/// Whether a reply that was cut says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truncation {
+    /// With the TC bit, as the standard has it.
+    Flagged,
+    /// Not at all: TC is always clear. For clients that cannot ask over TCP.
+    Silent,
+}
+
+/// How a message travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// One datagram each way.
+    Udp,
+    /// A stream with two octets of length before each message.
+    Tcp,
+}
+
+/// Who may have names forwarded unless the operator says otherwise: private, shared, link-local and
+/// loopback networks, the same nine that PowerDNS allows.
+pub const fn private_networks() -> [IpNet; 9] {
+    const fn v4(a: u8, b: u8, bits: u8) -> IpNet {
+        IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(a, b, 0, 0)), bits)
+    }
+    const fn v6(first: u16, bits: u8) -> IpNet {
+        IpNet::new_assert(IpAddr::V6(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, 0)), bits)
+    }
+    [
+        v4(127, 0, 8),
+        v4(10, 0, 8),
+        v4(100, 64, 10),
+        v4(169, 254, 16),
+        v4(192, 168, 16),
+        v4(172, 16, 12),
+        IpNet::new_assert(IpAddr::V6(Ipv6Addr::LOCALHOST), 128),
+        v6(0xfc00, 7),
+        v6(0xfe80, 10),
+    ]
+}
+
+//------------ Policy ---------------------------------------------------------
+
+/// The settings, made ready to decide by.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    settings: Settings,
+    router: Router,
+}
+
+impl Policy {
+    /// Makes the settings ready.
+    pub fn new(settings: Settings) -> Self {
+        let router = Router::new(&settings.domain, &settings.resolvers, &settings.zones);
+        Self { settings, router }
+    }
+
+    /// What to do with a query that no zone of ours answers.
+    pub fn decide(&self, query: &Query<'_>, client: IpAddr) -> Decision<'_> {
+        if !self.settings.external_on {
+            return Decision::Refuse(Refusal::Off);
+        }
+        // A socket that serves both families shows an IPv4 client as a mapped IPv6 address.
+        let client = client.to_canonical();
+        if !self.settings.recursion_allow.iter().any(|network| network.contains(&client)) {
+            return Decision::Refuse(Refusal::Client);
+        }
+        match self.router.route(&query.question.name) {
+            Route::Own => Decision::Refuse(Refusal::OwnDomain),
+            Route::Local(zone) => zone.answer(query).map_or(Decision::Refuse(Refusal::Kind), Decision::Local),
+            Route::Servers(_) if !query.flags.recursion_desired() => Decision::Refuse(Refusal::NoRecursion),
+            Route::Servers(_) if is_hop_by_hop(query.question.qtype) => Decision::Refuse(Refusal::Kind),
+            Route::Servers(group) if group.servers.is_empty() => Decision::Refuse(Refusal::NoServers),
+            Route::Servers(group) => Decision::Ask(group),
+        }
+    }
+
+    /// Every group of servers, the default one first.
+    pub fn groups(&self) -> impl Iterator<Item = &Group> {
+        self.router.groups()
+    }
+
+    /// Time for one query.
+    pub fn budget(&self) -> Duration {
+        self.settings.budget.min(BUDGET_MAX)
+    }
+
+    /// What a cut reply says about it.
+    pub fn truncation(&self) -> Truncation {
+        self.settings.truncation
+    }
+}
+
+/// Whether this type means something between two neighbours only: OPT, TKEY, TSIG, IXFR and AXFR.
+fn is_hop_by_hop(qtype: u16) -> bool {
+    matches!(qtype, 41 | 249..=252)
+}
+
+/// What to do with one query.
+#[derive(Debug)]
+pub enum Decision<'a> {
+    /// Answer REFUSED.
+    Refuse(Refusal),
+    /// Answer this.
+    Local(Vec<u8>),
+    /// Ask these servers.
+    Ask(&'a Group),
+}
+
+/// Why a query is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The client is in none of the networks that may ask.
+    Client,
+    /// A transfer or another type that cannot be forwarded, or a local name in an odd class.
+    Kind,
+    /// The query does not ask for recursion (RD=0).
+    NoRecursion,
+    /// There is no server for this name.
+    NoServers,
+    /// Forwarding is switched off.
+    Off,
+    /// The name is in our own domain, which never leaves.
+    OwnDomain,
+}
+
+impl Refusal {
+    /// What a client that speaks EDNS is told (RFC 8914).
+    pub fn ede(self) -> Ede {
+        match self {
+            Self::Client => Ede::Prohibited,
+            Self::Kind => Ede::NotSupported,
+            Self::NoRecursion | Self::NoServers | Self::Off | Self::OwnDomain => Ede::NotAuthoritative,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! What a server sent back.
+//!
+//! First the cheap question, asked of every datagram: does this belong to what we sent ([`belongs`])? Only
+//! then is the whole message walked ([`Reply::parse`]), so that what goes on to the client is known to be a
+//! message; and then it is fitted to the client ([`Reply::for_client`]). The records travel as they are:
+//! compression pointers lead backwards only and the question keeps its length, so nothing in front of the
+//! cut moves.
+
+use super::{
+    Transport, Truncation,
+    draft::Section,
+    message::{Edns, Flags, HEADER_BYTES, OPTION_EDE, Query, Question, Rcode, TYPE_OPT, TYPE_TSIG},
+    walk::{Cursor, Record},
+};
+
+/// Most bytes of reasons (RFC 8914) that are passed on. More than that is no reason but freight; and it must
+/// fit in 512 bytes beside the longest question.
+const EDE_BYTES_MAX: usize = 200;
+
+/// How a message relates to what we asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Belongs {
+    /// It is no reply, or to something else.
+    No,
+    /// Our identifier and an error, but no question: some servers answer so what they cannot read.
+    Bare(Rcode),
+    /// Our identifier and our question.
+    Yes(Flags),
+}
+
+/// Whether a message is a reply to this question under this identifier.
+///
+/// The name is compared without regard to case, as some servers fold it; type and class octet by octet.
+/// That it came from the right server is the socket's business.
+pub fn belongs(message: &[u8], id: u16, question: &Question<'_>) -> Belongs {
+    let mut cursor = Cursor::new(message);
+    let (Some((reply_id, flags)), Some([questions, ..])) = (cursor.id_and_flags(), cursor.counts()) else {
+        return Belongs::No;
+    };
+    if reply_id != id || !flags.has(Flags::QR) || flags.has(Flags::OPCODE) {
+        return Belongs::No;
+    }
+    if questions == 0 && !matches!(flags.rcode(), Rcode::NOERROR | Rcode::NXDOMAIN) {
+        return Belongs::Bare(flags.rcode());
+    }
+    let same = questions == 1
+        && Question::read(&mut cursor).is_some_and(|reply| {
+            (&reply.name, reply.qtype, reply.qclass) == (&question.name, question.qtype, question.qclass)
+        });
+    if same { Belongs::Yes(flags) } else { Belongs::No }
+}
+
+/// A server's reply, walked from end to end.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    bytes: Vec<u8>,
+    flags: Flags,
+    /// The response code with the upper bits from the OPT record.
+    rcode: Rcode,
+    /// Where the question ends and the records begin.
+    start: usize,
+    /// Section and end of each record that can be passed on, in order.
+    records: Vec<(Section, usize)>,
+    /// The options of the OPT record that tell reasons.
+    reasons: Vec<u8>,
+}
+
+impl Reply {
+    /// Walks a message that belongs to a question of ours. `None` if it is malformed anywhere.
+    pub fn parse(bytes: Vec<u8>) -> Option<Self> {
+        let mut cursor = Cursor::new(&bytes);
+        let (_, flags) = cursor.id_and_flags()?;
+        let [_, answers, authority, additional] = cursor.counts()?;
+        Question::read(&mut cursor)?;
+        let start = cursor.at;
+        let mut records = Vec::new();
+        let mut opt = None;
+        // Behind OPT and TSIG, which end here, other records would have to move: such are left out. No
+        // server known puts any there, and additional records are a courtesy.
+        let mut ended = false;
+        let counts =
+            [(Section::Answer, answers), (Section::Authority, authority), (Section::Additional, additional)];
+        for (section, count) in counts {
+            for _ in 0..count {
+                let record = cursor.record()?;
+                if matches!(record.rtype, TYPE_OPT | TYPE_TSIG) {
+                    ended = true;
+                    if section != Section::Additional
+                        || (record.rtype == TYPE_OPT && opt.replace(record).is_some())
+                    {
+                        return None;
+                    }
+                } else if !is_sound(&cursor, &record) {
+                    return None;
+                } else if !ended {
+                    records.push((section, record.end));
+                }
+            }
+        }
+        let upper = opt.map_or(0, |opt| (opt.ttl >> 24) as u16);
+        let rcode = Rcode((upper << 4) | flags.rcode().0);
+        let reasons = opt.map_or_else(Vec::new, |opt| reasons(opt.data));
+        Some(Self { flags, rcode, start, records, reasons, bytes })
+    }
+
+    /// The whole response code.
+    pub fn rcode(&self) -> Rcode {
+        self.rcode
+    }
+
+    /// The reply as this client gets it: under its identifier, with the question in its spelling, an OPT
+    /// record if it sent one, and cut at a record's end to the size it takes.
+    ///
+    /// TC tells that answers or authority are missing, as received or because of the cut; records missing
+    /// from the additional section alone are not worth another query (RFC 2181 section 9).
+    pub fn for_client(&self, query: &Query<'_>, client: Transport, truncation: Truncation) -> Vec<u8> {
+        let reasons_bytes = self.reasons.len();
+        let opt_bytes = query.edns.map_or(0, |_| reasons_bytes.saturating_add(11));
+        let fixed = HEADER_BYTES.saturating_add(query.question.octets.len()).saturating_add(opt_bytes);
+        let end_max = query.reply_bytes_max(client).saturating_sub(fixed).saturating_add(self.start);
+        let kept = self.records.partition_point(|(_, end)| *end <= end_max);
+        let (kept, cut) = self.records.split_at_checked(kept).unwrap_or_default();
+        let end = kept.last().map_or(self.start, |(_, end)| *end);
+
+        let missing =
+            self.flags.truncated() || cut.iter().any(|(section, _)| *section != Section::Additional);
+        let truncated = if missing && truncation == Truncation::Flagged { Flags::TC } else { 0 };
+        let flags = self.flags.0 & (Flags::AA | Flags::RA | Flags::AD);
+        let mut draft = query.draft(self.rcode, flags | truncated);
+        let count = |wanted| (wanted, kept.iter().filter(|(section, _)| *section == wanted).count() as u16);
+        draft.raw(
+            self.bytes.get(self.start..end).unwrap_or_default(),
+            [Section::Answer, Section::Authority, Section::Additional].map(count),
+        );
+        if let Some(Edns { dnssec_ok, .. }) = query.edns {
+            draft.opt(dnssec_ok, &self.reasons);
+        }
+        draft.finish()
+    }
+}
+
+/// Whether the data of a record is what its type says, for the types whose data other programs follow
+/// pointers in (RFC 3597 section 4) and for addresses. Other types are passed on unseen.
+fn is_sound(cursor: &Cursor<'_>, record: &Record<'_>) -> bool {
+    // Octets before the names, number of names, octets behind them.
+    let (before, names, behind) = match record.rtype {
+        1 if record.class == 1 => return record.data.len() == 4,
+        28 if record.class == 1 => return record.data.len() == 16,
+        // NS, MD, MF, CNAME, MB, MG, MR, PTR, DNAME.
+        2..=5 | 7..=9 | 12 | 39 => (0, 1, 0),
+        // SOA.
+        6 => (0, 2, 20),
+        // MINFO, RP.
+        14 | 17 => (0, 2, 0),
+        // MX, AFSDB, RT, KX.
+        15 | 18 | 21 | 36 => (2, 1, 0),
+        // PX.
+        26 => (2, 2, 0),
+        // SRV.
+        33 => (6, 1, 0),
+        _ => return true,
+    };
+    let mut data = Cursor { at: record.data_start, ..*cursor };
+    let walked = data.take(before).is_some()
+        && (0..names).all(|_| data.name().is_some())
+        && data.take(behind).is_some();
+    walked && data.at == record.end
+}
+
+/// The options that tell reasons (EDE), as they stand; none if they are too much.
+fn reasons(options: &[u8]) -> Vec<u8> {
+    let mut cursor = Cursor::new(options);
+    let mut kept = Vec::new();
+    loop {
+        let start = cursor.at;
+        let (Some(code), Some(length)) = (cursor.u16(), cursor.u16()) else { break };
+        if cursor.take(usize::from(length)).is_none() {
+            break;
+        }
+        if code == OPTION_EDE {
+            kept.extend_from_slice(options.get(start..cursor.at).unwrap_or_default());
+        }
+    }
+    if kept.len() <= EDE_BYTES_MAX { kept } else { Vec::new() }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
