@@ -1,0 +1,409 @@
+//! Every key there is: the one table behind the parser, the check, the search for the nearest key and
+//! `docs/configuration.md`.
+//!
+//! A row is a field of [`Settings`] with its type, its default, its name as `/v1/config` spells it, its name as
+//! files usually spell it, its standing, its unit, and, as its comment, what it means. The first block is the
+//! original's, in the order of `/v1/config`. A new key is one row here and its use in
+//! [`Config`](super::Config).
+
+use std::str::FromStr;
+
+use super::{
+    Health, LogFormat,
+    json::Json,
+    object::{Credentials, ZkUrl, Zones},
+    remark::{Place, Remark},
+    value::{Anything, Bytes, List, Prefixes, Seconds, Value, Whole},
+};
+
+/// What is known of a key, for people.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// As `/v1/config` spells it; for keys the original does not have, as the reference does.
+    pub canonical: &'static str,
+    /// As configuration files usually spell it. Case does not matter in a file.
+    pub spelling: &'static str,
+    /// Whether it has an effect.
+    pub standing: Standing,
+    /// Unit of the value; empty if it has none.
+    pub unit: &'static str,
+    /// What it means, in one or two sentences.
+    pub meaning: String,
+    /// What a value looks like, with its range.
+    pub kind: String,
+    /// The default as JSON.
+    pub default: String,
+    /// Members of the object that are known; empty for all but `mesosCredentials`.
+    pub members: &'static [&'static str],
+}
+
+/// Whether a key has an effect in this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// A key of the original Mesos-DNS, in force; shown by `/v1/config`.
+    Original,
+    /// A key of ours, in force.
+    Ours,
+    /// Recognised, but its feature is not built: a file that sets it earns a warning.
+    Later,
+    /// Found in old files; has not had an effect for years, in the original either.
+    Ignored,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody set it.
+    Default,
+    /// The configuration file, here.
+    File(Place),
+    /// Worked out from something else, named here.
+    Derived(&'static str),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(place) => write!(f, "file, line {}", place.line),
+            Self::Derived(from) => f.write_str(from),
+        }
+    }
+}
+
+/// A value and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// In the original's own terms: seconds are numbers, addresses are text.
+    pub value: T,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+impl<T> Setting<T> {
+    /// Whether the file sets it.
+    pub fn is_set(&self) -> bool {
+        matches!(self.origin, Origin::File(_))
+    }
+
+    /// Where the file sets it.
+    pub(super) fn place(&self) -> Option<Place> {
+        match self.origin {
+            Origin::File(place) => Some(place),
+            _ => None,
+        }
+    }
+
+    /// Puts a worked-out value in its place.
+    pub(super) fn derive(&mut self, value: T, from: &'static str) {
+        *self = Self { value, origin: Origin::Derived(from) };
+    }
+}
+
+/// Takes the file's value; `null` leaves what was there, where it has no meaning of its own.
+fn read<T: Value>(setting: &mut Setting<T>, json: Json<'_>) -> Result<(), Remark> {
+    if json.is_null() && !T::NULL_IS_EMPTY {
+        return Ok(());
+    }
+    setting.value.read(json)?;
+    setting.origin = Origin::File(json.place());
+    Ok(())
+}
+
+/// A setting for people: its key, its value as JSON with secrets masked, and where it comes from.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// As `/v1/config` spells it.
+    pub canonical: &'static str,
+    /// As files usually spell it.
+    pub spelling: &'static str,
+    /// Whether it has an effect.
+    pub standing: Standing,
+    /// The effective value, secrets masked.
+    pub value: serde_json::Value,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Makes [`Settings`] and [`keys`] from the table, so that the two cannot disagree.
+macro_rules! keys {
+    ($(
+        $(#[doc = $meaning:literal])+
+        $field:ident: $type:ty = $default:expr, $canonical:literal, $spelling:literal, $standing:ident $(, $unit:literal)?;
+    )*) => {
+        /// Every setting: the file's value where it has one, else the default.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Settings {
+            $( $(#[doc = $meaning])+ pub $field: Setting<$type>, )*
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $( $field: Setting { value: $default, origin: Origin::Default }, )* }
+            }
+        }
+
+        impl Settings {
+            /// Reads the value of a key, spelled as in the table; `None` if there is no such key.
+            pub(super) fn read(&mut self, canonical: &str, json: Json<'_>) -> Option<Result<(), Remark>> {
+                match canonical {
+                    $( $canonical => Some(read(&mut self.$field, json)), )*
+                    _ => None,
+                }
+            }
+
+            /// All settings in the order of the table.
+            pub fn rows(&self) -> Vec<Row> {
+                vec![$( Row {
+                    canonical: $canonical,
+                    spelling: $spelling,
+                    standing: Standing::$standing,
+                    value: self.$field.value.shown(),
+                    origin: self.$field.origin,
+                }, )*]
+            }
+        }
+
+        /// The table, for people and for the search by name.
+        pub fn keys() -> Vec<Key> {
+            vec![$( Key {
+                canonical: $canonical,
+                spelling: $spelling,
+                standing: Standing::$standing,
+                unit: concat!($($unit)?),
+                meaning: concat!($($meaning),+).trim().to_owned(),
+                kind: <$type as Value>::kind(),
+                default: <$type as Value>::shown(&$default).to_string(),
+                members: <$type as Value>::MEMBERS,
+            }, )*]
+        }
+    };
+}
+
+keys! {
+    /// Time between two reads of the cluster's state.
+    refresh_seconds: Whole<1, { i64::MAX }> = Whole(60), "RefreshSeconds", "refreshSeconds", Original, "s";
+    /// Port of the DNS server, UDP and TCP. 0 lets the system choose.
+    port: Whole<0, 65535> = Whole(53), "Port", "port", Original;
+    /// Budget of one forwarded query, all tries together. 0 means 5.
+    timeout: i64 = 5, "Timeout", "timeout", Original, "s";
+    /// Longest time one read of the state may take, from connecting to the end of the body. At least 1.
+    state_timeout_seconds: i64 = 300, "StateTimeoutSeconds", "stateTimeoutSeconds", Original, "s";
+    /// Ends the process if no leading master has been found through ZooKeeper for so long since the start;
+    /// only if the file sets it, and never if 0.
+    zk_detection_timeout: i64 = 30, "ZkDetectionTimeout", "zkDetectionTimeout", Original, "s";
+    /// Port of the HTTP API. 0 lets the system choose.
+    http_port: Whole<0, 65535> = Whole(8123), "HttpPort", "httpport", Original;
+    /// TTL of every record of the domain. A negative one is served as 0.
+    ttl: i32 = 5, "TTL", "ttl", Original, "s";
+    /// Weight of all SRV records; their priority is 0.
+    srv_record_default_weight: u16 = 1, "SRVRecordDefaultWeight", "srvRecordDefaultWeight", Original;
+    /// Has no effect in a file: the serial is made from the time of the last change.
+    soa_serial: u32 = 0, "SOASerial", "SOASerial", Original;
+    /// SOA refresh.
+    soa_refresh: u32 = 60, "SOARefresh", "SOARefresh", Original, "s";
+    /// SOA retry.
+    soa_retry: u32 = 600, "SOARetry", "SOARetry", Original, "s";
+    /// SOA expire.
+    soa_expire: u32 = 86400, "SOAExpire", "SOAExpire", Original, "s";
+    /// How long a client may remember that a name does not exist. Used only if the file sets it; else it is
+    /// the TTL.
+    soa_minttl: u32 = 60, "SOAMinttl", "SOAMinttl", Original, "s";
+    /// Name of this server: in SOA and NS, and owner of its own address records.
+    soa_mname: String = "ns1.mesos".to_owned(), "SOAMname", "SOAMname", Original;
+    /// Mail address of who is responsible, for the SOA; an @ is fine.
+    soa_rname: String = "root.ns1.mesos".to_owned(), "SOARname", "SOARname", Original;
+    /// The masters as host:port. Needed unless `zk` is set.
+    masters: List = List(None), "Masters", "masters", Original;
+    /// Servers for the names below a zone, each as IP or IP:port; the longest matching zone counts.
+    zone_resolvers: Zones = Zones::default(), "ZoneResolvers", "zoneResolvers", Original;
+    /// Servers for all other names, each as IP or IP:port. An empty list means those of /etc/resolv.conf.
+    resolvers: List = List::of(["8.8.8.8"]), "Resolvers", "resolvers", Original;
+    /// Where addresses of tasks are taken from, best first: netinfo, mesos, docker, host.
+    ip_sources: List = List::of(["netinfo", "mesos", "host"]), "IPSources", "IPSources", Original;
+    /// Where ZooKeeper knows the leading master: zk://user:password@host1:port,host2:port/path. User and
+    /// password are optional, the port is 2181 by default.
+    zk: ZkUrl = ZkUrl::default(), "Zk", "zk", Original;
+    /// The domain that is served.
+    domain: String = "mesos".to_owned(), "Domain", "domain", Original;
+    /// Changes only what `/v1/config` shows as path of the file.
+    file: String = String::new(), "File", "file", Original;
+    /// IP address the DNS server listens on; also decides the address records of the server itself.
+    listener: String = "0.0.0.0".to_owned(), "Listener", "listener", Original;
+    /// Address the HTTP API listens on.
+    http_listener: String = "0.0.0.0".to_owned(), "HTTPListener", "httplistener", Original;
+    /// Whether answers for the domain say that recursion is available. Does not control forwarding.
+    recurse_on: bool = true, "RecurseOn", "recurseon", Original;
+    /// Whether to serve DNS.
+    dns_on: bool = true, "DnsOn", "dnson", Original;
+    /// Whether to serve HTTP.
+    http_on: bool = true, "HttpOn", "httpon", Original;
+    /// Whether to forward queries for other names; if not, they are refused.
+    external_on: bool = true, "ExternalOn", "externalon", Original;
+    /// Whether labels follow RFC 952: 24 characters, no digit in front.
+    enforce_rfc952: bool = false, "EnforceRFC952", "enforceRFC952", Original;
+    /// Whether a cut answer says that it was cut.
+    set_truncate_bit: bool = true, "SetTruncateBit", "setTruncateBit", Original;
+    /// Whether the HTTP API offers `/v1/enumerate` and `/v1/axfr`.
+    enumeration_on: bool = true, "EnumerationOn", "enumerationOn", Original;
+    /// Whether to speak HTTPS with the masters.
+    mesos_https_on: bool = false, "MesosHTTPSOn", "mesosHTTPSOn", Original;
+    /// PEM file with the authorities that may vouch for masters; empty means those of the system.
+    ca_cert_file: String = String::new(), "CACertFile", "caCertFile", Original;
+    /// PEM file with our certificate for the masters, and its chain.
+    cert_file: String = String::new(), "CertFile", "certFile", Original;
+    /// PEM file with the private key of `certFile`.
+    key_file: String = String::new(), "KeyFile", "keyFile", Original;
+    /// Who we are to the masters, for `mesosAuthentication` "basic". The secret can be in a file of its own:
+    /// `secretFile`.
+    mesos_credentials: Credentials = Credentials::default(), "MesosCredentials", "mesosCredentials", Original;
+    /// JSON file with uid, private_key and login_endpoint, for `mesosAuthentication` "iam".
+    iam_config_file: String = String::new(), "IAMConfigFile", "IAMConfigFile", Original;
+    /// How to authenticate with the masters: empty, "basic" or "iam".
+    mesos_authentication: String = String::new(), "MesosAuthentication", "mesosAuthentication", Original;
+
+    /// Whether certificates of masters are verified. Turning it off is logged at each start.
+    mesos_tls_verify: bool = true, "mesosTLSVerify", "mesosTLSVerify", Ours;
+    /// Name that certificates of masters are verified against; empty means the one ZooKeeper gives, else the
+    /// host that is asked.
+    mesos_server_name: String = String::new(), "mesosServerName", "mesosServerName", Ours;
+    /// Clients for whom other names are forwarded.
+    recursion_allow: Prefixes = private_networks(), "recursionAllow", "recursionAllow", Ours;
+    /// Clients that may ask at all.
+    query_allow: Prefixes = prefixes(&["0.0.0.0/0", "::/0"]), "queryAllow", "queryAllow", Ours;
+    /// Threads that answer UDP; 0 means one per core.
+    workers: Whole<0, 1024> = Whole(0), "workers", "workers", Ours;
+    /// Whether tasks that fail their health check stay in the answers. Only "ignore" is in force in this version.
+    health: Health = Health::Ignore, "health", "health", Ours;
+    /// Without contact to a master for so long, the data counts as stale.
+    stale_after_seconds: Seconds = Seconds::new(30), "staleAfterSeconds", "staleAfterSeconds", Ours, "s";
+    /// Longest time the records of a lost agent or of a vanished cluster are held.
+    hold_seconds: Seconds = Seconds::new(600), "holdSeconds", "holdSeconds", Ours, "s";
+    /// A state that lacks more than this share of the tasks before it is held until a second one agrees.
+    mass_loss_percent: Whole<0, 100> = Whole(30), "massLossPercent", "massLossPercent", Ours, "%";
+    /// A loss of fewer tasks than this is never held.
+    mass_loss_minimum: Whole<0, 1_000_000_000> = Whole(20), "massLossMinimum", "massLossMinimum", Ours, "tasks";
+    /// Further names under which the HTTP API may be called, against DNS rebinding.
+    http_allow_hosts: List = List::of::<String>([]), "httpAllowHosts", "httpAllowHosts", Ours;
+    /// Form of the log: "auto" is text on a terminal and JSON elsewhere.
+    log_format: LogFormat = LogFormat::Auto, "logFormat", "logFormat", Ours;
+
+    /// How the cluster is followed: "auto", "events" or "poll".
+    updates: String = "auto".to_owned(), "updates", "updates", Later;
+    /// Time between two comparisons with a whole state while events are followed.
+    reconcile_seconds: Seconds = Seconds::new(300), "reconcileSeconds", "reconcileSeconds", Later, "s";
+    /// File that keeps the last good cluster over a restart.
+    snapshot_file: String = String::new(), "snapshotFile", "snapshotFile", Later;
+    /// Directory with secrets, one per file.
+    secrets_dir: String = String::new(), "secretsDir", "secretsDir", Later;
+    /// Where to listen, with which protocol, in place of `listener` and `port`.
+    listeners: Anything = Anything(false), "listeners", "listeners", Later;
+    /// Limit of answers per second and client network.
+    rate_limit: Anything = Anything(false), "rateLimit", "rateLimit", Later;
+    /// Clients without that limit.
+    rate_limit_exempt: Prefixes = private_networks(), "rateLimitExempt", "rateLimitExempt", Later;
+    /// File with the secret of DNS cookies, shared by replicas.
+    cookie_secret_file: String = String::new(), "cookieSecretFile", "cookieSecretFile", Later;
+    /// Most TCP connections at once; 0 means as many as file descriptors allow.
+    tcp_connections: u32 = 0, "tcpConnections", "tcpConnections", Later;
+    /// Most TCP connections of one client.
+    tcp_per_client: u32 = 64, "tcpPerClient", "tcpPerClient", Later;
+    /// Time after which an idle TCP connection is closed.
+    tcp_idle_seconds: Seconds = Seconds::new(10), "tcpIdleSeconds", "tcpIdleSeconds", Later, "s";
+    /// Size of the forwarder's cache.
+    cache_size: Bytes = Bytes(64 << 20), "cacheSize", "cacheSize", Later, "bytes";
+    /// How long an expired answer may be given while servers do not answer.
+    serve_stale_seconds: Seconds = Seconds::new(86400), "serveStaleSeconds", "serveStaleSeconds", Later, "s";
+    /// How the address of a task is chosen. In this version `IPSources` decides alone.
+    addresses: String = "auto".to_owned(), "addresses", "addresses", Later;
+    /// Which container networks can be reached from outside.
+    networks: Anything = Anything(false), "networks", "networks", Later;
+    /// Share of healthy tasks below which unhealthy ones are answered too.
+    healthy_minimum_percent: Whole<0, 100> = Whole(1), "healthyMinimumPercent", "healthyMinimumPercent", Later, "%";
+    /// Order of the addresses in an answer: "shuffle" or "nearest".
+    answers: String = "shuffle".to_owned(), "answers", "answers", Later;
+    /// Most records in one answer; 0 means no limit.
+    max_answers: u32 = 0, "maxAnswers", "maxAnswers", Later;
+    /// Networks for which addresses are turned into names.
+    reverse_prefixes: Prefixes = Prefixes(Vec::new()), "reversePrefixes", "reversePrefixes", Later;
+    /// Static records.
+    records: Anything = Anything(false), "records", "records", Later;
+    /// Zone files with static records.
+    zone_files: Anything = Anything(false), "zoneFiles", "zoneFiles", Later;
+    /// Least visibility of a discovery name that is published.
+    visibility: String = "framework".to_owned(), "visibility", "visibility", Later;
+    /// Path of the local control socket.
+    admin_socket: String = String::new(), "adminSocket", "adminSocket", Later;
+    /// File with the tokens that open the HTTP API.
+    http_tokens_file: String = String::new(), "httpTokensFile", "httpTokensFile", Later;
+    /// PEM file with the certificate of the HTTP API.
+    http_cert_file: String = String::new(), "httpCertFile", "httpCertFile", Later;
+    /// PEM file with the private key of `httpCertFile`.
+    http_key_file: String = String::new(), "httpKeyFile", "httpKeyFile", Later;
+    /// User to run as once the ports are open.
+    user: String = "mesos-dns".to_owned(), "user", "user", Later;
+    /// Group to run as once the ports are open.
+    group: String = "mesos-dns".to_owned(), "group", "group", Later;
+
+    /// Name server of the domain, before `SOAMname`.
+    ns: Anything = Anything(false), "ns", "ns", Ignored;
+    /// Mail address, before `SOARname`.
+    email: Anything = Anything(false), "email", "email", Ignored;
+    /// Name of the server, before `SOAMname`.
+    mname: Anything = Anything(false), "mname", "mname", Ignored;
+}
+
+/// Networks whose clients are ours: private, shared, loopback and link-local ranges (RFC 1918, 3927, 4193, 4291,
+/// 6598), the same that PowerDNS Recursor allows.
+fn private_networks() -> Prefixes {
+    prefixes(&[
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "169.254.0.0/16",
+        "192.168.0.0/16",
+        "172.16.0.0/12",
+        "::1/128",
+        "fc00::/7",
+        "fe80::/10",
+    ])
+}
+
+/// Prefixes of this file, which are well-formed: a test counts them.
+fn prefixes(texts: &[&str]) -> Prefixes {
+    Prefixes(texts.iter().filter_map(|text| ipnet::IpNet::from_str(text).ok()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sound() {
+        let keys = keys();
+        for key in &keys {
+            assert!(key.canonical.eq_ignore_ascii_case(key.spelling), "{}", key.canonical);
+            assert!(key.meaning.ends_with('.'), "{}", key.canonical);
+            let twins = keys.iter().filter(|other| other.canonical.eq_ignore_ascii_case(key.canonical));
+            assert_eq!(twins.count(), 1, "{}", key.canonical);
+        }
+        assert_eq!(keys.iter().filter(|key| key.standing == Standing::Original).count(), 38);
+        assert_eq!((private_networks().0.len(), prefixes(&["0.0.0.0/0", "::/0"]).0.len()), (9, 2));
+    }
+
+    #[test]
+    fn every_default_can_be_read_back() {
+        let defaults = Settings::default();
+        for (key, row) in keys().iter().zip(defaults.rows()) {
+            if row.value.is_null() || key.canonical == "MesosCredentials" {
+                continue;
+            }
+            let text = row.value.to_string();
+            let mut settings = Settings::default();
+            let outcome = settings.read(key.canonical, Json::new(&text));
+            assert_eq!(outcome, Some(Ok(())), "{}", key.canonical);
+            let read = settings.rows().into_iter().find(|other| other.canonical == key.canonical);
+            assert_eq!(read.map(|row| row.value), Some(row.value), "{}", key.canonical);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! What a configuration needs to know of the machine, as values: what to read, and what came of it.
+
+use std::net::IpAddr;
+
+/// What has to be read before a configuration can be judged. `None`: not wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wants<'a> {
+    /// Whether the system's resolvers are needed.
+    pub resolv_conf: bool,
+    /// PEM file of authorities, to be loaded.
+    pub ca_cert_file: Option<&'a str>,
+    /// PEM file of our certificate, to be loaded together with the key if both are there.
+    pub cert_file: Option<&'a str>,
+    /// PEM file of our key.
+    pub key_file: Option<&'a str>,
+    /// JSON file, to be read.
+    pub iam_config_file: Option<&'a str>,
+    /// File with the secret of `mesosCredentials`, to be read.
+    pub secret_file: Option<&'a str>,
+}
+
+/// What the shell found when it looked for what was wanted. Reasons are for people and hold no contents.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// Text of `/etc/resolv.conf`, or why it could not be read.
+    pub resolv_conf: Result<String, String>,
+    /// Addresses of this machine's interfaces, loopback included.
+    pub interfaces: Vec<IpAddr>,
+    /// Processor cores we may use.
+    pub cores: usize,
+    /// Whether the authorities loaded, or were not wanted.
+    pub authorities: Result<(), String>,
+    /// Whether our certificate and key loaded and belong together, or were not both wanted.
+    pub identity: Result<(), String>,
+    /// Text of the IAM file.
+    pub iam: Result<String, String>,
+    /// Text of the secret file.
+    pub secret: Result<String, String>,
+}
+
+impl Surroundings {
+    /// Nothing was wanted, nothing was read.
+    pub fn unread() -> Self {
+        let unread = || Err("not read".to_owned());
+        Self {
+            resolv_conf: unread(),
+            interfaces: Vec::new(),
+            cores: 1,
+            authorities: Ok(()),
+            identity: Ok(()),
+            iam: unread(),
+            secret: unread(),
+        }
+    }
+}

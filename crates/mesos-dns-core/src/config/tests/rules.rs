@@ -1,0 +1,258 @@
+//! What the values of a file must agree on, among themselves and with the machine.
+
+use super::*;
+
+/// Section 1.4: with everything wrong, the first problem is the original's first, and so on down.
+#[test]
+fn rules_are_checked_in_order() {
+    let everything = r#"{"dnson": false, "httpon": false, "masters": ["x"], "resolvers": ["x"], "IPSources": [],
+        "stateTimeoutSeconds": 0, "domain": "", "SOAMname": "a..b", "certFile": "x",
+        "mesosAuthentication": "x", "listener": "x", "zk": "x"}"#;
+    let said = bad(everything);
+    let order = [
+        "either DNS or HTTP",
+        "error validating masters",
+        "error validating resolvers",
+        "IPSources validation failed: empty ip sources",
+        "Invalid HTTP Timeout: 0",
+        "is not a valid domain name",
+        "\"SOAMname\"",
+        "Missing private key",
+        "unregistered factory requested",
+        "\"listener\"",
+        "\"zk\"",
+    ];
+    let positions: Vec<_> = order.iter().map(|part| said.find(part).expect(part)).collect();
+    assert!(positions.is_sorted(), "{said}");
+    assert_eq!(said.lines().count(), order.len(), "{said}");
+}
+
+/// Sections 1.4 and 1.5, row by row.
+#[test]
+fn rules_accept_and_refuse() {
+    for members in [
+        r#""dnson": false"#,
+        r#""httpon": false"#,
+        r#""masters": ["m1.example:5050"]"#,
+        r#""masters": ["10.0.0.1:5050", "10.0.0.1:5051"]"#,
+        r#""resolvers": ["9.9.9.9", "9.9.9.9:5353", "fd00::53", "[fd00::53]:5353"]"#,
+        r#""zoneResolvers": {"x.corp": ["9.9.9.9"], "y-x.corp": ["9.9.9.9"]}"#,
+        // Ruling 24: nested zones are fine, and so is a zone above the domain.
+        r#""zoneResolvers": {"a.corp": ["9.9.9.9"], "corp": ["9.9.9.9"]}"#,
+        r#""domain": "dc1.mesos", "zoneResolvers": {"mesos": ["9.9.9.9"]}"#,
+        r#""zoneResolvers": {"xmesos": ["9.9.9.9"], "mesos.org": ["9.9.9.9"]}"#,
+        r#""externalon": false, "zoneResolvers": {"mesos": [], "a..b": ["x"]}"#,
+        r#""domain": "a""#,
+        r#""domain": "-a-.1.b--c""#,
+        r#""IPSources": ["host", "docker", "mesos", "netinfo"]"#,
+        r#""stateTimeoutSeconds": 1"#,
+        r#""listener": "::""#,
+        r#""listener": "127.0.0.1""#,
+        r#""httplistener": "localhost""#,
+        r#""httplistener": """#,
+        r#""ns": 1, "email": {}, "mname": "x""#,
+        r#""zk": "zk://h/mesos""#,
+        r#""certFile": "c", "keyFile": "k", "caCertFile": "a""#,
+        r#""mesosAuthentication": "basic", "mesosCredentials": {"principal": "p"}"#,
+        r#""mesosAuthentication": "basic", "mesosCredentials": {"secret": "s"}"#,
+        r#""mesosAuthentication": "basic", "mesosCredentials": {"secretFile": "s"}"#,
+        r#""mesosAuthentication": "iam", "IAMConfigFile": "i""#,
+        r#""health": "prefer""#,
+        r#""workers": 3"#,
+        r#""holdSeconds": 0.25"#,
+        r#""recursionAllow": ["192.0.2.1", "fd00::/8"]"#,
+    ] {
+        good(&with_master(members));
+    }
+    for (members, parts) in [
+        (
+            r#""dnson": false, "httpon": false"#,
+            &[":1:41:", "\"dnson\"", "either DNS or HTTP server should be on", "set dnson or httpon"][..],
+        ),
+        (r#""masters": []"#, &["specify Mesos masters or Zookeeper in config.json", "add \"masters\""]),
+        (
+            r#""masters": ["10.0.0.1"]"#,
+            &[":1:44: \"masters\"", "error validating masters: \"10.0.0.1\" has no port", "such as"],
+        ),
+        (r#""masters": [""], "zk": "zk://h/m""#, &["error validating masters"]),
+        (
+            r#""resolvers": ["dns.example"]"#,
+            &["\"resolvers\"", "illegal ip specified: \"dns.example\"", "not a name"],
+        ),
+        (
+            r#""resolvers": ["9.9.9.9", "9.9.9.9:53"]"#,
+            &[":1:57:", "duplicate found: 9.9.9.9:53", "remove one"],
+        ),
+        (
+            r#""zoneResolvers": {"corp": []}"#,
+            &[":1:50: \"zoneResolvers\"", "field ZoneResolver \"corp\" is empty"],
+        ),
+        (r#""zoneResolvers": {"corp": null}"#, &["field ZoneResolver \"corp\" is empty"]),
+        (r#""zoneResolvers": {"a_b": ["9.9.9.9"]}"#, &["\"a_b\" is not a valid domain name"]),
+        (r#""zoneResolvers": {"": ["9.9.9.9"]}"#, &["\"\" is not a valid domain name"]),
+        (r#""zoneResolvers": {"corp": ["x"]}"#, &["\"zoneResolvers\"", "illegal ip specified: \"x\""]),
+        (
+            r#""zoneResolvers": {"mesos": ["9.9.9.9"]}"#,
+            &["can't specify ZoneResolver for Mesos domain (mesos)"],
+        ),
+        (
+            r#""zoneResolvers": {"foo.mesos": ["9.9.9.9"]}"#,
+            &["ambiguous zone resolvers: .foo.mesos is masked by .mesos"],
+        ),
+        // Q19: case tells no two zones apart.
+        (
+            r#""zoneResolvers": {"MESOS": ["9.9.9.9"]}"#,
+            &["can't specify ZoneResolver for Mesos domain (mesos)"],
+        ),
+        (r#""domain": "Mesos", "zoneResolvers": {"mesos": ["9.9.9.9"]}"#, &["can't specify ZoneResolver"]),
+        (r#""zoneResolvers": {"Corp": ["9.9.9.9"], "corp": ["9.9.9.9"]}"#, &["zone \"corp\" is given twice"]),
+        (r#""IPSources": []"#, &["IPSources validation failed: empty ip sources"]),
+        (r#""IPSources": null"#, &["IPSources validation failed: empty ip sources"]),
+        (r#""IPSources": ["host", "host"]"#, &["duplicate ip source specified: \"host\""]),
+        (r#""IPSources": ["rkt"]"#, &["invalid ip source \"rkt\"", "netinfo, mesos, docker or host"]),
+        (r#""IPSources": ["Host"]"#, &["invalid ip source \"Host\"", "lower case"]),
+        (
+            r#""stateTimeoutSeconds": 0"#,
+            &["\"stateTimeoutSeconds\"", "Invalid HTTP Timeout: 0", "at least 1"],
+        ),
+        (r#""stateTimeoutSeconds": -1"#, &["Invalid HTTP Timeout: -1"]),
+        (r#""domain": """#, &["\"domain\"", "\"\" is not a valid domain name"]),
+        (r#""domain": ".mesos""#, &["not a valid domain name", "none at the ends"]),
+        (r#""domain": "mesos.""#, &["\"mesos.\" is not a valid domain name"]),
+        (r#""domain": "a..b""#, &["not a valid domain name"]),
+        (r#""domain": "a_b""#, &["not a valid domain name"]),
+        (r#""domain": "mésos""#, &["not a valid domain name"]),
+        (r#""SOAMname": "a..b""#, &["\"SOAMname\"", "no name that DNS can carry: empty label"]),
+        (r#""listener": """#, &["\"listener\"", "\"\" is no IP address", "0.0.0.0"]),
+        (r#""listener": "localhost""#, &["\"localhost\" is no IP address"]),
+        (r#""zk": "h1:2181""#, &["\"zk\"", "failed to create master detector", "does not begin with zk://"]),
+        (r#""certFile": "c""#, &["\"certFile\"", "Missing private key", "set keyFile"]),
+        (r#""keyFile": "k""#, &["\"keyFile\"", "Missing certificate", "set certFile"]),
+        (r#""mesosAuthentication": "Basic""#, &["unregistered factory requested: \"Basic\"", "lower case"]),
+        (r#""mesosAuthentication": "digest""#, &["unregistered factory requested"]),
+        (r#""mesosAuthentication": "basic""#, &["invalid HTTP Basic configuration", "principal"]),
+        (
+            r#""mesosAuthentication": "iam""#,
+            &["missing configuration for specified authentication mechanism", "IAMConfigFile"],
+        ),
+        (
+            r#""mesosAuthentication": "basic", "mesosCredentials": {"secret": "hunter2", "secretFile": "f"}"#,
+            &["both secret and secretFile"],
+        ),
+    ] {
+        let said = bad(&with_master(members));
+        for part in parts {
+            assert!(said.contains(part), "{members}: no {part:?} in {said:?}");
+        }
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    let long = bad(&with_master(&format!(r#""domain": "{}""#, "x".repeat(64))));
+    assert!(long.contains("label exceeds 63 octets; shorten it"), "{long}");
+}
+
+/// What the shell found, and what became of it.
+#[test]
+fn surroundings_are_judged() {
+    let failing = || Err("no such file".to_owned());
+    let unloaded = || Err("no such file".to_owned());
+    let iam = |text: &str| Surroundings { iam: Ok(text.to_owned()), ..surroundings() };
+    let with_iam = r#""mesosAuthentication": "iam", "IAMConfigFile": "iam.json""#;
+    let idle_iam = r#""IAMConfigFile": "iam.json""#;
+    let with_secret = r#""mesosAuthentication": "basic", "mesosCredentials": {"secretFile": "s"}"#;
+    let around = surroundings;
+    for (members, around, parts) in [
+        (
+            r#""resolvers": []"#,
+            Surroundings { resolv_conf: failing(), ..around() },
+            &["cannot read /etc/resolv.conf: no such file", "list servers in resolvers"][..],
+        ),
+        (
+            r#""resolvers": null"#,
+            Surroundings { resolv_conf: Ok("nameserver dns".to_owned()), ..around() },
+            &["\"resolvers\": error validating resolvers: illegal ip specified: \"dns\""],
+        ),
+        (
+            r#""certFile": "c", "keyFile": "k""#,
+            Surroundings { identity: unloaded(), ..around() },
+            &["\"certFile\": no such file", "PEM"],
+        ),
+        (
+            r#""caCertFile": "a""#,
+            Surroundings { authorities: unloaded(), ..around() },
+            &["\"caCertFile\": no such file", "at least one certificate"],
+        ),
+        (
+            with_secret,
+            Surroundings { secret: failing(), ..around() },
+            &["cannot read secretFile \"s\": no such file"],
+        ),
+        (
+            with_secret,
+            Surroundings { secret: Ok("\n".to_owned()), ..around() },
+            &["invalid HTTP Basic configuration"],
+        ),
+        (
+            with_iam,
+            Surroundings { iam: failing(), ..around() },
+            &["\"IAMConfigFile\": cannot use \"iam.json\": no such file"],
+        ),
+        (
+            idle_iam,
+            Surroundings { iam: failing(), ..around() },
+            &["\"IAMConfigFile\": cannot use \"iam.json\": no such file"],
+        ),
+        (idle_iam, iam("uid: hunter2"), &["it is no JSON object", "private_key and login_endpoint"]),
+        (with_iam, iam("[]"), &["it is no JSON object"]),
+        (with_iam, iam(r#"{"uid": "u", "private_key": ["hunter2"]}"#), &["private_key is no text"]),
+        (with_iam, iam(r#"{"uid": "u", "login_endpoint": "hunter2"}"#), &["login_endpoint is no URL"]),
+        (with_iam, iam(r#"{"uid": "u", "private_key": "k"}"#), &["invalid HTTP IAM configuration"]),
+        (
+            with_iam,
+            iam(r#"{"uid": "", "private_key": "k", "login_endpoint": "http://h"}"#),
+            &["invalid HTTP IAM configuration"],
+        ),
+    ] {
+        let problems = build_around(&with_master(members), &around).unwrap_err().to_string();
+        for part in parts {
+            assert!(problems.contains(part), "{members}: no {part:?} in {problems:?}");
+        }
+        assert!(!problems.contains("hunter2"), "{problems}");
+    }
+    let config = good(&with_master(with_iam));
+    let Authentication::Iam { uid, private_key, login_endpoint } = &config.mesos_authentication else {
+        panic!("no IAM");
+    };
+    assert_eq!(
+        (uid.as_str(), private_key.reveal(), login_endpoint.as_str()),
+        ("dns", "PEM-hunter2", "https://h/l")
+    );
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let config = good(&with_master(with_secret));
+    let expected = Authentication::Basic { principal: String::new(), secret: Secret::new("hunter2") };
+    assert_eq!(config.mesos_authentication, expected);
+    assert_eq!(shown(&config, "MesosCredentials"), r#"{"Principal":"","Secret":"******"}"#);
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+/// Section 1.6.
+#[test]
+fn an_empty_list_of_resolvers_means_the_systems() {
+    let around = Surroundings {
+        resolv_conf: Ok("nameserver 127.0.0.1\nnameserver 10.0.0.53\nnameserver 127.0.0.53\n".to_owned()),
+        interfaces: vec!["127.0.0.1".parse().unwrap()],
+        ..surroundings()
+    };
+    for members in [r#""resolvers": []"#, r#""resolvers": null"#] {
+        let config = build_around(&with_master(members), &around).unwrap();
+        assert_eq!(config.resolvers, ["10.0.0.53:53".parse().unwrap(), "127.0.0.53:53".parse().unwrap()]);
+        assert_eq!(shown(&config, "Resolvers"), r#"["10.0.0.53","127.0.0.53"]"#);
+        let row = config.rows().into_iter().find(|row| row.canonical == "Resolvers").unwrap();
+        assert_eq!(row.origin, Origin::Derived("/etc/resolv.conf"));
+    }
+    let file = |members: &str| File::parse("c", with_master(members).as_bytes()).unwrap();
+    assert!(file(r#""resolvers": []"#).wants().resolv_conf);
+    assert!(!file("").wants().resolv_conf);
+    assert!(!file(r#""resolvers": [], "externalon": false"#).wants().resolv_conf);
+    let none = Surroundings { resolv_conf: Ok(String::new()), ..surroundings() };
+    assert!(build_around(&with_master(r#""resolvers": []"#), &none).unwrap().resolvers.is_empty());
+}
