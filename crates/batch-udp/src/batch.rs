@@ -216,3 +216,27 @@ fn zeroed<const N: usize>() -> Box<[[u8; N]; BATCH]> {
     let slots = vec![[0_u8; N]; BATCH].into_boxed_slice();
     slots.try_into().unwrap_or_else(|_| unreachable!("made with that many"))
 }
+
+/// Sends one datagram from the address its query came to.
+///
+/// For replies that are ready later than their batch.
+pub fn send_one(socket: &Socket, bytes: &[u8], peer: SocketAddr, local: Option<Local>) -> io::Result<()> {
+    let name = socket2::SockAddr::from(peer);
+    let mut control = Control([0; CONTROL_BYTES]);
+    let mut vector = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    // SAFETY: integers and null pointers, for which zero is valid.
+    let mut header: libc::msghdr = unsafe { mem::zeroed() };
+    header.msg_name = name.as_ptr().cast_mut().cast();
+    header.msg_namelen = name.len();
+    header.msg_iov = &raw mut vector;
+    header.msg_iovlen = 1;
+    if let Some(local) = local {
+        header.msg_controllen = write_source(&mut control, local) as _;
+        header.msg_control = control.0.as_mut_ptr().cast();
+    }
+    // SAFETY: every pointer in `header` leads to a buffer that outlives the call; sending only reads them.
+    let sent = unsafe {
+        libc::sendmsg(socket.as_raw_fd(), &raw const header, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT)
+    };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

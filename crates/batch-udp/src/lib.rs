@@ -14,4 +14,4 @@ mod address;
 mod batch;
 
 pub use address::Local;
-pub use batch::{BATCH, Batch, Datagram, QUERY_BYTES_MAX, REPLY_BYTES_MAX, Sent};
+pub use batch::{BATCH, Batch, Datagram, QUERY_BYTES_MAX, REPLY_BYTES_MAX, Sent, send_one};

@@ -7,6 +7,7 @@
 
 use std::{
     fmt, fs,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -21,15 +22,19 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-use crate::http::HttpMetrics;
+use crate::{dns::DnsMetrics, http::HttpMetrics, publish::PublishMetrics};
 
 /// All counters of the process.
 #[derive(Default)]
 pub struct Metrics {
+    /// The DNS server.
+    pub dns: Arc<DnsMetrics>,
     /// The HTTP server.
     pub http: HttpMetrics,
     /// The counters of the original program.
     pub legacy: LegacyCounters,
+    /// The publisher.
+    pub publish: Arc<PublishMetrics>,
 }
 
 impl Metrics {
@@ -38,6 +43,8 @@ impl Metrics {
         let mut root = Registry::default();
         let metrics = Self::default();
         let registry = root.sub_registry_with_prefix("mesos_dns");
+        metrics.dns.register(registry);
+        metrics.publish.register(registry);
         metrics.http.register(registry);
         metrics.legacy.register(registry);
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);

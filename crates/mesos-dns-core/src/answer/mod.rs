@@ -98,12 +98,46 @@ pub enum Reason {
     NotImplemented,
     /// NXDOMAIN: no such name.
     NxDomain,
+    /// SERVFAIL: too many queries wait for the forwarder.
+    Overloaded,
     /// REFUSED: class, transfer, or a name outside that is not forwarded.
     Refused,
     /// REFUSED: the client may not ask.
     RefusedClient,
     /// NOERROR with records.
     Success,
+}
+
+impl Reason {
+    /// All reasons, in the order of their numbers.
+    pub const ALL: [Self; 10] = [
+        Self::BadVersion,
+        Self::FormatError,
+        Self::Loading,
+        Self::NoData,
+        Self::NotImplemented,
+        Self::NxDomain,
+        Self::Overloaded,
+        Self::Refused,
+        Self::RefusedClient,
+        Self::Success,
+    ];
+
+    /// As a metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::BadVersion => "bad_version",
+            Self::FormatError => "format_error",
+            Self::Loading => "loading",
+            Self::NoData => "no_data",
+            Self::NotImplemented => "not_implemented",
+            Self::NxDomain => "nx_domain",
+            Self::Overloaded => "overloaded",
+            Self::Refused => "refused",
+            Self::RefusedClient => "refused_client",
+            Self::Success => "success",
+        }
+    }
 }
 
 /// Why nothing was said.
@@ -187,6 +221,14 @@ pub fn decide(
     }
     reply.sets_truncated = settings.sets_truncated;
     from_zone(reply, &query, zone, flags | FLAG_AA, dice, peer.transport)
+}
+
+/// Answers a query that was to be forwarded, and cannot be: SERVFAIL.
+pub fn fail(message: &[u8], peer: Peer, out: &mut [u8]) -> Action {
+    let Ok(query) = Query::read(message) else { return Action::Drop(Silence::NoSpace) };
+    let limit = limit(&query, peer.transport, out.len());
+    let Some(reply) = Reply::start(out, limit, &query) else { return Action::Drop(Silence::NoSpace) };
+    reply.finish(reply_flags(&query), rcode::SERV_FAIL, Reason::Overloaded)
 }
 
 /// Answers a name of ours.

@@ -11,7 +11,7 @@ mod hosts;
 
 use std::{net::IpAddr, sync::Arc};
 
-pub use apply::{Touched, apply};
+pub use apply::{TaskChange, Touched, apply};
 pub use hosts::{Host, Hosts};
 
 use crate::table::{Find, Keyed, Table};
@@ -29,6 +29,18 @@ pub struct Cluster {
     pub masters: Arc<Masters>,
     /// The addresses of every host name met above.
     pub hosts: Arc<Hosts>,
+}
+
+impl Cluster {
+    /// All of it, as if it had just come: for building something anew.
+    pub fn everything(&self) -> Touched {
+        Touched {
+            agents: self.agents.iter().map(|agent| agent.id.clone()).collect(),
+            frameworks: self.frameworks.iter().map(|framework| framework.id.clone()).collect(),
+            tasks: self.tasks.iter().map(|task| TaskChange { old: None, new: Some(task.clone()) }).collect(),
+            masters: true,
+        }
+    }
 }
 
 /// Everything one state document (or one subscription's snapshot) says, decoded.

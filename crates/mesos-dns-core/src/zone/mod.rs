@@ -14,11 +14,13 @@ mod listing;
 mod node;
 mod set;
 mod snapshot;
+mod text;
 mod update;
 
 pub use node::Node;
 pub use set::{A, Aaaa, Srv};
 pub use snapshot::{Listed, ListedName, Serial, Snapshot, Soa};
+pub use text::write_zone_file;
 
 use crate::{
     records::{Data, Record, Withheld},

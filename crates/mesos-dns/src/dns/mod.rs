@@ -1,1 +1,52 @@
-//! Placeholder.
+//! What DNS clients reach: datagrams on threads, streams on the runtime.
+//!
+//! Both receive, let [`answer::decide`] decide, and act. Queries for other names leave this room through
+//! a bounded channel as [`Outside`]; whoever answers them calls back with the reply. So a slow upstream
+//! can hold up neither a worker nor a connection.
+
+mod bind;
+mod metrics;
+mod tcp;
+mod udp;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use arc_swap::ArcSwap;
+use mesos_dns_core::answer::{Settings, Transport};
+use tokio::sync::mpsc;
+
+pub use bind::{BindError, Sockets, bind};
+pub use metrics::DnsMetrics;
+pub use tcp::serve as serve_tcp;
+pub use udp::{Workers, serve as serve_udp};
+
+use crate::{metrics::LegacyCounters, publish::Board};
+
+/// Most queries for other names that wait to be taken up; beyond it clients get SERVFAIL at once.
+pub const OUTSIDE_WAITING_MAX: usize = 1024;
+
+/// A query for a name that is not ours.
+pub struct Outside {
+    /// The query as received.
+    pub query: Vec<u8>,
+    /// Who asks.
+    pub peer: SocketAddr,
+    /// How the query came.
+    pub transport: Transport,
+    /// Takes the reply; `None` if there is none to give.
+    pub reply: Box<dyn FnOnce(Option<Vec<u8>>) + Send>,
+}
+
+/// What every worker and connection shares.
+pub struct Shared {
+    /// The version that is served.
+    pub board: Arc<Board>,
+    /// What the operator chose; swapped at a reload.
+    pub settings: ArcSwap<Settings>,
+    /// Where queries for other names go.
+    pub outside: mpsc::Sender<Outside>,
+    /// Counters of this room.
+    pub metrics: Arc<DnsMetrics>,
+    /// Counters of the original.
+    pub legacy: Arc<LegacyCounters>,
+}

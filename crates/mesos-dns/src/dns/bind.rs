@@ -1,0 +1,126 @@
+//! Sockets: bound before anything is served, so that failure is told at the start.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+};
+
+use batch_udp::Batch;
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// Bytes of datagrams that may wait in the kernel per worker: some 10 ms of full load.
+const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// The sockets of one listening address.
+pub struct Sockets {
+    /// The address bound, with the port the system gave if 0 was asked for.
+    pub address: SocketAddr,
+    /// One UDP socket per worker, sharing the port.
+    pub udp: Vec<Socket>,
+    /// The TCP listener.
+    pub tcp: TcpListener,
+}
+
+/// Why an address could not be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot bind {protocol} {address}")]
+pub struct BindError {
+    /// The address asked for.
+    pub address: SocketAddr,
+    /// `UDP` or `TCP`.
+    pub protocol: &'static str,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+/// Binds one address for UDP, once per worker, and for TCP.
+///
+/// The wildcard address of IPv4 is bound as that of IPv6 where the system has it, which serves both, as
+/// the original does. With port 0 the system chooses one port for both protocols.
+pub fn bind(address: SocketAddr, workers: usize) -> Result<Sockets, BindError> {
+    match unspecified_both(address) {
+        Some(both) => bind_exactly(both, workers).or_else(|error| match error.source.raw_os_error() {
+            // No IPv6 on this machine.
+            Some(code) if code == EAFNOSUPPORT || code == EADDRNOTAVAIL => bind_exactly(address, workers),
+            _ => Err(error),
+        }),
+        None => bind_exactly(address, workers),
+    }
+}
+
+const EAFNOSUPPORT: i32 = 97;
+const EADDRNOTAVAIL: i32 = 99;
+
+/// `[::]:port` for `0.0.0.0:port`.
+fn unspecified_both(address: SocketAddr) -> Option<SocketAddr> {
+    let is_v4_wildcard = address.is_ipv4() && address.ip().is_unspecified();
+    is_v4_wildcard.then(|| SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), address.port()))
+}
+
+fn bind_exactly(address: SocketAddr, workers: usize) -> Result<Sockets, BindError> {
+    let fail = |protocol| move |source| BindError { address, protocol, source };
+    let tcp = tcp(address).map_err(fail("TCP"))?;
+    let bound = tcp.local_addr().map_err(fail("TCP"))?;
+    // A socket that shares its port would be given its part of another program's queries without a
+    // word. One that does not share finds out.
+    drop(udp(bound, false).map_err(fail("UDP"))?);
+    let udp: Result<Vec<Socket>, _> = (0..workers.max(1)).map(|_| udp(bound, true)).collect();
+    Ok(Sockets { address: bound, udp: udp.map_err(fail("UDP"))?, tcp })
+}
+
+fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    serve_both_families(&socket, address)?;
+    // Lets a restart bind while connections of the former process linger; never shares a live listener.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn udp(address: SocketAddr, is_shared: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    serve_both_families(&socket, address)?;
+    socket.set_reuse_port(is_shared)?;
+    // The system may grant less; that is its operator's choice.
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+    socket.bind(&address.into())?;
+    Batch::prepare(&socket)?;
+    Ok(socket)
+}
+
+fn serve_both_families(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    if address.is_ipv6() { socket.set_only_v6(!address.ip().is_unspecified()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_in_use_is_noticed_even_if_its_holder_shares_it() {
+        let first = bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
+        assert_eq!(first.udp.len(), 2);
+        let again = bind(first.address, 1).err().unwrap();
+        assert_eq!((again.protocol, again.source.kind()), ("TCP", io::ErrorKind::AddrInUse));
+        let Sockets { address, udp: _udp, tcp } = first;
+        drop(tcp);
+        let again = bind(address, 1).err().unwrap();
+        assert_eq!((again.protocol, again.source.kind()), ("UDP", io::ErrorKind::AddrInUse));
+    }
+
+    #[test]
+    fn the_wildcard_serves_both_families() {
+        let sockets = bind("0.0.0.0:0".parse().unwrap(), 1).unwrap();
+        let port = sockets.address.port();
+        for client in ["127.0.0.1", "::1"] {
+            let client: std::net::IpAddr = client.parse().unwrap();
+            std::net::TcpStream::connect((client, port)).unwrap();
+        }
+    }
+}
