@@ -301,6 +301,18 @@ impl Agent {
 }
 
 impl State {
+    /// Each of them.
+    pub const ALL: [Self; 8] = [
+        Self::Staging,
+        Self::Starting,
+        Self::Running,
+        Self::Killing,
+        Self::Unreachable,
+        Self::Finished,
+        Self::Failed,
+        Self::Killed,
+    ];
+
     /// The name Mesos gives it.
     pub fn name(self) -> &'static str {
         match self {

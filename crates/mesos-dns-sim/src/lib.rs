@@ -2,7 +2,13 @@
 //!
 //! - [`catalogue`]: which services there are and how frameworks name their tasks.
 //! - [`cluster`]: agents, frameworks and tasks at one moment; [`life`]: what happens to them, from a seed.
+//! - [`render`]: the documents in which a master shows it.
+//! - [`master`]: masters that speak HTTP, lead, fail and recover when told.
+//! - [`client`]: asks, over DNS and HTTP.
 
 pub mod catalogue;
+pub mod client;
 pub mod cluster;
 pub mod life;
+pub mod master;
+pub mod render;
