@@ -195,8 +195,8 @@ fn what_stands_behind_opt_is_left_out() {
 fn too_many_reasons_are_dropped() {
     let option = |length: u8| [&[0, 15, 0, length][..], &vec![b'x'; usize::from(length)]].concat();
     assert_eq!(reasons(&option(196)).len(), 200);
-    assert_eq!(reasons(&option(197)), []);
-    assert_eq!(reasons(&[0, 15, 0, 9, 1]), [], "cut short");
+    assert!(reasons(&option(197)).is_empty());
+    assert!(reasons(&[0, 15, 0, 9, 1]).is_empty(), "cut short");
 }
 
 proptest! {
