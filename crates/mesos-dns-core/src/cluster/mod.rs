@@ -46,7 +46,7 @@ impl Cluster {
 /// Everything one state document (or one subscription's snapshot) says, decoded.
 ///
 /// The values are in the order of the document; ids can repeat there (the later one wins).
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Document {
     /// Version text of the answering master, for example `1.11.0`; empty if absent.
     pub version: String,
@@ -73,20 +73,42 @@ pub struct Document {
 /// Things in a document that could not be used; each cost only itself (robustness S13).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Skipped {
-    /// Agents without a usable id.
+    /// Agents without a usable id, or whose members have the wrong shape.
     pub agents: u64,
     /// Agent addresses (`pid`) that are missing or malformed; the agent is kept without address.
     pub agent_addresses: u64,
-    /// Frameworks without a usable id.
+    /// Frameworks without a usable id, or whose members have the wrong shape; their tasks count too.
     pub frameworks: u64,
     /// Framework addresses (`pid`) that are malformed; `hostname` is used instead.
     pub framework_addresses: u64,
-    /// Tasks without a usable id, or whose members have the wrong shape.
+    /// Tasks without a usable id or framework, or whose members have the wrong shape.
     pub tasks: u64,
     /// Items of `resources.ports` that are no range.
     pub port_ranges: u64,
     /// Task addresses that are no IP literal.
     pub task_addresses: u64,
+    /// Ports and addresses beyond the number that one task may have.
+    pub over_limit: u64,
+}
+
+impl Skipped {
+    /// Counts what another part of the same document left out.
+    pub fn add(&mut self, other: Self) {
+        let Self { agents, agent_addresses, frameworks, framework_addresses, tasks, .. } = other;
+        let Self { port_ranges, task_addresses, over_limit, .. } = other;
+        for (count, more) in [
+            (&mut self.agents, agents),
+            (&mut self.agent_addresses, agent_addresses),
+            (&mut self.frameworks, frameworks),
+            (&mut self.framework_addresses, framework_addresses),
+            (&mut self.tasks, tasks),
+            (&mut self.port_ranges, port_ranges),
+            (&mut self.task_addresses, task_addresses),
+            (&mut self.over_limit, over_limit),
+        ] {
+            *count = count.saturating_add(more);
+        }
+    }
 }
 
 /// A Mesos agent (`slave` in the old JSON).

@@ -6,10 +6,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use serde::de::MapAccess;
-
 use super::{
-    json::{self, Object, Text},
+    json::{Text, object},
     members::Format,
     pid::Pid,
     protobuf::{self, ProtobufError},
@@ -73,7 +71,7 @@ impl MasterInfo {
             _ => (),
         }
         let message = match format {
-            Format::Json => json::decode(data).map_err(MasterInfoError::Json)?,
+            Format::Json => serde_json::from_slice(data).map_err(MasterInfoError::Json)?,
             Format::Protobuf => Message::from_protobuf(data)?,
         };
         message.evaluate()
@@ -82,27 +80,27 @@ impl MasterInfo {
 
 //------------ Message -------------------------------------------------------
 
-/// The message as written.
-#[derive(Default)]
-struct Message {
-    id: Option<String>,
-    ip: Option<u32>,
-    port: Option<u32>,
-    pid: Option<String>,
-    hostname: Option<String>,
-    version: Option<String>,
-    address: Address,
+object! {
+    /// The message as written. Numbers are doubles, as in all of Mesos's JSON.
+    struct Message<'de> {
+        id: Option<Text<'de>> = b"id",
+        ip: Option<f64> = b"ip",
+        port: Option<f64> = b"port",
+        pid: Text<'de> = b"pid",
+        hostname: Text<'de> = b"hostname",
+        version: Text<'de> = b"version",
+        address: Address<'de> = b"address",
+    }
+
+    struct Address<'de> {
+        hostname: Text<'de> = b"hostname",
+        ip: Text<'de> = b"ip",
+        port: Option<f64> = b"port",
+    }
 }
 
-#[derive(Default)]
-struct Address {
-    hostname: Option<String>,
-    ip: Option<String>,
-    port: Option<u32>,
-}
-
-impl Message {
-    fn from_protobuf(data: &[u8]) -> Result<Self, MasterInfoError> {
+impl<'de> Message<'de> {
+    fn from_protobuf(data: &'de [u8]) -> Result<Self, MasterInfoError> {
         let mut message = Self::default();
         for field in protobuf::fields(data) {
             message.field(field.map_err(MasterInfoError::Protobuf)?)?;
@@ -113,14 +111,14 @@ impl Message {
         Ok(message)
     }
 
-    fn field(&mut self, field: protobuf::Field<'_>) -> Result<(), MasterInfoError> {
+    fn field(&mut self, field: protobuf::Field<'de>) -> Result<(), MasterInfoError> {
         let known = match field.number {
             1 => field.text().map(|text| self.id = Some(text)),
-            2 => field.number().map(|number| self.ip = Some(number)),
-            3 => field.number().map(|number| self.port = Some(number)),
-            4 => field.text().map(|text| self.pid = Some(text)),
-            5 => field.text().map(|text| self.hostname = Some(text)),
-            6 => field.text().map(|text| self.version = Some(text)),
+            2 => field.number().map(|number| self.ip = Some(number.into())),
+            3 => field.number().map(|number| self.port = Some(number.into())),
+            4 => field.text().map(|text| self.pid = text),
+            5 => field.text().map(|text| self.hostname = text),
+            6 => field.text().map(|text| self.version = text),
             7 => return self.address.merge_protobuf(field.bytes().map_err(MasterInfoError::Protobuf)?),
             _ => Ok(()),
         };
@@ -130,46 +128,45 @@ impl Message {
     fn evaluate(self) -> Result<MasterInfo, MasterInfoError> {
         let endpoint = self.endpoint().ok_or(MasterInfoError::NoAddress)?;
         Ok(MasterInfo {
-            id: self.id.unwrap_or_default(),
+            hostname: self.name().map(str::to_owned),
+            version: self.version.filled().map(str::to_owned),
+            id: self.id.unwrap_or_default().0.into_owned(),
             endpoint,
-            hostname: self.address.hostname.or(self.hostname).filter(|name| !name.is_empty()),
-            version: self.version.filter(|version| !version.is_empty()),
         })
+    }
+
+    fn name(&self) -> Option<&str> {
+        self.address.hostname.filled().or_else(|| self.hostname.filled())
     }
 
     /// The first usable address in the order that the head of this file gives.
     fn endpoint(&self) -> Option<Endpoint> {
-        let port = usable_port(self.port);
-        let address_port = usable_port(self.address.port);
-        let any_port = address_port.or(port).unwrap_or(PORT_DEFAULT);
+        let port = self.port.and_then(usable_port);
+        let any_port = self.address.port.and_then(usable_port).or(port).unwrap_or(PORT_DEFAULT);
         let by_address = || {
-            let ip = usable_ip(self.address.ip.as_ref()?.trim().parse().ok()?)?;
+            let ip = usable_ip(self.address.ip.0.trim().parse().ok()?)?;
             Some(Endpoint { host: Host::Address(ip), port: any_port })
         };
         let by_number = || {
             // The first octet is the least significant byte: network byte order read by a little-endian host.
-            let ip = usable_ip(IpAddr::from(Ipv4Addr::from(self.ip?.to_le_bytes())))?;
+            let ip = usable_ip(Ipv4Addr::from(whole(self.ip?)?.to_le_bytes()).into())?;
             Some(Endpoint { host: Host::Address(ip), port: port.unwrap_or(any_port) })
         };
-        let by_pid = || Some(Pid::parse(self.pid.as_ref()?)?.endpoint());
-        let by_name = || {
-            let names = [&self.address.hostname, &self.hostname];
-            let name = names.into_iter().flatten().find(|name| !name.is_empty())?;
-            Some(Endpoint { host: Host::new(name), port: any_port })
-        };
+        let by_pid = || Pid::parse(&self.pid.0).map(|pid| pid.endpoint());
+        let by_name = || Some(Endpoint { host: Host::new(self.name()?), port: any_port });
         by_address().or_else(by_number).or_else(by_pid).or_else(by_name)
     }
 }
 
-impl Address {
+impl<'de> Address<'de> {
     /// A message that is repeated is merged, field by field.
-    fn merge_protobuf(&mut self, data: &[u8]) -> Result<(), MasterInfoError> {
+    fn merge_protobuf(&mut self, data: &'de [u8]) -> Result<(), MasterInfoError> {
         for field in protobuf::fields(data) {
             let field = field.map_err(MasterInfoError::Protobuf)?;
             let known = match field.number {
-                1 => field.text().map(|text| self.hostname = Some(text)),
-                2 => field.text().map(|text| self.ip = Some(text)),
-                3 => field.number().map(|number| self.port = Some(number)),
+                1 => field.text().map(|text| self.hostname = text),
+                2 => field.text().map(|text| self.ip = text),
+                3 => field.number().map(|number| self.port = Some(number.into())),
                 _ => Ok(()),
             };
             known.map_err(MasterInfoError::Protobuf)?;
@@ -178,52 +175,18 @@ impl Address {
     }
 }
 
-impl<'de> Object<'de> for Message {
-    fn member<M: MapAccess<'de>>(&mut self, name: &[u8], members: &mut M) -> Result<(), M::Error> {
-        match name {
-            b"address" => self.address = json::object(members)?,
-            b"hostname" => self.hostname = text(members)?,
-            b"id" => self.id = text(members)?,
-            b"ip" => self.ip = number(members)?,
-            b"pid" => self.pid = text(members)?,
-            b"port" => self.port = number(members)?,
-            b"version" => self.version = text(members)?,
-            _ => json::skip(members)?,
-        }
-        Ok(())
-    }
-}
-
-impl<'de> Object<'de> for Address {
-    fn member<M: MapAccess<'de>>(&mut self, name: &[u8], members: &mut M) -> Result<(), M::Error> {
-        match name {
-            b"hostname" => self.hostname = text(members)?,
-            b"ip" => self.ip = text(members)?,
-            b"port" => self.port = number(members)?,
-            _ => json::skip(members)?,
-        }
-        Ok(())
-    }
-}
-
-fn text<'de, M: MapAccess<'de>>(members: &mut M) -> Result<Option<String>, M::Error> {
-    members.next_value::<Option<Text<'_>>>().map(|text| text.map(|text| text.0.into_owned()))
-}
-
-/// A whole number of 32 bits; any other number counts as missing.
-fn number<'de, M: MapAccess<'de>>(members: &mut M) -> Result<Option<u32>, M::Error> {
-    let number = members.next_value::<Option<f64>>()?;
-    Ok(number
-        .filter(|number| number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(number))
-        .map(|n| n as u32))
-}
-
 fn require<T>(field: &Option<T>, name: &'static str) -> Result<(), MasterInfoError> {
     field.as_ref().map(|_| ()).ok_or(MasterInfoError::Missing { field: name })
 }
 
-fn usable_port(port: Option<u32>) -> Option<u16> {
-    port.and_then(|port| u16::try_from(port).ok()).filter(|&port| port != 0)
+/// A number of 32 bits without a fraction.
+fn whole(number: f64) -> Option<u32> {
+    let fits = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+    fits.then_some(number as u32)
+}
+
+fn usable_port(port: f64) -> Option<u16> {
+    whole(port).and_then(|port| u16::try_from(port).ok()).filter(|&port| port != 0)
 }
 
 fn usable_ip(ip: IpAddr) -> Option<IpAddr> {

@@ -5,6 +5,7 @@
 //!
 //! - [`zk_url`]: the configuration's `zk`; [`members`]: which nodes are masters, and which one leads;
 //!   [`master_info`]: what such a node says.
+//! - [`state`]: the state document.
 //! - [`pid`]: the addresses that libprocess writes everywhere.
 
 mod json;
@@ -12,6 +13,7 @@ pub mod master_info;
 pub mod members;
 pub mod pid;
 mod protobuf;
+pub mod state;
 pub mod zk_url;
 
 pub use protobuf::ProtobufError;

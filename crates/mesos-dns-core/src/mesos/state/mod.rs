@@ -1,0 +1,145 @@
+//! A master's state document, from Mesos 0.19 to 1.12, from bytes to a [`Document`].
+//!
+//! ```text
+//!   pieces of the body              batches of whole elements             values
+//!  ------------------> Splitter ==========================> Decoder ================> assemble
+//!                         |            (several at once)                                 ^
+//!                         +---- Outline: the small members, and what belongs where ------+
+//! ```
+//!
+//! A document of a large cluster has hundreds of megabytes, of which a tenth is wanted, and it comes as one line
+//! over some seconds. So it is never held: a [`Splitter`] takes it piece by piece, cuts it at the borders of agents
+//! and tasks and passes over the rest; [`Decoder`]s, as many as there are cores, turn batches of such elements into
+//! values; [`assemble`] puts the values in the order of the document. [`decode`] is all three in one call.
+//!
+//! Two things can go wrong, and they are kept apart. If the *document* is broken (cut, no JSON, `slaves` no list),
+//! it is refused as a whole with a [`StateError`]: half a document would take names away from living tasks. If an
+//! *element* is of no use (no id, a member of the wrong type), only that one is left out and counted in
+//! [`Skipped`](crate::cluster::Skipped).
+//!
+//! What is passed over is checked for its strings and brackets only: a master's history cannot make the present
+//! unreadable.
+
+mod decode;
+mod element;
+mod intern;
+mod outline;
+mod ranges;
+mod scan;
+mod split;
+
+pub use decode::{Decoder, Part};
+pub use outline::{Outline, assemble};
+pub use scan::DEPTH_MAX;
+pub use split::{BATCH_BYTES, Batch, Splitter};
+
+use crate::cluster::Document;
+
+/// Most bytes of one document, after decompression. The largest clusters known write about 600 MB.
+pub const BODY_BYTES_MAX: u64 = 2 << 30;
+
+/// Most bytes of one agent, one task, or one small member. Real ones stay below 100 kB; a larger one is left out.
+pub const ELEMENT_BYTES_MAX: usize = 4 << 20;
+
+/// Most tasks of one document, ended ones included that the master still lists.
+pub const TASKS_MAX: usize = 4 << 20;
+
+/// Most agents of one document, recovered ones included.
+pub const AGENTS_MAX: usize = 1 << 20;
+
+/// Most frameworks of one document.
+pub const FRAMEWORKS_MAX: usize = 1 << 18;
+
+/// Most port ranges, discovery ports and addresses of one task, each; what comes after is left out.
+pub const TASK_ITEMS_MAX: usize = 4096;
+
+/// How much one document may be; by default the constants of this file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// See [`BODY_BYTES_MAX`].
+    pub body_bytes: u64,
+    /// See [`ELEMENT_BYTES_MAX`].
+    pub element_bytes: usize,
+    /// See [`TASKS_MAX`].
+    pub tasks: usize,
+    /// See [`AGENTS_MAX`].
+    pub agents: usize,
+    /// See [`FRAMEWORKS_MAX`].
+    pub frameworks: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: BODY_BYTES_MAX,
+            element_bytes: ELEMENT_BYTES_MAX,
+            tasks: TASKS_MAX,
+            agents: AGENTS_MAX,
+            frameworks: FRAMEWORKS_MAX,
+        }
+    }
+}
+
+/// Decodes a document that is in memory as a whole: a file, or a test's.
+pub fn decode(document: &[u8]) -> Result<Document, StateError> {
+    let mut splitter = Splitter::new(Limits::default());
+    let mut decoder = Decoder::default();
+    let mut parts = Vec::new();
+    let mut rest = document;
+    while let Some(batch) = splitter.push(&mut rest)? {
+        parts.push(decoder.decode(batch));
+    }
+    let (outline, last) = splitter.finish()?;
+    parts.push(decoder.decode(last));
+    Ok(assemble(outline, parts))
+}
+
+/// Why a state document was refused. In every case the last good cluster stays in force; the caller, who knows
+/// which master sent it, adds that when it logs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateError {
+    /// Nothing, or nothing but blanks.
+    #[error("state document is empty")]
+    Empty,
+    /// Something other than a JSON object, most often a page of HTML. Somebody else answers at that address.
+    #[error("state document is not a JSON object, it begins with {begins:?}")]
+    NotJson {
+        /// Its first characters.
+        begins: String,
+    },
+    /// The connection ended too early, or the master did.
+    #[error("state document is cut: it ends after {bytes} bytes, inside {place}")]
+    Truncated {
+        /// What did arrive.
+        bytes: u64,
+        /// In what it ends.
+        place: String,
+    },
+    /// Broken JSON, or a member of which everything depends has the wrong type.
+    #[error("state document is malformed at byte {at}, in {place}: {reason}")]
+    Malformed {
+        /// Position of the byte, from 0.
+        at: u64,
+        /// The list or object it is in.
+        place: String,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// Larger than the limit; reading ended there.
+    #[error("state document exceeds {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// More agents, frameworks or tasks than the limit; reading ended there.
+    #[error("state document has more than {limit} {what}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests;
