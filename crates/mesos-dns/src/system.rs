@@ -216,7 +216,11 @@ fn inode(row: &str, port: u16, state: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{TcpListener, UdpSocket};
+    use std::{
+        net::{TcpListener, UdpSocket},
+        os::unix::net::UnixDatagram,
+        process::Command,
+    };
 
     use super::*;
 
@@ -269,5 +273,51 @@ mod tests {
         rustix::process::kill_process(ourselves, rustix::process::Signal::TERM).unwrap();
         relay.await.unwrap();
         assert!(shutdown.is_cancelled());
+    }
+
+    /// Runs itself again as a service would be run, and listens as the manager would.
+    #[tokio::test]
+    async fn the_service_manager_is_told() {
+        if std::env::var_os("NOTIFY_SOCKET").is_some() {
+            tell_reloading();
+            tell_ready();
+            let shutdown = CancellationToken::new();
+            let fed = std::cell::Cell::new(0);
+            let is_alive = || {
+                fed.set(fed.get() + 1);
+                if fed.get() == 3 {
+                    shutdown.cancel();
+                }
+                true
+            };
+            feed_watchdog(is_alive, shutdown.clone()).await;
+            tell_status("42 tasks");
+            tell_stopping();
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let manager = UnixDatagram::bind(&path).unwrap();
+        manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut service = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "system::tests::the_service_manager_is_told"])
+            .env("NOTIFY_SOCKET", &path)
+            .env("WATCHDOG_USEC", "20000")
+            .env_remove("WATCHDOG_PID")
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut heard = String::new();
+        while !heard.contains("STOPPING=1") {
+            let mut datagram = [0; 256];
+            let length = manager.recv(&mut datagram).unwrap();
+            heard.push_str(std::str::from_utf8(&datagram[..length]).unwrap());
+        }
+        assert!(service.wait().unwrap().success());
+        let keys: Vec<&str> = heard.lines().map(|line| line.split('=').next().unwrap()).collect();
+        let watchdog = ["WATCHDOG"; 3];
+        let expected =
+            [&["RELOADING", "MONOTONIC_USEC", "READY"][..], &watchdog, &["STATUS", "STOPPING"]].concat();
+        assert_eq!(keys, expected, "{heard}");
     }
 }
