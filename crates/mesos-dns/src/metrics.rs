@@ -30,9 +30,9 @@ pub struct Metrics {
     /// The DNS server.
     pub dns: Arc<DnsMetrics>,
     /// The HTTP server.
-    pub http: HttpMetrics,
+    pub http: Arc<HttpMetrics>,
     /// The counters of the original program.
-    pub legacy: LegacyCounters,
+    pub legacy: Arc<LegacyCounters>,
     /// The publisher.
     pub publish: Arc<PublishMetrics>,
 }

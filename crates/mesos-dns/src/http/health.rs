@@ -1,0 +1,89 @@
+//! Whether the process is alive, whether it can answer for the cluster, and what it counted.
+
+use std::time::Duration;
+
+use hyper::{Response, StatusCode, header::HeaderValue};
+use mesos_dns_core::views;
+use prometheus_client::{encoding::text::encode, registry::Registry};
+use serde::Serialize;
+
+use super::{
+    reply::{JSON, Reply, TEXT, whole},
+    route::Refusal,
+};
+use crate::publish::Published;
+
+/// The exposition format of <https://openmetrics.io>; every Prometheus since 2.5 reads it.
+const OPEN_METRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// How our view of the cluster stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// In one word.
+    pub state: State,
+    /// Why it is not `live`, each in a sentence for the operator; no secrets.
+    pub reasons: Vec<String>,
+    /// Time since the masters last confirmed the data; `None` before they ever did.
+    pub age: Option<Duration>,
+}
+
+/// The states of our view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// No data yet.
+    Loading,
+    /// Something is kept although the masters do not show it.
+    Holding,
+    /// As the masters say.
+    Live,
+    /// As the masters said before contact to them was lost.
+    Stale,
+}
+
+/// `/health`: an answer at all is what is asked for.
+pub(super) fn health() -> Response<Reply> {
+    whole(StatusCode::OK, TEXT, "alive\n")
+}
+
+/// The body of `/ready`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready<'a> {
+    ready: bool,
+    state: State,
+    reasons: &'a [String],
+    serial: u32,
+    version: u64,
+    content_hash: String,
+    age_seconds: Option<f64>,
+    leader: Option<&'a str>,
+}
+
+/// `/ready`: 200 as soon as there is data to answer from.
+///
+/// Old data does not make it 503: when the masters are away, all servers of a cluster lose them at the
+/// same time, and taking all of them out of service would turn old answers into none.
+pub(super) fn ready(published: &Published, standing: &Standing) -> Response<Reply> {
+    let is_loaded = published.zone.is_loaded();
+    let body = Ready {
+        ready: is_loaded,
+        state: if is_loaded { standing.state } else { State::Loading },
+        reasons: &standing.reasons,
+        serial: published.zone.serial(),
+        version: published.version,
+        content_hash: format!("{:016x}", published.zone.content_hash()),
+        age_seconds: standing.age.map(|age| (age.as_secs_f64() * 1000.0).round() / 1000.0),
+        leader: published.cluster.masters.leader.as_deref(),
+    };
+    let status = if is_loaded { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    whole(status, JSON, views::text(&body))
+}
+
+/// `/metrics`.
+pub(super) fn metrics(registry: &Registry) -> Result<Response<Reply>, Refusal> {
+    let mut text = String::new();
+    encode(&mut text, registry).map_err(|_| Refusal::Broken)?;
+    Ok(whole(StatusCode::OK, OPEN_METRICS, text))
+}

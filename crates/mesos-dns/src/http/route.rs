@@ -1,0 +1,450 @@
+//! What a request asks for, or why it gets nothing.
+
+use hyper::{
+    Method, Request, Response, StatusCode, Uri,
+    body::Body,
+    header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER},
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{
+    metrics::RouteName,
+    reply::{Reply, TEXT, whole},
+};
+
+/// What is kept as it is in a path segment (RFC 3986 section 3.3); all else is escaped.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+
+/// Something that can be asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    Health,
+    Metrics,
+    Ready,
+    V1(V1),
+}
+
+/// A path of the original.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum V1 {
+    Axfr,
+    Config,
+    Enumerate,
+    Hosts(String),
+    Ports,
+    Services(String),
+    Version,
+}
+
+impl Route {
+    /// Finds the route of a path. Switched off, the enumerations are unknown paths.
+    pub(super) fn find(uri: &Uri, is_enumeration_on: bool) -> Result<Self, Refusal> {
+        let mut segments = segments(uri)?;
+        segments.pop_if(|last| last.is_empty());
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        Ok(match segments.as_slice() {
+            ["health"] => Self::Health,
+            ["metrics"] => Self::Metrics,
+            ["ready"] => Self::Ready,
+            ["v1", rest @ ..] => Self::V1(V1::find(rest, is_enumeration_on).ok_or(Refusal::NotFound)?),
+            _ => return Err(Refusal::NotFound),
+        })
+    }
+
+    /// Whether the request may have this: its method, its body, what it accepts, in this order.
+    pub(super) fn check<B: Body>(&self, request: &Request<B>) -> Result<(), Refusal> {
+        let is_v1 = matches!(self, Self::V1(_));
+        match *request.method() {
+            Method::GET => {}
+            // Load balancers ask so. The v1 paths have always refused it.
+            Method::HEAD if !is_v1 => {}
+            _ => return Err(Refusal::MethodNotAllowed),
+        }
+        if !is_v1 {
+            return Ok(());
+        }
+        let has_body = request.body().size_hint().exact().is_some_and(|length| length > 0);
+        if has_body && !sends_json(request) {
+            return Err(Refusal::UnsupportedMediaType);
+        }
+        if accepts_json(request) { Ok(()) } else { Err(Refusal::NotAcceptable) }
+    }
+
+    /// The label in the metrics.
+    pub(super) fn name(&self) -> RouteName {
+        match self {
+            Self::Health => RouteName::Health,
+            Self::Metrics => RouteName::Metrics,
+            Self::Ready => RouteName::Ready,
+            Self::V1(V1::Axfr) => RouteName::Axfr,
+            Self::V1(V1::Config) => RouteName::Config,
+            Self::V1(V1::Enumerate) => RouteName::Enumerate,
+            Self::V1(V1::Hosts(_)) => RouteName::Hosts,
+            Self::V1(V1::Ports) => RouteName::Ports,
+            Self::V1(V1::Services(_)) => RouteName::Services,
+            Self::V1(V1::Version) => RouteName::Version,
+        }
+    }
+}
+
+impl V1 {
+    fn find(segments: &[&str], is_enumeration_on: bool) -> Option<Self> {
+        Some(match segments {
+            ["axfr"] if is_enumeration_on => Self::Axfr,
+            ["config"] => Self::Config,
+            ["enumerate"] if is_enumeration_on => Self::Enumerate,
+            ["hosts", host] => Self::Hosts((*host).to_owned()),
+            ["hosts", _, "ports"] => Self::Ports,
+            ["services", service] => Self::Services((*service).to_owned()),
+            ["version"] => Self::Version,
+            _ => return None,
+        })
+    }
+}
+
+/// The decoded segments of a path, the last one empty where it ends in a slash.
+///
+/// As in the original, escapes are decoded first, so that an escaped slash parts segments, and a path
+/// with empty or dot segments is answered with its clean form. What climbs above the root, and control
+/// characters, have no honest use and are refused.
+fn segments(uri: &Uri) -> Result<Vec<String>, Refusal> {
+    let path = decode(uri.path()).ok_or(Refusal::BadRequest)?;
+    let rest = path.strip_prefix('/').ok_or(Refusal::NotFound)?;
+    if rest.contains(|character: char| character.is_control()) {
+        return Err(Refusal::BadRequest);
+    }
+    let written: Vec<&str> = rest.split('/').collect();
+    let mut clean: Vec<&str> = Vec::with_capacity(written.len());
+    for segment in &written {
+        match *segment {
+            "" | "." => {}
+            ".." => _ = clean.pop().ok_or(Refusal::BadRequest)?,
+            plain => clean.push(plain),
+        }
+    }
+    if rest.ends_with('/') || clean.is_empty() {
+        clean.push("");
+    }
+    if clean == written {
+        return Ok(clean.into_iter().map(str::to_owned).collect());
+    }
+    let escaped: Vec<String> =
+        clean.iter().map(|segment| utf8_percent_encode(segment, SEGMENT).to_string()).collect();
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    Err(Refusal::Moved(format!("/{}{query}", escaped.join("/"))))
+}
+
+/// Undoes percent escapes; `None` where one is broken or the result is no UTF-8.
+fn decode(path: &str) -> Option<String> {
+    let mut parts = path.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        bytes.push(u8::from_str_radix(digits, 16).ok().filter(|_| is_hex)?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Whether the body is JSON. A body of no declared kind passes: GET requests have none that counts.
+fn sends_json<B>(request: &Request<B>) -> bool {
+    match request.headers().get(CONTENT_TYPE).map(HeaderValue::to_str) {
+        None => true,
+        Some(Ok(kind)) => {
+            kind.split(',').any(|kind| media_type(kind).eq_ignore_ascii_case("application/json"))
+        }
+        Some(Err(_)) => false,
+    }
+}
+
+fn accepts_json<B>(request: &Request<B>) -> bool {
+    let mut accepted = request.headers().get_all(ACCEPT).iter().peekable();
+    let says_nothing = accepted.peek().is_none_or(|first| first.is_empty());
+    says_nothing
+        || accepted.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).any(|kind| {
+            let kind = media_type(kind);
+            kind == "*/*" || kind.eq_ignore_ascii_case("application/json")
+        })
+}
+
+/// A media type without its parameters.
+fn media_type(text: &str) -> &str {
+    text.split(';').next().unwrap_or_default().trim()
+}
+
+//------------ Refusal -------------------------------------------------------
+
+/// Why a request gets nothing.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The path or the `Host` cannot be read.
+    BadRequest,
+    /// Answering it failed; the reason was logged.
+    Broken,
+    /// As many bodies as allowed are being streamed.
+    Busy,
+    /// There is no data yet.
+    Loading,
+    /// Not GET.
+    MethodNotAllowed,
+    /// Sent to a name that is not ours.
+    Misdirected,
+    /// The path has a cleaner form.
+    Moved(String),
+    /// It wants another kind than JSON.
+    NotAcceptable,
+    /// No such path.
+    NotFound,
+    /// A path the original promised and never had.
+    NotImplemented,
+    /// It brought a body that is not JSON.
+    UnsupportedMediaType,
+}
+
+impl Refusal {
+    /// The answer. Texts up to 415 are those of the original.
+    pub(super) fn response(self) -> Response<Reply> {
+        let (status, text) = match &self {
+            Self::BadRequest => (StatusCode::BAD_REQUEST, "400: Bad Request"),
+            Self::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "500: Internal Server Error"),
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "503: Service Unavailable: too many zone listings at a time, try again",
+            ),
+            Self::Loading => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "503: Service Unavailable: the state of the cluster has not been read yet, see /ready",
+            ),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "405: Method Not Allowed"),
+            Self::Misdirected => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "421: Misdirected Request: this server does not go by that name, see httpAllowHosts",
+            ),
+            Self::Moved(_) => (StatusCode::MOVED_PERMANENTLY, "301: Moved Permanently"),
+            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "406: Not Acceptable"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "404: Page Not Found"),
+            Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "To be implemented..."),
+            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "415: Unsupported Media Type"),
+        };
+        let mut response = whole(status, TEXT, text);
+        let extra = match &self {
+            Self::Busy | Self::Loading => Some((RETRY_AFTER, HeaderValue::from_static("2"))),
+            Self::MethodNotAllowed => Some((ALLOW, HeaderValue::from_static("GET"))),
+            Self::Moved(to) => HeaderValue::from_str(to).ok().map(|to| (LOCATION, to)),
+            _ => None,
+        };
+        response.headers_mut().extend(extra);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{Empty, Full};
+    use hyper::body::Bytes;
+
+    use super::*;
+
+    fn find(path: &str) -> Result<Route, Refusal> {
+        Route::find(&path.parse().unwrap(), true)
+    }
+
+    #[test]
+    fn routes() {
+        for (path, route) in [
+            ("/v1/version", Route::V1(V1::Version)),
+            ("/v1/version/", Route::V1(V1::Version)),
+            ("/v1%2Fversion", Route::V1(V1::Version)),
+            ("/v1/version?x=y", Route::V1(V1::Version)),
+            ("/v1/config", Route::V1(V1::Config)),
+            ("/v1/axfr", Route::V1(V1::Axfr)),
+            ("/v1/enumerate", Route::V1(V1::Enumerate)),
+            ("/v1/hosts/a.mesos", Route::V1(V1::Hosts("a.mesos".into()))),
+            ("/v1/hosts/A%20b.mesos/", Route::V1(V1::Hosts("A b.mesos".into()))),
+            ("/v1/hosts/%E6%97%A5.mesos", Route::V1(V1::Hosts("日.mesos".into()))),
+            ("/v1/hosts/%252e%252e", Route::V1(V1::Hosts("%2e%2e".into()))),
+            ("/v1/hosts/a+b", Route::V1(V1::Hosts("a+b".into()))),
+            ("/v1/hosts/a/ports", Route::V1(V1::Ports)),
+            ("/v1/hosts/a%2fports", Route::V1(V1::Ports)),
+            ("/v1/hosts/ports", Route::V1(V1::Hosts("ports".into()))),
+            ("/v1/services/_a._tcp.m.mesos", Route::V1(V1::Services("_a._tcp.m.mesos".into()))),
+            ("/health", Route::Health),
+            ("/ready", Route::Ready),
+            ("/metrics", Route::Metrics),
+        ] {
+            assert_eq!(find(path), Ok(route), "{path}");
+        }
+    }
+
+    #[test]
+    fn unknown_paths() {
+        for path in [
+            "/",
+            "*",
+            "/v1",
+            "/v1/",
+            "/V1/version",
+            "/v1/hosts",
+            "/v1/hosts/",
+            "/v1/services/",
+            "/v1/hosts/a/b",
+            "/v1/hosts/a/ports/b",
+            "/v1/version/x",
+            "/v2/config",
+            "/etc/passwd",
+        ] {
+            assert_eq!(find(path), Err(Refusal::NotFound), "{path}");
+        }
+        for path in ["/v1/axfr", "/v1/enumerate"] {
+            assert_eq!(Route::find(&path.parse().unwrap(), false), Err(Refusal::NotFound), "{path}");
+        }
+    }
+
+    #[test]
+    fn unclean_paths_are_sent_to_their_clean_form() {
+        for (path, clean) in [
+            ("//v1/version", "/v1/version"),
+            ("/v1//version/", "/v1/version/"),
+            ("/v1/./version?a=b", "/v1/version?a=b"),
+            ("/v1/hosts/../config", "/v1/config"),
+            ("/v1/hosts/%2e%2E/config", "/v1/config"),
+            ("/v1/hosts/a%2F%2Fb", "/v1/hosts/a/b"),
+            ("/v1/version/.", "/v1/version"),
+            ("/v1/..", "/"),
+            ("//evil.example/%0d%0a", ""),
+            ("//evil.example/x", "/evil.example/x"),
+            ("/v1/./hosts/a%20b%3Fc", "/v1/hosts/a%20b%3Fc"),
+        ] {
+            let expected =
+                if clean.is_empty() { Refusal::BadRequest } else { Refusal::Moved(clean.to_owned()) };
+            assert_eq!(find(path), Err(expected), "{path}");
+        }
+    }
+
+    /// Every path of up to five of these parts: where a path is sent to, nothing is left to clean.
+    #[test]
+    fn clean_paths_stay() {
+        let parts =
+            ["/", "/", ".", "..", "%2e", "%2F", "%25", "a b", ";"].map(|part| part.replace(' ', "%20"));
+        let mut paths = vec!["/".to_owned()];
+        let mut moved = 0;
+        for _ in 0..5 {
+            paths =
+                paths.iter().flat_map(|path| parts.iter().map(move |part| format!("{path}{part}"))).collect();
+            for path in &paths {
+                if let Err(Refusal::Moved(to)) = find(path) {
+                    moved += 1;
+                    assert!(to.starts_with('/') && !to.starts_with("//"), "{path} {to}");
+                    assert!(
+                        !matches!(find(&to), Err(Refusal::Moved(_) | Refusal::BadRequest)),
+                        "{path} {to}"
+                    );
+                }
+            }
+        }
+        assert!(moved > 1000, "{moved}");
+    }
+
+    #[test]
+    fn paths_without_an_honest_use() {
+        for path in [
+            "/..",
+            "/../etc/passwd",
+            "/v1/../../etc/passwd",
+            "/v1/hosts/..%2f..%2f..%2fetc%2fpasswd",
+            "/v1/hosts/a%00b",
+            "/v1/hosts/a%0d%0ab",
+            "/v1/hosts/%7f",
+            "/v1/hosts/%",
+            "/v1/hosts/%4",
+            "/v1/hosts/%zz",
+            "/v1/hosts/%+1",
+            "/v1/hosts/%c0%ae",
+            "/v1/hosts/%ff",
+        ] {
+            assert_eq!(find(path), Err(Refusal::BadRequest), "{path}");
+        }
+    }
+
+    fn check(route: &Route, method: Method, headers: &[(&str, &str)], body: &str) -> Option<(u16, String)> {
+        let mut request = Request::builder().method(method).uri("/");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let checked = if body.is_empty() {
+            route.check(&request.body(Empty::<Bytes>::new()).unwrap())
+        } else {
+            route.check(&request.body(Full::<Bytes>::from(body.to_owned())).unwrap())
+        };
+        let refusal = checked.err()?;
+        let response = refusal.response();
+        let status = response.status().as_u16();
+        let Reply::Whole(Some(text)) = response.into_body() else { panic!("no text") };
+        Some((status, String::from_utf8(text.to_vec()).unwrap()))
+    }
+
+    #[test]
+    fn method_then_body_then_accept() {
+        let json = ("content-type", "application/json; charset=utf-8");
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        let html = ("accept", "text/html");
+        let not_allowed = Some((405, "405: Method Not Allowed".to_owned()));
+        let unsupported = Some((415, "415: Unsupported Media Type".to_owned()));
+        let not_acceptable = Some((406, "406: Not Acceptable".to_owned()));
+        for method in [Method::HEAD, Method::OPTIONS, Method::POST, Method::PUT, Method::DELETE] {
+            assert_eq!(
+                check(&Route::V1(V1::Version), method.clone(), &[form, html], "x"),
+                not_allowed,
+                "{method}"
+            );
+        }
+        for (headers, body, expected) in [
+            (&[][..], "", &None),
+            (&[], "{}", &None),
+            (&[json], "{}", &None),
+            (&[form], "", &None),
+            (&[form], "x", &unsupported),
+            (&[form, html], "x", &unsupported),
+            (&[html], "", &not_acceptable),
+            (&[("accept", "application/*")], "", &not_acceptable),
+            (&[("accept", "")], "", &None),
+            (&[("accept", "*/*")], "", &None),
+            (&[("accept", "text/html, application/json;q=0.9")], "", &None),
+            (&[("accept", "text/html"), ("accept", "*/* ;q=0.1")], "", &None),
+        ] {
+            assert_eq!(
+                check(&Route::V1(V1::Version), Method::GET, headers, body),
+                *expected,
+                "{headers:?} {body}"
+            );
+        }
+    }
+
+    #[test]
+    fn our_own_paths_are_less_strict() {
+        let html = ("accept", "application/openmetrics-text");
+        for route in [Route::Health, Route::Metrics, Route::Ready] {
+            assert_eq!(check(&route, Method::HEAD, &[html], ""), None);
+            assert_eq!(check(&route, Method::GET, &[html], ""), None);
+            assert_eq!(check(&route, Method::POST, &[], "").unwrap().0, 405);
+        }
+    }
+}

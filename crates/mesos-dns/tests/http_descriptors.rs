@@ -1,0 +1,86 @@
+//! The HTTP server while file descriptors are used up. Apart from the other tests, as it uses up those
+//! of its whole process.
+
+use std::{fs::File, io, sync::Arc, time::Duration};
+
+use mesos_dns::{
+    http::{Api, Settings, Standing, State, listener},
+    metrics::Metrics,
+    publish::Board,
+};
+use mesos_dns_core::{
+    records::{Policy, Rules},
+    wire::Name,
+    zone::Soa,
+};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn accepting_pauses_and_recovers() {
+    let name = |text| Name::parse(text).unwrap();
+    let policy = Policy {
+        domain: "mesos".into(),
+        apex: name("mesos."),
+        rules: Rules::Rfc1123,
+        sources: Vec::new(),
+        server_name: "ns1.mesos.".into(),
+        server_addresses: Vec::new(),
+    };
+    let (mname, rname) = (name("ns1.mesos."), name("root.ns1.mesos."));
+    let (refresh, retry, expire, minimum, ttl, weight) = (60, 600, 86400, 60, 60, 1);
+    let soa = Soa { mname, rname, refresh, retry, expire, minimum, ttl, weight };
+    let board = Arc::new(Board::new(Arc::new(policy), Arc::new(soa)));
+    let (metrics, registry) = Metrics::new();
+    let settings = Settings {
+        version: String::new(),
+        mailbox: String::new(),
+        refresh_seconds: 60,
+        is_enumeration_on: true,
+        allowed_hosts: Vec::new(),
+        config: Box::new(|_| Vec::new()),
+    };
+    let standing = || Standing { state: State::Loading, reasons: Vec::new(), age: None };
+    let api = Api::new(settings, board, standing, metrics.http.clone(), metrics.legacy.clone(), registry);
+    let socket = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let served =
+        tokio::spawn(listener::serve(socket, Arc::new(api), listener::Limits::default(), shutdown.clone()));
+
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(256), maximum }).unwrap();
+    let mut taken = Vec::new();
+    let cause = loop {
+        match File::open("/dev/null") {
+            Ok(file) => taken.push(file),
+            Err(cause) => break cause,
+        }
+    };
+    assert_eq!(cause.kind(), io::Error::from_raw_os_error(24).kind(), "{cause}");
+    // One for the client; none is left for the server.
+    taken.pop();
+    let mut client = TcpStream::connect(address).await.unwrap();
+    client.write_all(b"GET /health HTTP/1.0\r\n\r\n").await.unwrap();
+    let failed = async {
+        while metrics.http.accept_errors.get() < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, failed).await.unwrap();
+    drop(taken);
+    let mut text = String::new();
+    timeout(PATIENCE, client.read_to_string(&mut text)).await.unwrap().unwrap();
+    assert!(text.starts_with("HTTP/1.0 200") && text.ends_with("alive\n"), "{text}");
+    // A pause after each failure, not a busy loop.
+    assert!(metrics.http.accept_errors.get() < 1000);
+    shutdown.cancel();
+    timeout(PATIENCE, served).await.unwrap().unwrap().unwrap();
+}
