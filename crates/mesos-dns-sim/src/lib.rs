@@ -4,10 +4,12 @@
 //! - [`cluster`]: agents, frameworks and tasks at one moment; [`life`]: what happens to them, from a seed.
 //! - [`render`]: the documents in which a master shows it.
 //! - [`master`]: masters that speak HTTP, lead, fail and recover when told.
+//! - [`clock`]: lets the cluster live in real time.
 //! - [`client`]: asks, over DNS and HTTP.
 
 pub mod catalogue;
 pub mod client;
+pub mod clock;
 pub mod cluster;
 pub mod life;
 pub mod master;

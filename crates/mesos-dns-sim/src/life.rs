@@ -104,7 +104,8 @@ impl Life {
             dice: Dice::seed_from_u64(settings.seed),
             agenda: BTreeMap::new(),
             steps: 0,
-            launched: 0,
+            // The number makes addresses, and 0 makes odd ones.
+            launched: 1,
             moving: BTreeMap::new(),
             churn: settings.churn,
             tasks: settings.tasks,
