@@ -22,7 +22,7 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-use crate::{dns::DnsMetrics, http::HttpMetrics, publish::PublishMetrics};
+use crate::{dns::DnsMetrics, http::HttpMetrics, publish::PublishMetrics, watch::metrics::WatchMetrics};
 
 /// All counters of the process.
 #[derive(Default)]
@@ -35,6 +35,8 @@ pub struct Metrics {
     pub legacy: Arc<LegacyCounters>,
     /// The publisher.
     pub publish: Arc<PublishMetrics>,
+    /// ZooKeeper, the masters, host names.
+    pub watch: Arc<WatchMetrics>,
 }
 
 impl Metrics {
@@ -47,6 +49,7 @@ impl Metrics {
         metrics.publish.register(registry);
         metrics.http.register(registry);
         metrics.legacy.register(registry);
+        metrics.watch.register(registry);
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "Which program this is", version);
         root.register_collector(Box::new(Process { started: SystemTime::now() }));

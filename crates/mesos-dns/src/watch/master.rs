@@ -1,0 +1,326 @@
+//! One question to one master: its state document, or who else to ask.
+//!
+//! Everything an answer can be is told apart here, so that a log line names the cause: nobody there, not
+//! TLS, another's certificate, a redirect, a refusal, a document that is cut. What to do about it is decided
+//! in [`poll`](mesos_dns_core::watch::poll).
+//!
+//! Masters since Mesos 0.25 have `/master/state`, earlier ones `/master/state.json`, and those from 0.25 to
+//! 1.7 both. Which one worked is remembered per master.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{
+    HeaderMap, Request, StatusCode, Uri,
+    header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue, LOCATION},
+};
+use mesos_dns_core::{
+    cluster::Document,
+    mesos::state::{self, Limits, StateError},
+    watch::{
+        Master,
+        believe::{Incomplete, Leadership, leads},
+        poll::{CANDIDATES_MAX, Credentials, Fetch},
+    },
+};
+use tokio::{
+    sync::mpsc,
+    task::spawn_blocking,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    auth::{Auth, AuthError},
+    exchange::{self, Answer, ExchangeError},
+    metrics::{Failure, WatchMetrics},
+    tls::Tls,
+};
+
+/// Where the document is, the newer name first.
+const PATHS: [&str; 2] = ["/master/state", "/master/state.json"];
+
+/// Asks masters for their state.
+pub struct Client {
+    tls: Option<Tls>,
+    auth: Auth,
+    limits: Limits,
+    metrics: Arc<WatchMetrics>,
+    /// Index into [`PATHS`] of what worked last, by master.
+    paths: Mutex<HashMap<String, usize>>,
+}
+
+/// What a master answered.
+#[derive(Debug)]
+pub enum Reply {
+    /// The leader's document.
+    Document(Document),
+    /// It does not lead; this one does, it says.
+    Elsewhere(Master),
+}
+
+impl Client {
+    /// With `tls`, masters are asked by HTTPS and never otherwise.
+    pub fn new(tls: Option<Tls>, auth: Auth, limits: Limits, metrics: Arc<WatchMetrics>) -> Self {
+        Self { tls, auth, limits, metrics, paths: Mutex::default() }
+    }
+
+    /// Makes one request, to its end or its deadline. Counts how it went.
+    pub async fn fetch(&self, fetch: &Fetch) -> Result<Reply, FetchError> {
+        self.metrics.requests.inc();
+        let began = Instant::now();
+        let reply = match timeout_at(fetch.deadline.into(), self.ask(fetch)).await {
+            Ok(reply) => reply,
+            Err(_) => Err(FetchError::Timeout),
+        };
+        match &reply {
+            Ok(_) => self.metrics.fetch_seconds.observe(began.elapsed().as_secs_f64()),
+            Err(error) => self.metrics.count_failure(error.reason()),
+        }
+        reply
+    }
+
+    async fn ask(&self, fetch: &Fetch) -> Result<Reply, FetchError> {
+        let answer = self.find(fetch).await?;
+        let head = &answer.response;
+        match head.status() {
+            StatusCode::OK => {
+                let document = read(answer, self.limits, &self.metrics).await?;
+                match leads(&document, &fetch.master) {
+                    Leadership::Answering if document.complete => Ok(Reply::Document(document)),
+                    Leadership::Answering => Err(FetchError::Incomplete(Incomplete)),
+                    Leadership::Other(leader) => Ok(Reply::Elsewhere(leader)),
+                    Leadership::Unknown => Err(FetchError::NotLeader),
+                }
+            }
+            status if status.is_redirection() => {
+                redirect(head.headers(), self.tls.is_some()).map(Reply::Elsewhere)
+            }
+            status => Err(FetchError::Status { status }),
+        }
+    }
+
+    /// The answer from whichever path this master has, after logging in anew if it wants that.
+    async fn find(&self, fetch: &Fetch) -> Result<Answer, FetchError> {
+        let first = self.paths().get(&fetch.master.to_string()).copied().unwrap_or_default();
+        let answer = self.get(fetch, PATHS[first]).await?;
+        if answer.response.status() != StatusCode::NOT_FOUND {
+            return Ok(answer);
+        }
+        drop(answer);
+        let other = (first + 1) % PATHS.len();
+        let answer = self.get(fetch, PATHS[other]).await?;
+        if answer.response.status() == StatusCode::OK {
+            let mut paths = self.paths();
+            if paths.len() >= CANDIDATES_MAX {
+                paths.clear();
+            }
+            paths.insert(fetch.master.to_string(), other);
+        }
+        Ok(answer)
+    }
+
+    fn paths(&self) -> std::sync::MutexGuard<'_, HashMap<String, usize>> {
+        self.paths.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn get(&self, fetch: &Fetch, path: &str) -> Result<Answer, FetchError> {
+        let answer = self.get_once(fetch, path).await?;
+        let refused = answer.response.status() == StatusCode::UNAUTHORIZED;
+        if refused && fetch.credentials == Credentials::Send && self.auth.handle_refused() {
+            drop(answer);
+            return self.get_once(fetch, path).await;
+        }
+        Ok(answer)
+    }
+
+    async fn get_once(&self, fetch: &Fetch, path: &str) -> Result<Answer, FetchError> {
+        let mut request = Request::get(path)
+            .header(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))
+            .body(Full::new(Bytes::new()))
+            .map_err(|_| FetchError::Exchange(ExchangeError::Name))?;
+        if fetch.credentials == Credentials::Send
+            && let Some(header) = self.auth.header().await?
+        {
+            request.headers_mut().insert(AUTHORIZATION, header);
+        }
+        Ok(exchange::send(&fetch.master, self.tls.as_ref(), request).await?)
+    }
+}
+
+/// Where a redirect leads. Mesos sends `//host:port/path`: the scheme is that of the request, and no redirect
+/// may change it.
+fn redirect(headers: &HeaderMap, secure: bool) -> Result<Master, FetchError> {
+    let refused = || FetchError::Redirect {
+        location: headers.get(LOCATION).map_or_else(String::new, |value| {
+            String::from_utf8_lossy(value.as_bytes()).chars().take(LOCATION_CHARS_SHOWN).collect()
+        }),
+    };
+    let scheme = if secure { "https" } else { "http" };
+    let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).ok_or_else(refused)?;
+    let absolute = match location.strip_prefix("//") {
+        Some(rest) => format!("{scheme}://{rest}"),
+        None => location.to_owned(),
+    };
+    let uri: Uri = absolute.parse().map_err(|_| refused())?;
+    let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'));
+    let (Some(authority), Some(found)) = (authority, uri.scheme_str()) else { return Err(refused()) };
+    if found != scheme {
+        return Err(refused());
+    }
+    let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    Master::parse(&format!("{}:{port}", authority.host())).ok_or_else(refused)
+}
+
+/// Most characters of a useless `Location` that an error shows.
+const LOCATION_CHARS_SHOWN: usize = 100;
+
+/// Reads a body into the document, on another thread while it arrives.
+async fn read(answer: Answer, limits: Limits, metrics: &WatchMetrics) -> Result<Document, FetchError> {
+    let Answer { response, connection } = answer;
+    let (head, mut body) = response.into_parts();
+    let gzip = match head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"identity") => false,
+        Some(b"gzip" | b"x-gzip") => true,
+        Some(other) => {
+            return Err(FetchError::Encoding { encoding: String::from_utf8_lossy(other).into_owned() });
+        }
+    };
+    let (pieces, arriving) = mpsc::channel(PIECES_MAX);
+    let loading = spawn_blocking(move || load(Pieces { arriving, piece: Bytes::new() }, gzip, limits));
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(FetchError::Body)?.into_data() else { continue };
+        metrics.received_bytes.inc_by(piece.len() as u64);
+        if pieces.send(piece).await.is_err() {
+            break;
+        }
+    }
+    drop((pieces, connection));
+    Ok(loading.await.map_err(|_| FetchError::Loading)??)
+}
+
+/// Most pieces of a body that wait to be read.
+const PIECES_MAX: usize = 16;
+
+/// A body as it arrives.
+struct Pieces {
+    arriving: mpsc::Receiver<Bytes>,
+    piece: Bytes,
+}
+
+impl io::Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.piece.is_empty() {
+            self.piece = self.arriving.blocking_recv().unwrap_or_default();
+        }
+        let count = self.piece.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.piece.split_to(count));
+        Ok(count)
+    }
+}
+
+fn load(body: Pieces, gzip: bool, limits: Limits) -> Result<Document, StateError> {
+    let mut body: Box<dyn io::Read> =
+        if gzip { Box::new(flate2::read::MultiGzDecoder::new(body)) } else { Box::new(body) };
+    let mut splitter = state::Splitter::new(limits);
+    let mut decoder = state::Decoder::default();
+    let (mut parts, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+    let truncated = |_| StateError::Truncated { bytes: 0, place: "gzip".into() };
+    loop {
+        let count = body.read(&mut buffer).map_err(truncated)?;
+        let mut piece = &buffer[..count];
+        while let Some(batch) = splitter.push(&mut piece)? {
+            parts.push(decoder.decode(batch));
+        }
+        if count == 0 {
+            break;
+        }
+    }
+    let (outline, last) = splitter.finish()?;
+    parts.push(decoder.decode(last));
+    Ok(state::assemble(outline, parts))
+}
+
+//------------ Errors -------------------------------------------------------------
+
+/// Why a master gave neither a document nor another's address.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// It took too long as a whole.
+    #[error("no complete answer in time (stateTimeoutSeconds)")]
+    Timeout,
+    /// Not reached, or no HTTP.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    /// We have no credentials to show.
+    #[error("no credentials")]
+    Auth(#[from] AuthError),
+    /// A status that helps nobody.
+    #[error("the master answered {status}{}", hint(*.status))]
+    Status {
+        /// Which.
+        status: StatusCode,
+    },
+    /// A redirect to nowhere, or to another scheme.
+    #[error("the master sends us to {location:?}, which is not followed")]
+    Redirect {
+        /// Where to; empty if it does not say.
+        location: String,
+    },
+    /// The answer is neither plain nor gzip.
+    #[error("the answer is encoded as {encoding:?}")]
+    Encoding {
+        /// How.
+        encoding: String,
+    },
+    /// The document cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The connection broke while the document was read.
+    #[error("the answer broke off")]
+    Body(#[source] hyper::Error),
+    /// A thread of ours broke down; it has logged why.
+    #[error("the document could not be loaded")]
+    Loading,
+    /// It does not lead and does not know who does.
+    #[error("the master knows no leader")]
+    NotLeader,
+    /// Not a whole document.
+    #[error(transparent)]
+    Incomplete(#[from] Incomplete),
+}
+
+/// What an operator would do about a status.
+fn hint(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => ": it wants other credentials (mesosAuthentication, mesosCredentials)",
+        StatusCode::FORBIDDEN => ": these credentials may not read the state",
+        StatusCode::NOT_FOUND => ": this is no Mesos master, or a very old one",
+        StatusCode::SERVICE_UNAVAILABLE => ": it knows no leader, or is still recovering",
+        _ => "",
+    }
+}
+
+impl FetchError {
+    /// The label it is counted under.
+    pub fn reason(&self) -> Failure {
+        match self {
+            Self::Timeout => Failure::Timeout,
+            Self::Exchange(ExchangeError::Name | ExchangeError::Resolve(_)) => Failure::Resolve,
+            Self::Exchange(ExchangeError::Connect(_)) => Failure::Connect,
+            Self::Exchange(ExchangeError::Tls(_)) => Failure::Tls,
+            Self::Exchange(ExchangeError::Http(_)) | Self::Body(_) => Failure::Http,
+            Self::Auth(_) | Self::Status { status: StatusCode::UNAUTHORIZED } => Failure::Auth,
+            Self::Status { .. } => Failure::Status,
+            Self::Redirect { .. } => Failure::Redirect,
+            Self::State(StateError::TooLarge { .. } | StateError::TooMany { .. }) => Failure::TooLarge,
+            Self::State(_) | Self::Encoding { .. } | Self::Loading => Failure::Malformed,
+            Self::NotLeader => Failure::NotLeader,
+            Self::Incomplete(_) => Failure::Incomplete,
+        }
+    }
+}
