@@ -1,0 +1,370 @@
+//! A leader dies and another takes over: no name of a living task is lost on the way.
+//!
+//! The documents of the new leader are those a real Mesos 1.12 wrote right after a failover; the publisher is
+//! the real one, and every version it publishes is looked at.
+
+#[path = "support/http_peer.rs"]
+mod http_peer;
+#[path = "support/zookeeper.rs"]
+mod zookeeper_server;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    sync::{Arc, Mutex, mpsc},
+    time::{Duration, Instant},
+};
+
+use http_peer::{Answer, Peer, reply};
+use mesos_dns::{
+    publish::{Board, Order, PublishMetrics, Publisher},
+    watch::{Contact, Settings, Watch, WatchError, auth, metrics::WatchMetrics},
+};
+use mesos_dns_core::{
+    cluster::{AddressSource, Cluster},
+    mesos::{state::Limits, zk_url::ZkUrl},
+    records::{Policy, Rules},
+    table::Seed,
+    watch::{
+        believe::{self, Why},
+        poll,
+    },
+    wire::Name,
+    zone::{Snapshot, Soa, write_zone_file},
+};
+use tokio::{sync::watch, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+use zookeeper_server::{ZooKeeper, create, json_info};
+
+/// Longest wait for anything that must happen.
+const WAIT: Duration = Duration::from_secs(40);
+
+/// As long as a test lasts: nothing is polled but what something else asks for.
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// A document of `test-data/real-1.12`.
+fn real(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test-data/real-1.12").join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The last of the three, as the leader before would have written it: all agents, another reign.
+fn before_the_failover() -> String {
+    let all = real("failover-3-all-back.json");
+    all.replace("1795370315.998215", "1795360000.5")
+        .replace("master@127.0.0.2:15050", "master@127.0.0.3:15050")
+}
+
+/// A master whose document can be changed; `None` answers 503.
+struct Master {
+    peer: Peer,
+    document: Arc<Mutex<Option<String>>>,
+}
+
+impl Master {
+    async fn start(document: Option<String>) -> Self {
+        let document = Arc::new(Mutex::new(document));
+        let says = document.clone();
+        let peer = Peer::start(move |_| match &*says.lock().unwrap() {
+            Some(document) => reply("200 OK", &[], document.as_bytes()),
+            None => reply("503 Service Unavailable", &[], b"No leader elected"),
+        })
+        .await;
+        Self { peer, document }
+    }
+
+    fn says(&self, document: Option<String>) {
+        *self.document.lock().unwrap() = document;
+    }
+
+    /// Waits until it was asked once more, and answered.
+    async fn is_asked(&self) {
+        let before = self.peer.count();
+        let asked = timeout(WAIT, async {
+            while self.peer.count() == before {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+        asked.await.expect("asked again");
+    }
+}
+
+/// The watcher and the publisher at work.
+struct Running {
+    board: Arc<Board>,
+    contact: watch::Receiver<Contact>,
+    metrics: Arc<WatchMetrics>,
+    watching: JoinHandle<Result<(), WatchError>>,
+    stop: CancellationToken,
+}
+
+impl Running {
+    fn start(settings: &Settings) -> Self {
+        let (policy, soa) = (policy(), soa());
+        let board = Arc::new(Board::new(policy.clone(), soa.clone()));
+        let (orders, taken) = mpsc::channel::<Order>();
+        let publisher = Publisher::new(board.clone(), Arc::<PublishMetrics>::default(), policy, soa, Seed(7));
+        std::thread::spawn(move || publisher.run(&taken));
+        let metrics: Arc<WatchMetrics> = Arc::default();
+        let (sender, contact) = watch::channel(Contact::default());
+        let stop = CancellationToken::new();
+        let watcher = Watch::new(settings, Cluster::default(), metrics.clone()).unwrap();
+        let watching = tokio::spawn(watcher.run(orders, sender, stop.clone()));
+        Self { board, contact, metrics, watching, stop }
+    }
+
+    /// Waits until the contact is like this.
+    async fn until(&mut self, what: &str, is: impl FnMut(&Contact) -> bool) {
+        timeout(WAIT, self.contact.wait_for(is)).await.unwrap_or_else(|_| panic!("never {what}")).unwrap();
+    }
+
+    /// Waits for the first document, then watches every version from there on.
+    async fn names(&mut self) -> Names {
+        self.until("a document", |contact| contact.last_success.is_some()).await;
+        let before = task_lines(&self.board.load().zone);
+        assert!(before.len() > 20, "{before:?}");
+        let (board, mut versions) = (self.board.clone(), self.board.subscribe());
+        let kept = before.clone();
+        let checking = tokio::spawn(async move {
+            while versions.changed().await.is_ok() {
+                let now = task_lines(&board.load().zone);
+                let lost: Vec<&String> = kept.difference(&now).collect();
+                assert!(lost.is_empty(), "lost: {lost:?}");
+            }
+        });
+        Names { before, checking }
+    }
+
+    async fn ends(self) {
+        self.stop.cancel();
+        timeout(WAIT, self.watching).await.expect("ends").unwrap().unwrap();
+    }
+}
+
+/// The records there were before, and who watches over them.
+struct Names {
+    before: BTreeSet<String>,
+    checking: JoinHandle<()>,
+}
+
+impl Names {
+    /// None was ever lost, and now there are exactly these.
+    fn are_all_there(&self, running: &Running) {
+        assert!(!self.checking.is_finished(), "a record was lost");
+        assert_eq!(task_lines(&running.board.load().zone), self.before);
+    }
+}
+
+/// Every record but those that name the leader, and the serial.
+fn task_lines(zone: &Snapshot) -> BTreeSet<String> {
+    let mut text = Vec::new();
+    write_zone_file(zone, &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let about_masters = |line: &&str| {
+        ["$TTL", "mesos. ", "leader.", "master", "_leader."].iter().any(|start| line.starts_with(start))
+    };
+    text.lines().filter(|line| !about_masters(line)).map(str::to_owned).collect()
+}
+
+fn policy() -> Arc<Policy> {
+    Arc::new(Policy {
+        domain: "mesos".into(),
+        apex: Name::parse("mesos.").unwrap(),
+        rules: Rules::Rfc1123,
+        sources: vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host],
+        server_name: "ns1.mesos.".into(),
+        server_addresses: vec!["127.0.0.1".parse().unwrap()],
+    })
+}
+
+fn soa() -> Arc<Soa> {
+    let name = |text| Name::parse(text).unwrap();
+    Arc::new(Soa {
+        mname: name("ns1.mesos."),
+        rname: name("root.ns1.mesos."),
+        refresh: 60,
+        retry: 600,
+        expire: 86400,
+        minimum: 60,
+        ttl: 60,
+        weight: 1,
+    })
+}
+
+fn settings(masters: &[&Master], zookeeper: Option<&str>, refresh: Duration) -> Settings {
+    Settings {
+        zookeeper: zookeeper.map(|url| ZkUrl::parse(url).unwrap()),
+        masters: masters.iter().map(|master| Arc::from(master.peer.address.to_string())).collect(),
+        detection_timeout: None,
+        poll: poll::Settings { refresh, timeout: Duration::from_secs(20) },
+        believe: believe::Settings { hold: Duration::from_secs(600), loss_percent: 30, loss_minimum: 20 },
+        limits: Limits::default(),
+        tls: None,
+        auth: auth::Settings::None,
+    }
+}
+
+#[tokio::test]
+async fn polling_a_list_of_masters() {
+    let old = Master::start(Some(before_the_failover())).await;
+    let new = Master::start(None).await;
+    let mut running = Running::start(&settings(&[&old, &new], None, Duration::from_millis(10)));
+    let names = running.names().await;
+    // The leader dies; for a while nobody leads.
+    old.says(None);
+    running.until("a failure", |contact| contact.failure.is_some()).await;
+    names.are_all_there(&running);
+    // The new one knows nothing, then one agent, then two, then all.
+    let empty = r#"{"version":"1.12.0","pid":"master@127.0.0.2:15050","leader":"master@127.0.0.2:15050",
+        "elected_time":1795370315.998215,"slaves":[],"recovered_slaves":[],"frameworks":[]}"#;
+    new.says(Some(empty.to_owned()));
+    running.until("settling", |contact| contact.held == Some(Why::Settling)).await;
+    names.are_all_there(&running);
+    new.says(Some(real("failover-1-one-agent-back.json")));
+    running.until("recovering", |contact| contact.held == Some(Why::Recovering)).await;
+    names.are_all_there(&running);
+    new.says(Some(real("failover-2-two-agents-back.json")));
+    new.is_asked().await;
+    names.are_all_there(&running);
+    new.says(Some(real("failover-3-all-back.json")));
+    new.is_asked().await;
+    new.is_asked().await;
+    names.are_all_there(&running);
+    let leader = new.peer.address.to_string();
+    running.until("the new leader", |contact| contact.leader.as_deref() == Some(&*leader)).await;
+    running.ends().await;
+}
+
+#[tokio::test]
+async fn zookeeper_names_the_new_leader() {
+    let Some(mut server) = ZooKeeper::start() else { return };
+    let old = Master::start(Some(before_the_failover())).await;
+    let new = Master::start(Some(real("failover-1-one-agent-back.json"))).await;
+    let client = server.client().await;
+    create(&client, "/mesos", b"").await;
+    let node = |sequence: u32| format!("/mesos/json.info_{sequence:010}");
+    create(&client, &node(1), &json_info("old", old.peer.address.port(), "m1")).await;
+    create(&client, &node(2), &json_info("new", new.peer.address.port(), "m2")).await;
+    // Only ZooKeeper makes it ask again, so the new leader must be asked at once.
+    let mut running = Running::start(&settings(&[], Some(&server.url("/mesos")), NEVER));
+    let names = running.names().await;
+    client.delete(&node(1), None).await.unwrap();
+    let leader = new.peer.address.to_string();
+    running.until("the new leader", |contact| contact.leader.as_deref() == Some(&*leader)).await;
+    names.are_all_there(&running);
+    assert_eq!(running.contact.borrow().held, Some(Why::Recovering));
+    assert_eq!(running.metrics.leader_changes.get(), 2);
+
+    // All masters leave ZooKeeper, and then ZooKeeper leaves: nothing is forgotten.
+    client.delete(&node(2), None).await.unwrap();
+    drop(client);
+    server.stop();
+    running.until("no zookeeper", |contact| contact.zookeeper == Some(Default::default())).await;
+    names.are_all_there(&running);
+    // The next leader has the same address as the last one, restarted; it is asked at once, too.
+    new.says(Some(real("failover-3-all-back.json")));
+    server.start_again();
+    let client = server.client().await;
+    create(&client, &node(7), &json_info("restarted", new.peer.address.port(), "m2")).await;
+    running.until("nothing held", |contact| contact.held.is_none()).await;
+    names.are_all_there(&running);
+    running.ends().await;
+}
+
+#[tokio::test]
+async fn without_zookeeper_the_configured_masters_serve() {
+    let Some(mut server) = ZooKeeper::start() else { return };
+    server.stop();
+    let master = Master::start(Some(before_the_failover())).await;
+    let mut running = Running::start(&settings(&[&master], Some(&server.url("/mesos")), NEVER));
+    running.names().await;
+    assert_eq!(
+        *running.board.load().cluster.masters.listed,
+        ["".into(), Arc::from(master.peer.address.to_string())]
+    );
+    running.ends().await;
+}
+
+#[tokio::test]
+async fn standbys_send_us_to_the_leader() {
+    let leader = Master::start(Some(before_the_failover())).await;
+    let to = leader.peer.address;
+    let standby = Peer::start(move |_| {
+        reply("307 Temporary Redirect", &[&format!("Location: //{to}/master/state")], b"")
+    })
+    .await;
+    let mut only_standby = settings(&[], None, NEVER);
+    only_standby.masters = vec![Arc::from(standby.address.to_string())];
+    only_standby.auth = auth::Settings::Basic { principal: "dns".into(), secret: "s3cret".into() };
+    let mut running = Running::start(&only_standby);
+    running.names().await;
+    assert_eq!(running.contact.borrow().leader.as_deref(), Some(&*to.to_string()));
+    assert_eq!(running.metrics.redirects.get(), 1);
+    assert!(standby.last().header("authorization").is_some());
+    assert_eq!(leader.peer.last().header("authorization"), None, "it is not configured");
+    running.ends().await;
+}
+
+#[tokio::test]
+async fn masters_that_send_us_in_a_circle() {
+    let (first_at, second_at) = (Arc::new(Mutex::new(String::new())), Arc::new(Mutex::new(String::new())));
+    let circle = |to: Arc<Mutex<String>>| {
+        Peer::start(move |_| {
+            let location = format!("Location: //{}/master/state", to.lock().unwrap());
+            reply("307 Temporary Redirect", &[&location], b"")
+        })
+    };
+    let (first, second) = (circle(second_at.clone()).await, circle(first_at.clone()).await);
+    *first_at.lock().unwrap() = first.address.to_string();
+    *second_at.lock().unwrap() = second.address.to_string();
+    let mut both = settings(&[], None, NEVER);
+    both.masters = [&first, &second].iter().map(|peer| Arc::from(peer.address.to_string())).collect();
+    let mut running = Running::start(&both);
+    running.until("a failure", |contact| contact.failure.is_some()).await;
+    assert_eq!((first.count(), second.count()), (1, 1), "each is asked once per round");
+    assert_eq!(running.metrics.redirects_refused.get(), 1);
+    assert_eq!(running.board.load().version, 0);
+    running.ends().await;
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_read_changes_nothing() {
+    let master = Master::start(Some(before_the_failover())).await;
+    let mut running = Running::start(&settings(&[&master], None, Duration::from_millis(10)));
+    let names = running.names().await;
+    let version = running.board.load().version;
+    master.says(Some("<html>".to_owned()));
+    running.until("a failure", |contact| contact.failure.is_some()).await;
+    let age = running.contact.borrow().age(Instant::now()).unwrap();
+    names.are_all_there(&running);
+    assert_eq!(running.board.load().version, version);
+    master.is_asked().await;
+    assert!(running.contact.borrow().age(Instant::now()).unwrap() > age, "its age is to be seen");
+    master.says(Some(before_the_failover()));
+    running.until("no failure", |contact| contact.failure.is_none()).await;
+    assert_eq!(running.board.load().version, version, "nothing changed, nothing published");
+    running.ends().await;
+}
+
+#[tokio::test]
+async fn gives_up_only_before_the_first_leader() {
+    let Some(server) = ZooKeeper::start() else { return };
+    let mut impatient = settings(&[], Some(&server.url("/mesos")), NEVER);
+    impatient.detection_timeout = Some(Duration::from_millis(1500));
+    let running = Running::start(&impatient);
+    let ended = timeout(WAIT, running.watching).await.expect("gives up").unwrap();
+    assert!(matches!(ended, Err(WatchError::NoLeader)), "{ended:?}");
+
+    // A leader that answers nothing is a leader all the same.
+    let master = Peer::start(|_| Answer::Hang(Vec::new())).await;
+    let client = server.client().await;
+    create(&client, "/mesos", b"").await;
+    create(&client, "/mesos/json.info_0000000001", &json_info("A", master.address.port(), "m1")).await;
+    impatient.detection_timeout = Some(Duration::from_secs(6));
+    let began = Instant::now();
+    let running = Running::start(&impatient);
+    let ended = timeout(Duration::from_secs(7), running.watching).await;
+    assert!(ended.is_err() && began.elapsed() > Duration::from_secs(6), "still there");
+    running.stop.cancel();
+}
