@@ -22,13 +22,18 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-use crate::{dns::DnsMetrics, http::HttpMetrics, publish::PublishMetrics, watch::metrics::WatchMetrics};
+use crate::{
+    dns::DnsMetrics, forward::ForwardMetrics, http::HttpMetrics, publish::PublishMetrics,
+    watch::metrics::WatchMetrics,
+};
 
 /// All counters of the process.
 #[derive(Default)]
 pub struct Metrics {
     /// The DNS server.
     pub dns: Arc<DnsMetrics>,
+    /// The forwarder.
+    pub forward: Arc<ForwardMetrics>,
     /// The HTTP server.
     pub http: Arc<HttpMetrics>,
     /// The counters of the original program.
@@ -46,6 +51,7 @@ impl Metrics {
         let metrics = Self::default();
         let registry = root.sub_registry_with_prefix("mesos_dns");
         metrics.dns.register(registry);
+        metrics.forward.register(registry);
         metrics.publish.register(registry);
         metrics.http.register(registry);
         metrics.legacy.register(registry);

@@ -209,11 +209,9 @@ impl<'a> Exchange<'a> {
             return Heard::Malformed;
         };
         match reply.rcode() {
-            rcode @ (Rcode::FORMERR | Rcode::SERVFAIL | Rcode::NOTIMP | Rcode::REFUSED) => {
-                self.refused(rcode, Answer::Reply(reply))
-            }
             // Extended codes speak of this hop (BADVERS, BADCOOKIE), not of the name.
             rcode if rcode.0 > 15 => self.refused(rcode, Answer::Code(Rcode::SERVFAIL, Ede::Other)),
+            rcode if rcode.is_failure() => self.refused(rcode, Answer::Reply(reply)),
             _ => {
                 self.best = Some(Answer::Reply(reply));
                 self.answered = true;

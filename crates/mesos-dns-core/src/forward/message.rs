@@ -83,6 +83,12 @@ impl Rcode {
     pub const NOTIMP: Self = Self(4);
     /// The server does not want to.
     pub const REFUSED: Self = Self(5);
+
+    /// Whether it says that the server could not or would not answer: another one may do better. The rest,
+    /// NXDOMAIN included, are answers.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::FORMERR | Self::SERVFAIL | Self::NOTIMP | Self::REFUSED) || self.0 > 15
+    }
 }
 
 /// The reason behind a response code (RFC 8914), for clients that speak EDNS.

@@ -108,6 +108,11 @@ impl Reply {
         self.rcode
     }
 
+    /// Whether the answer section is empty.
+    pub fn is_empty(&self) -> bool {
+        self.records.first().is_none_or(|(section, _)| *section != Section::Answer)
+    }
+
     /// The reply as this client gets it: under its identifier, with the question in its spelling, an OPT
     /// record if it sent one, and cut at a record's end to the size it takes.
     ///
