@@ -13,10 +13,8 @@ use mesos_dns::{
     publish::{Board, Order, Publisher, Update},
 };
 use mesos_dns_core::{
-    cluster::{
-        AddressSource, Agent, Discovery, DiscoveryPort, Document, Endpoint, Framework, Host, Hosts,
-        PortRange, Task, TaskAddress, TaskState,
-    },
+    cluster::{AddressSource, Agent, Document, Endpoint, Framework, Host, Hosts, PortRange, Task, TaskState},
+    mesos::state,
     records::{Policy, Rules},
     table::Seed,
     wire::Name,
@@ -208,29 +206,9 @@ fn task(id: &str, name: &str, agent: &str, ports: (u32, u32)) -> Task {
     }
 }
 
-/// What `test-data/v1/state.json` says.
+/// The cluster of the worked example.
 fn worked_example() -> Document {
-    let (first, second) = ("6e8f1c1a-7d0b-4f0a-S0", "6e8f1c1a-7d0b-4f0a-S12");
-    let address = |text: &str| TaskAddress { source: AddressSource::NetInfo, address: text.parse().unwrap() };
-    let mut api = task("api.0001", "API_Server", first, (31001, 31002));
-    api.addresses = [address("172.16.0.4"), address("fd00:2::4")].into();
-    let mut web = task("web.0002", "web-x", second, (31005, 31005));
-    let port = |number, name: &str, protocol: &str| DiscoveryPort {
-        number,
-        name: name.into(),
-        protocol: protocol.into(),
-    };
-    let ports = [port(80, "http", "tcp"), port(9090, "", "")].into();
-    web.discovery = Some(Box::new(Discovery { name: "Web.UI".into(), ports }));
-    Document {
-        agents: vec![agent(first, "10.0.1.10"), agent(second, "fd00:1::12")],
-        frameworks: vec![
-            framework("fw-1", "Marathon.prod", "10.0.0.5", Some(15101)),
-            framework("fw-2", "/batch", "10.0.0.6", None),
-        ],
-        tasks: vec![api, web],
-        ..Document::default()
-    }
+    state::decode(include_bytes!("../../../test-data/v1/state.json")).unwrap()
 }
 
 /// Tasks of the large cluster: its listings are some 7 MB, more than a connection's buffers take.

@@ -1,6 +1,6 @@
 //! `/v1/axfr`: the whole zone as one object.
 
-use std::fmt;
+use std::mem;
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
@@ -44,37 +44,56 @@ struct Records<'a>(&'a [ListedName<'a>]);
 impl Serialize for Records<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut tables = serializer.serialize_struct("Records", 3)?;
-        tables.serialize_field("As", &Rows(self.0, |listed| texts(listed.a)))?;
-        tables.serialize_field("AAAAs", &Rows(self.0, |listed| texts(listed.aaaa)))?;
-        tables.serialize_field("SRVs", &Rows(self.0, |listed| texts(listed.srv.into_iter().map(Target))))?;
+        tables.serialize_field("As", &Rows(self.0, Kind::A))?;
+        tables.serialize_field("AAAAs", &Rows(self.0, Kind::Aaaa))?;
+        tables.serialize_field("SRVs", &Rows(self.0, Kind::Srv))?;
         tables.end()
     }
 }
 
-/// One table: each name that has values of its type.
-struct Rows<'a>(&'a [ListedName<'a>], fn(Listed) -> Vec<String>);
+#[derive(Clone, Copy)]
+enum Kind {
+    A,
+    Aaaa,
+    Srv,
+}
+
+/// One table: each name that has values of its kind.
+struct Rows<'a>(&'a [ListedName<'a>], Kind);
 
 impl Serialize for Rows<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().filter_map(|name| {
+        let Self(names, kind) = *self;
+        serializer.collect_map(names.iter().filter_map(|name| {
             let mut listed = name.listed();
-            let name = std::mem::take(&mut listed.name);
-            let values = self.1(listed);
+            let name = mem::take(&mut listed.name);
+            let values = Values(listed, kind);
             (!values.is_empty()).then_some((name, values))
         }))
     }
 }
 
-fn texts(values: impl IntoIterator<Item: ToString>) -> Vec<String> {
-    values.into_iter().map(|value| value.to_string()).collect()
+/// The values of one kind under one name.
+struct Values(Listed, Kind);
+
+impl Values {
+    fn is_empty(&self) -> bool {
+        match self.1 {
+            Kind::A => self.0.a.is_empty(),
+            Kind::Aaaa => self.0.aaaa.is_empty(),
+            Kind::Srv => self.0.srv.is_empty(),
+        }
+    }
 }
 
-/// An SRV value as the v1 API spells it: `target.:port`.
-struct Target((String, u16));
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (target, port) = &self.0;
-        write!(f, "{target}:{port}")
+impl Serialize for Values {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.1 {
+            Kind::A => serializer.collect_seq(&self.0.a),
+            Kind::Aaaa => serializer.collect_seq(&self.0.aaaa),
+            Kind::Srv => {
+                serializer.collect_seq(self.0.srv.iter().map(|(target, port)| format!("{target}:{port}")))
+            }
+        }
     }
 }

@@ -43,9 +43,9 @@ mod tests {
     use super::*;
     use crate::{
         cluster::{
-            self, AddressSource, Agent, Cluster, Discovery, DiscoveryPort, Document, Endpoint, Framework,
-            Hosts, Masters, PortRange, Task, TaskAddress, TaskState,
+            self, AddressSource, Cluster, Document, Framework, Hosts, Masters, PortRange, Task, TaskState,
         },
+        mesos,
         records::{Policy, Rules},
         table::Seed,
         wire::Name,
@@ -77,42 +77,8 @@ mod tests {
         }
     }
 
-    /// What `test-data/v1/state.json` says.
     fn document() -> Document {
-        let endpoint = |host: &str, port| Endpoint { host: cluster::Host::new(host), port };
-        let agent = |id: &str, host| Agent {
-            id: id.into(),
-            hostname: "".into(),
-            address: Some(endpoint(host, 5051)),
-        };
-        let framework = |id: &str, name: &str, host, port| Framework {
-            id: id.into(),
-            name: name.into(),
-            host: Some(cluster::Host::new(host)),
-            port,
-        };
-        let (first, second) = ("6e8f1c1a-7d0b-4f0a-S0", "6e8f1c1a-7d0b-4f0a-S12");
-        let mut api = task("api.0001", "API_Server", "fw-1", first, (31001, 31002));
-        let address =
-            |text: &str| TaskAddress { source: AddressSource::NetInfo, address: text.parse().unwrap() };
-        api.addresses = [address("172.16.0.4"), address("fd00:2::4")].into();
-        let mut web = task("web.0002", "web-x", "fw-1", second, (31005, 31005));
-        let port = |number, name: &str, protocol: &str| DiscoveryPort {
-            number,
-            name: name.into(),
-            protocol: protocol.into(),
-        };
-        let ports = [port(80, "http", "tcp"), port(9090, "", "")].into();
-        web.discovery = Some(Box::new(Discovery { name: "Web.UI".into(), ports }));
-        Document {
-            agents: vec![agent(first, "10.0.1.10"), agent(second, "fd00:1::12")],
-            frameworks: vec![
-                framework("fw-1", "Marathon.prod", "10.0.0.5", Some(15101)),
-                framework("fw-2", "/batch", "10.0.0.6", None),
-            ],
-            tasks: vec![api, web],
-            ..Document::default()
-        }
+        mesos::state::decode(include_bytes!("../../../../test-data/v1/state.json")).unwrap()
     }
 
     fn build(document: Document) -> (Cluster, Snapshot) {
