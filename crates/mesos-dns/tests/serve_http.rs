@@ -14,9 +14,11 @@ use mesos_dns::{
 };
 use mesos_dns_core::{
     cluster::{AddressSource, Agent, Document, Endpoint, Framework, Host, Hosts, PortRange, Task, TaskState},
+    config::{Config, File, Surroundings},
     mesos::state,
     records::{Policy, Rules},
     table::Seed,
+    views,
     wire::Name,
     zone::Soa,
 };
@@ -133,8 +135,17 @@ fn settings() -> Settings {
         refresh_seconds: 60,
         is_enumeration_on: true,
         allowed_hosts: vec!["api.example".into()],
-        config: Box::new(|serial| format!("{{\n  \"SOASerial\": {serial}\n }}").into_bytes()),
+        config: config(r#"{"masters": ["10.0.0.1:5050"], "ttl": 60}"#),
     }
+}
+
+/// The body of `/v1/config` for a file with this text.
+fn config(text: &str) -> Box<dyn Fn(u32) -> Vec<u8> + Send + Sync> {
+    let file = File::parse("/etc/mesos-dns/config.json", text.as_bytes());
+    let Ok(config) = file.and_then(|file| Config::build(file, &Surroundings::unread())) else {
+        panic!("refused: {text}");
+    };
+    Box::new(move |serial| views::text(&config.v1(serial)))
 }
 
 async fn read_to_end(stream: &mut TcpStream) -> String {
@@ -263,7 +274,7 @@ async fn bodies_are_those_of_the_original() {
              \"Version\": \"v1.2.3\"\n }"
                 .to_owned(),
         ),
-        ("/v1/config", format!("{{\n  \"SOASerial\": {serial}\n }}")),
+        ("/v1/config", include_str!("../../../test-data/v1/config.json").replace("1795368105", &serial)),
         ("/v1/axfr", include_str!("../../../test-data/v1/axfr.json").replace("1795368105", &serial)),
         ("/v1/enumerate", include_str!("../../../test-data/v1/enumerate.json").to_owned()),
         (
@@ -434,6 +445,21 @@ async fn settings_change_and_a_panic_is_survived() {
     assert_eq!((broken.status, broken.body.as_str()), (500, "500: Internal Server Error"));
     assert_eq!(server.metrics.http.panics.get(), 1);
     assert_eq!(server.get("/v1/version").await.status, 200);
+}
+
+#[tokio::test]
+async fn no_body_holds_a_secret() {
+    let server = Server::start(limits());
+    server.publish(worked_example()).await;
+    let file = r#"{"zk": "zk://reader:hunter2@10.0.0.1:2181/mesos", "mesosAuthentication": "basic",
+                   "mesosCredentials": {"principal": "dns", "secret": "hunter3"}}"#;
+    server.api.reload(Settings { config: config(file), ..settings() });
+    let body = server.get("/v1/config").await.body;
+    assert!(body.contains("\"Principal\": \"dns\""), "{body}");
+    for path in ["/v1/config", "/v1/axfr", "/v1/enumerate", "/ready", "/metrics"] {
+        let body = server.get(path).await.body;
+        assert!(!body.contains("hunter"), "{path}: {body}");
+    }
 }
 
 //------------ Connections ---------------------------------------------------
