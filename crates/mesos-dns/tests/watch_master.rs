@@ -20,6 +20,7 @@ use http_peer::{Answer, Peer, Request, reply};
 use mesos_dns::watch::{
     auth::{self, Auth},
     exchange::ExchangeError,
+    load::LoadError,
     master::{Client, FetchError, Reply},
     metrics::{Failure, WatchMetrics},
 };
@@ -473,5 +474,5 @@ async fn a_bomb_is_cut_off() {
     let bomb = encoder.finish().unwrap();
     assert!(bomb.len() < 1 << 20);
     let error = ask(move |_| reply("200 OK", &["Content-Encoding: gzip"], &bomb)).await.unwrap_err();
-    assert!(matches!(error, FetchError::State(StateError::TooLarge { .. })), "{error}");
+    assert!(matches!(error, FetchError::Load(LoadError::State(StateError::TooLarge { .. }))), "{error}");
 }

@@ -9,7 +9,6 @@
 
 use std::{
     collections::HashMap,
-    io,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -21,22 +20,19 @@ use hyper::{
 };
 use mesos_dns_core::{
     cluster::Document,
-    mesos::state::{self, Limits, StateError},
+    mesos::state::{Limits, StateError},
     watch::{
         Master,
         believe::{Incomplete, Leadership, leads},
         poll::{CANDIDATES_MAX, Credentials, Fetch},
     },
 };
-use tokio::{
-    sync::mpsc,
-    task::spawn_blocking,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     auth::{Auth, AuthError},
     exchange::{self, Answer, ExchangeError},
+    load::{Encoding, LoadError, Loading},
     metrics::{Failure, WatchMetrics},
     tls::Tls,
 };
@@ -183,66 +179,23 @@ const LOCATION_CHARS_SHOWN: usize = 100;
 async fn read(answer: Answer, limits: Limits, metrics: &WatchMetrics) -> Result<Document, FetchError> {
     let Answer { response, connection } = answer;
     let (head, mut body) = response.into_parts();
-    let gzip = match head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
-        None | Some(b"identity") => false,
-        Some(b"gzip" | b"x-gzip") => true,
+    let encoding = match head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"identity") => Encoding::Identity,
+        Some(b"gzip" | b"x-gzip") => Encoding::Gzip,
         Some(other) => {
             return Err(FetchError::Encoding { encoding: String::from_utf8_lossy(other).into_owned() });
         }
     };
-    let (pieces, arriving) = mpsc::channel(PIECES_MAX);
-    let loading = spawn_blocking(move || load(Pieces { arriving, piece: Bytes::new() }, gzip, limits));
+    let loading = Loading::start(encoding, limits);
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.map_err(FetchError::Body)?.into_data() else { continue };
         metrics.received_bytes.inc_by(piece.len() as u64);
-        if pieces.send(piece).await.is_err() {
+        if loading.push(piece).await.is_err() {
             break;
         }
     }
-    drop((pieces, connection));
-    Ok(loading.await.map_err(|_| FetchError::Loading)??)
-}
-
-/// Most pieces of a body that wait to be read.
-const PIECES_MAX: usize = 16;
-
-/// A body as it arrives.
-struct Pieces {
-    arriving: mpsc::Receiver<Bytes>,
-    piece: Bytes,
-}
-
-impl io::Read for Pieces {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.piece.is_empty() {
-            self.piece = self.arriving.blocking_recv().unwrap_or_default();
-        }
-        let count = self.piece.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&self.piece.split_to(count));
-        Ok(count)
-    }
-}
-
-fn load(body: Pieces, gzip: bool, limits: Limits) -> Result<Document, StateError> {
-    let mut body: Box<dyn io::Read> =
-        if gzip { Box::new(flate2::read::MultiGzDecoder::new(body)) } else { Box::new(body) };
-    let mut splitter = state::Splitter::new(limits);
-    let mut decoder = state::Decoder::default();
-    let (mut parts, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
-    let truncated = |_| StateError::Truncated { bytes: 0, place: "gzip".into() };
-    loop {
-        let count = body.read(&mut buffer).map_err(truncated)?;
-        let mut piece = &buffer[..count];
-        while let Some(batch) = splitter.push(&mut piece)? {
-            parts.push(decoder.decode(batch));
-        }
-        if count == 0 {
-            break;
-        }
-    }
-    let (outline, last) = splitter.finish()?;
-    parts.push(decoder.decode(last));
-    Ok(state::assemble(outline, parts))
+    drop(connection);
+    Ok(loading.finish().await?)
 }
 
 //------------ Errors -------------------------------------------------------------
@@ -279,13 +232,10 @@ pub enum FetchError {
     },
     /// The document cannot be read.
     #[error(transparent)]
-    State(#[from] StateError),
+    Load(#[from] LoadError),
     /// The connection broke while the document was read.
     #[error("the answer broke off")]
     Body(#[source] hyper::Error),
-    /// A thread of ours broke down; it has logged why.
-    #[error("the document could not be loaded")]
-    Loading,
     /// It does not lead and does not know who does.
     #[error("the master knows no leader")]
     NotLeader,
@@ -317,8 +267,10 @@ impl FetchError {
             Self::Auth(_) | Self::Status { status: StatusCode::UNAUTHORIZED } => Failure::Auth,
             Self::Status { .. } => Failure::Status,
             Self::Redirect { .. } => Failure::Redirect,
-            Self::State(StateError::TooLarge { .. } | StateError::TooMany { .. }) => Failure::TooLarge,
-            Self::State(_) | Self::Encoding { .. } | Self::Loading => Failure::Malformed,
+            Self::Load(LoadError::State(StateError::TooLarge { .. } | StateError::TooMany { .. })) => {
+                Failure::TooLarge
+            }
+            Self::Load(_) | Self::Encoding { .. } => Failure::Malformed,
             Self::NotLeader => Failure::NotLeader,
             Self::Incomplete(_) => Failure::Incomplete,
         }

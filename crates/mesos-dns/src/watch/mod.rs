@@ -2,6 +2,7 @@
 //!
 //! - [`zookeeper`]: the session, and the members of the masters' group.
 //! - [`master`]: one question to one master, over [`exchange`] and [`tls`], with the credentials of [`auth`].
+//! - [`load`]: the body of an answer, on several threads.
 //! - [`resolve`]: host names and their addresses.
 //! - here: the loop that ties them to what the core decides.
 //!
@@ -10,6 +11,7 @@
 
 pub mod auth;
 pub mod exchange;
+pub mod load;
 pub mod master;
 pub mod metrics;
 pub mod resolve;
