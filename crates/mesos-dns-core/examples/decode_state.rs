@@ -1,7 +1,8 @@
-//! How long does a state document on disk take to become values? `decode_state FILE [DECODERS]`
+//! How long does a state document on disk take to become values? `decode_state FILE [DECODERS [ROUNDS]]`
 //!
-//! Reads the file into memory, then decodes it a few times: on one thread, and with a splitter and some decoders
-//! side by side as the daemon does. Prints the wall time of each and how long the splitter alone takes.
+//! Reads the file into memory, then decodes it as the daemon does, with a splitter and some decoders side by side.
+//! Prints for each round the time on the clock and the processor time of each thread: the first depends on what else
+//! the machine does, the second hardly.
 
 use std::{
     env, fs,
@@ -12,7 +13,7 @@ use std::{
 
 use mesos_dns_core::{
     cluster::Document,
-    mesos::state::{Batch, Decoder, Limits, Splitter, StateError, assemble, decode},
+    mesos::state::{Batch, Decoder, Limits, Part, Splitter, StateError, assemble},
 };
 
 /// As a body arrives.
@@ -20,41 +21,30 @@ const PIECE_BYTES: usize = 64 << 10;
 
 fn main() {
     let mut arguments = env::args().skip(1);
-    let file = arguments.next().expect("usage: decode_state FILE [DECODERS]");
-    let decoders = arguments.next().map_or(2, |number| number.parse().expect("a number of decoders"));
+    let file = arguments.next().expect("usage: decode_state FILE [DECODERS [ROUNDS]]");
+    let mut number = |default| arguments.next().map_or(default, |text| text.parse().expect("a number"));
+    let (decoders, rounds) = (number(2), number(5));
     let bytes = fs::read(&file).expect("a readable file");
-    for _ in 0..3 {
-        let (split, batches) = time(|| split(&bytes).expect("a state document"));
-        let (alone, document) = time(|| decode(&bytes).expect("a state document"));
-        let (together, same) = time(|| decode_with(&bytes, decoders).expect("a state document"));
-        assert_eq!(document.tasks.len(), same.tasks.len());
+    for _ in 0..rounds {
+        let (begin, cpu) = (Instant::now(), processor_time());
+        let (document, decoding) = decode(&bytes, decoders).expect("a state document");
+        let (wall, splitting) = (begin.elapsed(), processor_time() - cpu);
+        let tasks = document.tasks.len();
         println!(
-            "{} bytes, {} tasks: split into {batches} batches {split:.3?}, one thread {alone:.3?}, {decoders} decoders {together:.3?}",
-            bytes.len(),
-            document.tasks.len(),
+            "{tasks} tasks in {wall:.3?}; processor time: splitter {splitting:.3?}, decoders {decoding:.3?}"
         );
     }
 }
 
-fn split(bytes: &[u8]) -> Result<usize, StateError> {
-    let mut splitter = Splitter::new(Limits::default());
-    let mut batches = 0;
-    for mut piece in bytes.chunks(PIECE_BYTES) {
-        while splitter.push(&mut piece)?.is_some() {
-            batches += 1;
-        }
-    }
-    splitter.finish().map(|_| batches + 1)
-}
-
-fn decode_with(bytes: &[u8], decoders: usize) -> Result<Document, StateError> {
+fn decode(bytes: &[u8], decoders: usize) -> Result<(Document, Vec<Duration>), StateError> {
     let (send, receive) = mpsc::sync_channel::<Batch>(2 * decoders);
     let receive = Mutex::new(receive);
     thread::scope(|scope| {
-        let work = || {
+        let work = || -> (Vec<Part>, Duration) {
             let mut decoder = Decoder::default();
             let next = || receive.lock().expect("not poisoned").recv().ok();
-            std::iter::from_fn(next).map(|batch| decoder.decode(batch)).collect::<Vec<_>>()
+            let parts = std::iter::from_fn(next).map(|batch| decoder.decode(batch)).collect();
+            (parts, processor_time())
         };
         let workers: Vec<_> = (0..decoders).map(|_| scope.spawn(work)).collect();
         let mut splitter = Splitter::new(Limits::default());
@@ -66,13 +56,14 @@ fn decode_with(bytes: &[u8], decoders: usize) -> Result<Document, StateError> {
         let (outline, last) = splitter.finish()?;
         send.send(last).expect("decoders are there");
         drop(send);
-        let parts = workers.into_iter().flat_map(|worker| worker.join().expect("no panic"));
-        Ok(assemble(outline, parts.collect()))
+        let done = workers.into_iter().map(|worker| worker.join().expect("no panic"));
+        let (parts, times): (Vec<_>, Vec<_>) = done.unzip();
+        Ok((assemble(outline, parts.into_iter().flatten().collect()), times))
     })
 }
 
-fn time<T>(work: impl FnOnce() -> T) -> (Duration, T) {
-    let begin = Instant::now();
-    let result = work();
-    (begin.elapsed(), result)
+/// How long this thread has been running.
+fn processor_time() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or_default())
 }
