@@ -8,8 +8,8 @@ use prometheus_client::{encoding::text::encode, registry::Registry};
 use serde::Serialize;
 
 use super::{
+    refusal::Refusal,
     reply::{JSON, Reply, TEXT, whole},
-    route::Refusal,
 };
 use crate::publish::Published;
 

@@ -9,7 +9,7 @@ use std::{fs, net::IpAddr};
 use hyper::{Request, Version, header::HOST};
 use mesos_dns_core::records::Policy;
 
-use super::route::Refusal;
+use super::refusal::Refusal;
 
 /// The names of this server.
 pub(super) struct Hosts<'a> {

@@ -4,7 +4,7 @@
 //! these rooms in this order:
 //!
 //! - [`listener`]: connections and their limits.
-//! - `host`: whether the name it was sent to is ours; `route`: what is asked for, or why not.
+//! - `host`: whether the name it was sent to is ours; `route`: what is asked for; `refusal`: why not.
 //! - `v1`, `health`: the answers; large ones leave through `stream`.
 //!
 //! Every answer is made from one published version and by plain functions. Nothing in here waits for
@@ -15,6 +15,7 @@ mod host;
 pub mod listener;
 mod metrics;
 mod patience;
+mod refusal;
 mod reply;
 mod route;
 mod stream;
@@ -33,8 +34,9 @@ use tracing::{debug, error};
 
 use crate::{metrics::LegacyCounters, publish::Board};
 use host::Hosts;
+use refusal::Refusal;
 use reply::Reply;
-use route::{Refusal, Route};
+use route::Route;
 
 pub use health::{Standing, State};
 pub use metrics::{HttpMetrics, Limit, RouteName};

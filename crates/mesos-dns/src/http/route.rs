@@ -1,16 +1,13 @@
 //! What a request asks for, or why it gets nothing.
 
 use hyper::{
-    Method, Request, Response, StatusCode, Uri,
+    Method, Request, Uri,
     body::Body,
-    header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER},
+    header::{ACCEPT, CONTENT_TYPE, HeaderValue},
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{
-    metrics::RouteName,
-    reply::{Reply, TEXT, whole},
-};
+use super::{metrics::RouteName, refusal::Refusal};
 
 /// What is kept as it is in a path segment (RFC 3986 section 3.3); all else is escaped.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -190,78 +187,13 @@ fn media_type(text: &str) -> &str {
     text.split(';').next().unwrap_or_default().trim()
 }
 
-//------------ Refusal -------------------------------------------------------
-
-/// Why a request gets nothing.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// The path or the `Host` cannot be read.
-    BadRequest,
-    /// Answering it failed; the reason was logged.
-    Broken,
-    /// As many bodies as allowed are being streamed.
-    Busy,
-    /// There is no data yet.
-    Loading,
-    /// Not GET.
-    MethodNotAllowed,
-    /// Sent to a name that is not ours.
-    Misdirected,
-    /// The path has a cleaner form.
-    Moved(String),
-    /// It wants another kind than JSON.
-    NotAcceptable,
-    /// No such path.
-    NotFound,
-    /// A path the original promised and never had.
-    NotImplemented,
-    /// It brought a body that is not JSON.
-    UnsupportedMediaType,
-}
-
-impl Refusal {
-    /// The answer. Texts up to 415 are those of the original.
-    pub(super) fn response(self) -> Response<Reply> {
-        let (status, text) = match &self {
-            Self::BadRequest => (StatusCode::BAD_REQUEST, "400: Bad Request"),
-            Self::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "500: Internal Server Error"),
-            Self::Busy => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "503: Service Unavailable: too many zone listings at a time, try again",
-            ),
-            Self::Loading => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "503: Service Unavailable: the state of the cluster has not been read yet, see /ready",
-            ),
-            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "405: Method Not Allowed"),
-            Self::Misdirected => (
-                StatusCode::MISDIRECTED_REQUEST,
-                "421: Misdirected Request: this server does not go by that name, see httpAllowHosts",
-            ),
-            Self::Moved(_) => (StatusCode::MOVED_PERMANENTLY, "301: Moved Permanently"),
-            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "406: Not Acceptable"),
-            Self::NotFound => (StatusCode::NOT_FOUND, "404: Page Not Found"),
-            Self::NotImplemented => (StatusCode::NOT_IMPLEMENTED, "To be implemented..."),
-            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "415: Unsupported Media Type"),
-        };
-        let mut response = whole(status, TEXT, text);
-        let extra = match &self {
-            Self::Busy | Self::Loading => Some((RETRY_AFTER, HeaderValue::from_static("2"))),
-            Self::MethodNotAllowed => Some((ALLOW, HeaderValue::from_static("GET"))),
-            Self::Moved(to) => HeaderValue::from_str(to).ok().map(|to| (LOCATION, to)),
-            _ => None,
-        };
-        response.headers_mut().extend(extra);
-        response
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http_body_util::{Empty, Full};
     use hyper::body::Bytes;
 
     use super::*;
+    use crate::http::reply::Reply;
 
     fn find(path: &str) -> Result<Route, Refusal> {
         Route::find(&path.parse().unwrap(), true)

@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::{
     Api,
     metrics::Limit,
+    refusal::Refusal,
     reply::{JSON, Reply, reply, whole},
-    route::{Refusal, V1},
+    route::V1,
     stream::{Chunks, streamed},
 };
 use crate::publish::Published;
