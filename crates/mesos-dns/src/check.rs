@@ -1,1 +1,119 @@
-//! Placeholder.
+//! `mesos-dns check`: is this file good, and what does it mean?
+//!
+//! Works offline: it reads the file and the files it names, opens no port and asks nobody. A good file is shown
+//! with every value in force and where it comes from, then in a few sentences what the server would do; of a bad
+//! one every problem is told. Secrets are masked.
+
+use std::{fmt::Write, io, process::ExitCode};
+
+use mesos_dns_core::config::{Authentication, Config, ZkServer, line};
+
+use crate::{
+    args::{EXIT_BAD_CONFIGURATION, print},
+    configuration,
+};
+
+/// Checks a file. Status 0 if a server could start with it, 3 if not.
+pub fn run(path: &str) -> ExitCode {
+    match configuration::load(path) {
+        Ok(config) => {
+            print(io::stdout(), &report(&config));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let lines: String = error.lines().iter().map(|line| format!("error: {line}\n")).collect();
+            print(io::stderr(), &lines);
+            ExitCode::from(EXIT_BAD_CONFIGURATION)
+        }
+    }
+}
+
+/// All about a good configuration.
+fn report(config: &Config) -> String {
+    let mut text = format!("{} is good.\n", config.path());
+    for warning in &config.warnings {
+        let _ = writeln!(text, "warning: {}", line(config.path(), warning));
+    }
+    text.push_str("\nIn force:\n\n");
+    for row in config.rows().iter().filter(|row| row.is_in_force()) {
+        let (origin, unit) = (row.origin.to_string(), row.unit);
+        let _ = writeln!(text, "  {:<24}{origin:<25}{} {unit}", row.spelling, row.value);
+    }
+    text.push_str("\nWhat that means:\n\n");
+    for (what, effect) in effects(config) {
+        let _ = writeln!(text, "  {what:<24}{effect}");
+    }
+    text
+}
+
+/// What follows from several values, or from one in a way that is easily misread.
+fn effects(config: &Config) -> Vec<(&'static str, String)> {
+    let seconds = |time: std::time::Duration| format!("{} s", time.as_secs_f64());
+    let on = |is_on: bool, text: String| if is_on { text } else { "off".to_owned() };
+    vec![
+        ("DNS", on(config.dns_on, format!("UDP and TCP on {}, port {}", config.listener, config.port))),
+        ("HTTP", on(config.http_on, format!("on {:?}, port {}", config.http_listener, config.http_port))),
+        ("leader found through", leader(config)),
+        ("connection to masters", connection(config)),
+        (
+            "records live for",
+            format!("{} s; that a name is not there, for {} s", config.ttl, config.negative_ttl),
+        ),
+        ("other names", on(config.external_on, forwarding(config))),
+        ("a query may take", seconds(config.timeout)),
+        (
+            "without any leader",
+            match config.zk_detection_timeout {
+                Some(limit) => format!("the process ends {} after its start", seconds(limit)),
+                None => "the process waits, for as long as it takes".to_owned(),
+            },
+        ),
+    ]
+}
+
+/// Where the leader is learnt from.
+fn leader(config: &Config) -> String {
+    match &config.zk {
+        Some(zk) => {
+            let servers: Vec<String> = zk.servers.iter().map(ZkServer::to_string).collect();
+            let user = if zk.credentials.is_some() { ", with a user" } else { "" };
+            format!("ZooKeeper at {}, path {}{user}", servers.join(", "), zk.path)
+        }
+        None => format!("the masters listed: {}", config.masters.join(", ")),
+    }
+}
+
+/// How masters are spoken with.
+fn connection(config: &Config) -> String {
+    let user = match &config.mesos_authentication {
+        Authentication::None => "without authentication".to_owned(),
+        Authentication::Basic { principal, .. } => format!("HTTP Basic as {principal:?}"),
+        Authentication::Iam { uid, login_endpoint, .. } => {
+            format!("IAM as {uid:?} through {login_endpoint:?}")
+        }
+    };
+    let trust = match &config.ca_cert_file {
+        _ if !config.mesos_https_on => "HTTP, not encrypted".to_owned(),
+        _ if !config.mesos_tls_verify => "HTTPS, certificates NOT verified".to_owned(),
+        Some(file) => format!("HTTPS, verified by {file}"),
+        None => "HTTPS, verified by the system's authorities".to_owned(),
+    };
+    format!("{trust}; {user}")
+}
+
+/// Where other names go, and for whom.
+fn forwarding(config: &Config) -> String {
+    if config.resolvers.is_empty() && config.zone_resolvers.is_empty() {
+        return "refused, as there is no server to ask".to_owned();
+    }
+    let join = |servers: &[std::net::SocketAddr]| {
+        servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let mut text = format!("forwarded to {}", join(&config.resolvers));
+    for (zone, servers) in &config.zone_resolvers {
+        let _ = write!(text, "; {zone} to {}", join(servers));
+    }
+    let clients: Vec<String> = config.recursion_allow.iter().map(ToString::to_string).collect();
+    let _ = write!(text, "; for clients in {}", clients.join(", "));
+    text
+}

@@ -2,7 +2,7 @@
 //!
 //! A room here is named like the core room it drives, or by its protocol:
 //!
-//! - [`args`]: the command line. [`check`]: the offline check of a configuration.
+//! - [`args`]: the command line. [`configuration`]: reading the file and what it names. [`check`]: judging it.
 //! - [`daemon`]: all the wiring; the only file that knows every part.
 //! - [`watch`]: ZooKeeper, the masters, host names.
 //! - [`publish`]: one writer, many readers.
@@ -11,8 +11,11 @@
 
 pub mod args;
 pub mod check;
+pub mod configuration;
 pub mod daemon;
+pub mod demo;
 pub mod dns;
+pub mod dump;
 pub mod forward;
 pub mod http;
 pub mod logging;

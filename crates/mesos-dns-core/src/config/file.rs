@@ -6,7 +6,7 @@
 
 use super::{
     Wants,
-    json::{Json, Member},
+    json::{Json, Member, Source},
     keys::{Key, Origin, Settings, Standing, keys},
     remark::{Place, Problems, REMARKS_MAX, Remark, quote},
 };
@@ -35,58 +35,63 @@ impl File {
         let mut file = Self { settings: Settings::default(), warnings: Vec::new(), path: path.to_owned() };
         file.settings.file.derive(path.to_owned(), "-config");
         let refused = |remarks| Problems { file: path.to_owned(), remarks };
-        let members = members(bytes).map_err(|remark| refused(vec![remark]))?;
+        let source = Source::new(text(bytes).map_err(|remark| refused(vec![remark]))?);
+        let members = members(&source).map_err(|remark| refused(vec![remark]))?;
         let mut problems = Vec::new();
         let table = keys();
         let mut seen: Vec<&'static str> = Vec::new();
         for member in &members {
             match table.iter().find(|key| key.canonical.eq_ignore_ascii_case(&member.key)) {
-                Some(key) => file.take(key, member, &mut seen, &mut problems),
-                None => file.warnings.push(unknown(member, table.iter().map(|key| key.spelling))),
+                Some(key) => problems.extend(file.take(key, member, &mut seen)),
+                None => file.warn(|| unknown(member, table.iter().map(|key| key.spelling))),
+            }
+            if problems.len() >= REMARKS_MAX {
+                break;
             }
         }
         file.settings.soa_serial.origin = Origin::Derived("time of the last change");
-        file.warnings.truncate(REMARKS_MAX);
-        problems.truncate(REMARKS_MAX);
         if problems.is_empty() { Ok(file) } else { Err(refused(problems)) }
     }
 
-    /// Takes over the value of a known key.
-    fn take(
-        &mut self,
-        key: &Key,
-        member: &Member<'_>,
-        seen: &mut Vec<&'static str>,
-        problems: &mut Vec<Remark>,
-    ) {
-        let warn = |what: &str, mend: &str| Remark::new(what, mend).about(key.spelling).at(member.place);
+    /// Keeps a warning, unless there are too many already.
+    fn warn(&mut self, remark: impl FnOnce() -> Remark) {
+        if self.warnings.len() < REMARKS_MAX {
+            self.warnings.push(remark());
+        }
+    }
+
+    /// Takes over the value of a known key; gives what is wrong with it.
+    fn take(&mut self, key: &Key, member: &Member<'_>, seen: &mut Vec<&'static str>) -> Option<Remark> {
+        let odd = |what: &str, mend: &str| Remark::new(what, mend).about(key.spelling).at(member.place);
         match key.standing {
             Standing::Later => {
-                self.warnings.push(warn("is not in force in this version", "it is read and has no effect"))
+                self.warn(|| odd("is not in force in this version", "it is read and has no effect"));
             }
-            Standing::Ignored => self.warnings.push(warn("has no effect", "remove it")),
+            Standing::Ignored => self.warn(|| odd("has no effect", "remove it")),
             Standing::Original | Standing::Ours => {}
         }
         if seen.contains(&key.canonical) {
-            let what = "is given more than once";
-            self.warnings.push(warn(what, "the last value counts; members of objects are merged"));
+            let mend = "the last value counts; members of objects are merged";
+            self.warn(|| odd("is given more than once", mend));
+        } else {
+            seen.push(key.canonical);
         }
-        seen.push(key.canonical);
-        match self.settings.read(key.canonical, member.value) {
-            Some(Err(remark)) => problems.push(remark.about(key.spelling)),
-            Some(Ok(())) if !key.members.is_empty() => self.warn_of_members(key, member.value),
-            _ => {}
+        let outcome = self.settings.read(key.canonical, member.value)?;
+        if outcome.is_ok() && !key.members.is_empty() {
+            self.warn_of_members(key, member.value);
         }
+        outcome.err().map(|remark| remark.about(key.spelling))
     }
 
     /// Reports members of an object that it does not have.
     fn warn_of_members(&mut self, key: &Key, object: Json<'_>) {
         let known =
             |member: &Member<'_>| key.members.iter().any(|name| name.eq_ignore_ascii_case(&member.key));
-        for member in object.members().unwrap_or_default().iter().filter(|member| !known(member)) {
+        let members = object.members().unwrap_or_default();
+        for member in members.iter().filter(|member| !known(member)).take(REMARKS_MAX) {
             let remark = unknown(member, key.members.iter().copied());
             let inner = remark.key.clone().unwrap_or_default();
-            self.warnings.push(remark.about(format!("{}.{inner}", key.spelling)));
+            self.warn(|| remark.about(format!("{}.{inner}", key.spelling)));
         }
     }
 
@@ -108,30 +113,34 @@ fn given(path: &str) -> Option<&str> {
     Some(path).filter(|path| !path.is_empty())
 }
 
-/// Splits the file into its members.
-fn members(bytes: &[u8]) -> Result<Vec<Member<'_>>, Remark> {
+/// The bytes of a file as text.
+fn text(bytes: &[u8]) -> Result<&str, Remark> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
-        let place = Place::of(&String::from_utf8_lossy(valid), valid.len());
+        let place = Source::new(&String::from_utf8_lossy(valid)).place(valid.len());
         Remark::new("not UTF-8 text", "save the file as UTF-8").at(place)
     })?;
-    let first = Place { line: 1, column: 1 };
     if text.starts_with('\u{feff}') {
         let what = "the file begins with a byte order mark";
-        return Err(Remark::new(what, "save it as UTF-8 without one").at(first));
+        return Err(Remark::new(what, "save it as UTF-8 without one").at(Place { line: 1, column: 1 }));
     }
-    let json = Json::new(text);
+    Ok(text)
+}
+
+/// Splits the file into its members.
+fn members<'a>(source: &'a Source<'a>) -> Result<Vec<Member<'a>>, Remark> {
+    let json = source.json();
     match json.kind() {
         "an object" => json.members(),
         "null" if json.is_null() => Ok(Vec::new()),
         "nothing" => {
             let mend = "write one JSON object; examples/config.json shows the least it needs";
-            Err(Remark::new("the file is empty", mend).at(first))
+            Err(Remark::new("the file is empty", mend).at(Place { line: 1, column: 1 }))
         }
         kind => {
-            let start = text.len().saturating_sub(text.trim_start().len());
+            let start = json.literal().len().saturating_sub(json.literal().trim_start().len());
             let what = format!("expected one JSON object, found {kind}");
-            Err(Remark::new(what, "begin the file with {").at(Place::of(text, start)))
+            Err(Remark::new(what, "begin the file with {").at(source.place(start)))
         }
     }
 }

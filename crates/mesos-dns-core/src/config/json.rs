@@ -15,12 +15,42 @@ use serde_json::value::RawValue;
 
 use super::remark::{Place, Remark, quote};
 
+/// Farthest column that is told, in bytes; a file of one long line would otherwise be counted through for each of its keys.
+const COLUMN_MAX: usize = 10_000;
+
+/// A whole text, with the offsets at which its lines begin.
+pub(super) struct Source<'a> {
+    text: &'a str,
+    lines: Vec<usize>,
+}
+
+impl<'a> Source<'a> {
+    /// Finds the lines of a text.
+    pub(super) fn new(text: &'a str) -> Self {
+        let behind = |(offset, _): (usize, &str)| offset.saturating_add(1);
+        Self { text, lines: std::iter::once(0).chain(text.match_indices('\n').map(behind)).collect() }
+    }
+
+    /// The text as one value; whether it is JSON shows when it is read.
+    pub(super) fn json(&'a self) -> Json<'a> {
+        Json { source: self, raw: self.text }
+    }
+
+    /// The place of a byte offset.
+    pub(super) fn place(&self, offset: usize) -> Place {
+        let line = self.lines.partition_point(|start| *start <= offset).max(1);
+        let start = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        let before = self.text.get(start..offset).unwrap_or_default();
+        let counted = before.get(..before.floor_char_boundary(COLUMN_MAX)).unwrap_or_default();
+        Place { line, column: counted.chars().count().saturating_add(1) }
+    }
+}
+
 /// One JSON value, not yet read.
 #[derive(Clone, Copy)]
 pub(super) struct Json<'a> {
-    /// The whole file.
-    whole: &'a str,
-    /// The value: a slice of the file.
+    source: &'a Source<'a>,
+    /// The value: a slice of the text.
     raw: &'a str,
 }
 
@@ -32,19 +62,14 @@ pub(super) struct Member<'a> {
 }
 
 impl<'a> Json<'a> {
-    /// A whole text; whether it is JSON shows when it is read.
-    pub(super) fn new(whole: &'a str) -> Self {
-        Self { whole, raw: whole }
-    }
-
     /// Where the value begins.
     pub(super) fn place(self) -> Place {
-        Place::of(self.whole, self.offset(self.raw))
+        self.source.place(self.offset(self.raw))
     }
 
     /// How far a slice of the file is from its beginning.
     fn offset(self, slice: &str) -> usize {
-        slice.as_ptr().addr().saturating_sub(self.whole.as_ptr().addr())
+        slice.as_ptr().addr().saturating_sub(self.source.text.as_ptr().addr())
     }
 
     /// Whether the value is `null`.
@@ -79,7 +104,7 @@ impl<'a> Json<'a> {
     /// The elements of a list; `None` if the value is no list.
     pub(super) fn elements(self) -> Option<Vec<Self>> {
         let raws: Vec<&'a RawValue> = serde_json::from_str(self.raw).ok()?;
-        Some(raws.into_iter().map(|raw| Self { whole: self.whole, raw: raw.get() }).collect())
+        Some(raws.into_iter().map(|raw| Self { source: self.source, raw: raw.get() }).collect())
     }
 
     /// The members of an object, in order, repeated ones too.
@@ -95,10 +120,10 @@ impl<'a> Json<'a> {
             return Err(self.syntax_remark(&error, pairs.0.last().map(|(key, _)| key.as_ref())));
         }
         let member = |(key, raw): (Cow<'a, str>, Option<&'a RawValue>)| {
-            let value = Self { whole: self.whole, raw: raw?.get() };
+            let value = Self { source: self.source, raw: raw?.get() };
             // A key with escapes was copied: its value is the nearest place that is known.
             let place = match &key {
-                Cow::Borrowed(text) => Place::of(self.whole, self.offset(text).saturating_sub(1)),
+                Cow::Borrowed(text) => self.source.place(self.offset(text).saturating_sub(1)),
                 Cow::Owned(_) => value.place(),
             };
             Some(Member { key, place, value })
@@ -169,3 +194,30 @@ impl<'a> Visitor<'a> for &mut Pairs<'a> {
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_count_characters_from_one() {
+        let source = Source::new("abc\néx");
+        for (offset, line, column) in [(0, 1, 1), (2, 1, 3), (3, 1, 4), (4, 2, 1), (6, 2, 2), (7, 2, 3)] {
+            assert_eq!(source.place(offset), Place { line, column }, "{offset}");
+        }
+        assert_eq!(Source::new(&"x".repeat(100_000)).place(50_000).column, COLUMN_MAX + 1);
+        assert_eq!(Source::new("").place(0), Place { line: 1, column: 1 });
+    }
+
+    #[test]
+    fn members_know_their_places() {
+        let source = Source::new("{\n \"a\": [1,\n  \"é\"], \"\\u0062\" : null }");
+        let members = source.json().members().unwrap();
+        let places: Vec<_> = members.iter().map(|member| (&*member.key, member.place.to_string())).collect();
+        // The second key holds an escape, so its value's place stands for it.
+        assert_eq!(places, [("a", "2:2".to_owned()), ("b", "3:20".to_owned())]);
+        let elements = members[0].value.elements().unwrap();
+        assert_eq!(elements[1].place().to_string(), "3:3");
+        assert_eq!(elements[1].text().as_deref(), Some("é"));
+    }
+}

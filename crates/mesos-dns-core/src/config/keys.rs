@@ -6,7 +6,7 @@
 //! original's, in the order of `/v1/config`. A new key is one row here and its use in
 //! [`Config`](super::Config).
 
-use std::str::FromStr;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
     Health, LogFormat,
@@ -15,6 +15,7 @@ use super::{
     remark::{Place, Remark},
     value::{Anything, Bytes, List, Prefixes, Seconds, Value, Whole},
 };
+use crate::forward::private_networks;
 
 /// What is known of a key, for people.
 #[derive(Clone, Debug)]
@@ -119,10 +120,19 @@ pub struct Row {
     pub spelling: &'static str,
     /// Whether it has an effect.
     pub standing: Standing,
+    /// Unit of the value; empty if it has none.
+    pub unit: &'static str,
     /// The effective value, secrets masked.
     pub value: serde_json::Value,
     /// Where it comes from.
     pub origin: Origin,
+}
+
+impl Row {
+    /// Whether the value has an effect in this version.
+    pub fn is_in_force(&self) -> bool {
+        matches!(self.standing, Standing::Original | Standing::Ours)
+    }
 }
 
 /// Makes [`Settings`] and [`keys`] from the table, so that the two cannot disagree.
@@ -158,6 +168,7 @@ macro_rules! keys {
                     canonical: $canonical,
                     spelling: $spelling,
                     standing: Standing::$standing,
+                    unit: concat!($($unit)?),
                     value: self.$field.value.shown(),
                     origin: self.$field.origin,
                 }, )*]
@@ -268,9 +279,9 @@ keys! {
     /// host that is asked.
     mesos_server_name: String = String::new(), "mesosServerName", "mesosServerName", Ours;
     /// Clients for whom other names are forwarded.
-    recursion_allow: Prefixes = private_networks(), "recursionAllow", "recursionAllow", Ours;
+    recursion_allow: Prefixes = private(), "recursionAllow", "recursionAllow", Ours;
     /// Clients that may ask at all.
-    query_allow: Prefixes = prefixes(&["0.0.0.0/0", "::/0"]), "queryAllow", "queryAllow", Ours;
+    query_allow: Prefixes = everybody(), "queryAllow", "queryAllow", Ours;
     /// Threads that answer UDP; 0 means one per core.
     workers: Whole<0, 1024> = Whole(0), "workers", "workers", Ours;
     /// Whether tasks that fail their health check stay in the answers. Only "ignore" is in force in this version.
@@ -283,7 +294,8 @@ keys! {
     mass_loss_percent: Whole<0, 100> = Whole(30), "massLossPercent", "massLossPercent", Ours, "%";
     /// A loss of fewer tasks than this is never held.
     mass_loss_minimum: Whole<0, 1_000_000_000> = Whole(20), "massLossMinimum", "massLossMinimum", Ours, "tasks";
-    /// Further names under which the HTTP API may be called, against DNS rebinding.
+    /// Further names under which the HTTP API may be called, each whole or as *.suffix; others are refused,
+    /// against DNS rebinding.
     http_allow_hosts: List = List::of::<String>([]), "httpAllowHosts", "httpAllowHosts", Ours;
     /// Form of the log: "auto" is text on a terminal and JSON elsewhere.
     log_format: LogFormat = LogFormat::Auto, "logFormat", "logFormat", Ours;
@@ -301,7 +313,7 @@ keys! {
     /// Limit of answers per second and client network.
     rate_limit: Anything = Anything(false), "rateLimit", "rateLimit", Later;
     /// Clients without that limit.
-    rate_limit_exempt: Prefixes = private_networks(), "rateLimitExempt", "rateLimitExempt", Later;
+    rate_limit_exempt: Prefixes = private(), "rateLimitExempt", "rateLimitExempt", Later;
     /// File with the secret of DNS cookies, shared by replicas.
     cookie_secret_file: String = String::new(), "cookieSecretFile", "cookieSecretFile", Later;
     /// Most TCP connections at once; 0 means as many as file descriptors allow.
@@ -353,30 +365,20 @@ keys! {
     mname: Anything = Anything(false), "mname", "mname", Ignored;
 }
 
-/// Networks whose clients are ours: private, shared, loopback and link-local ranges (RFC 1918, 3927, 4193, 4291,
-/// 6598), the same that PowerDNS Recursor allows.
-fn private_networks() -> Prefixes {
-    prefixes(&[
-        "127.0.0.0/8",
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "169.254.0.0/16",
-        "192.168.0.0/16",
-        "172.16.0.0/12",
-        "::1/128",
-        "fc00::/7",
-        "fe80::/10",
-    ])
+/// The ranges whose clients are ours.
+fn private() -> Prefixes {
+    Prefixes(private_networks().to_vec())
 }
 
-/// Prefixes of this file, which are well-formed: a test counts them.
-fn prefixes(texts: &[&str]) -> Prefixes {
-    Prefixes(texts.iter().filter_map(|text| ipnet::IpNet::from_str(text).ok()).collect())
+/// Everybody.
+fn everybody() -> Prefixes {
+    Prefixes(vec![IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::json::Source;
 
     #[test]
     fn the_table_is_sound() {
@@ -388,7 +390,7 @@ mod tests {
             assert_eq!(twins.count(), 1, "{}", key.canonical);
         }
         assert_eq!(keys.iter().filter(|key| key.standing == Standing::Original).count(), 38);
-        assert_eq!((private_networks().0.len(), prefixes(&["0.0.0.0/0", "::/0"]).0.len()), (9, 2));
+        assert_eq!(everybody().shown().to_string(), r#"["0.0.0.0/0","::/0"]"#);
     }
 
     #[test]
@@ -400,7 +402,7 @@ mod tests {
             }
             let text = row.value.to_string();
             let mut settings = Settings::default();
-            let outcome = settings.read(key.canonical, Json::new(&text));
+            let outcome = settings.read(key.canonical, Source::new(&text).json());
             assert_eq!(outcome, Some(Ok(())), "{}", key.canonical);
             let read = settings.rows().into_iter().find(|other| other.canonical == key.canonical);
             assert_eq!(read.map(|row| row.value), Some(row.value), "{}", key.canonical);

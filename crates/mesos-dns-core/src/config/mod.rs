@@ -127,6 +127,8 @@ pub struct Config {
     pub client_certificate: Option<ClientCertificate>,
     /// Who we are to the masters.
     pub mesos_authentication: Authentication,
+    /// The file that [`Authentication::Iam`] was read from; `None`: there is none.
+    pub iam_config_file: Option<String>,
     /// Whether certificates of masters are verified.
     pub mesos_tls_verify: bool,
     /// Name to verify masters against; `None`: the one ZooKeeper gives, else the host that is asked.
@@ -309,6 +311,7 @@ impl Config {
             client_certificate: some(&s.cert_file.value)
                 .map(|cert_file| ClientCertificate { cert_file, key_file: s.key_file.value.clone() }),
             mesos_authentication,
+            iam_config_file: some(&s.iam_config_file.value),
             mesos_tls_verify: s.mesos_tls_verify.value,
             mesos_server_name: some(&s.mesos_server_name.value),
             recursion_allow: s.recursion_allow.value.0.clone(),

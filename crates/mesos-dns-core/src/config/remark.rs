@@ -21,18 +21,6 @@ pub struct Place {
     pub column: usize,
 }
 
-impl Place {
-    /// The place of a byte offset in a text.
-    pub(super) fn of(text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline.saturating_add(1));
-        Self {
-            line: before.matches('\n').count().saturating_add(1),
-            column: before.get(line_start..).unwrap_or_default().chars().count().saturating_add(1),
-        }
-    }
-}
-
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
@@ -136,13 +124,6 @@ pub(super) fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn places_count_characters_from_one() {
-        for (offset, line, column) in [(0, 1, 1), (2, 1, 3), (4, 2, 1), (6, 2, 2), (99, 2, 3)] {
-            assert_eq!(Place::of("abc\néx", offset), Place { line, column }, "{offset}");
-        }
-    }
 
     #[test]
     fn quotes_are_one_short_line() {

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::{
     Authentication, Surroundings,
     address::{masters as read_masters, resolvers as read_resolvers, system_resolvers},
-    json::Json,
+    json::Source,
     keys::Settings,
     object::Zone,
     remark::{Place, Remark, quote},
@@ -307,7 +307,8 @@ fn iam(settings: &Settings, around: &Surroundings) -> Result<Option<Authenticati
     };
     let text = around.iam.as_ref().map_err(|reason| wrong(reason, "give a file that this user may read"))?;
     let shape = "it must be one JSON object with the texts uid, private_key and login_endpoint";
-    let members = Json::new(text).members().map_err(|_| wrong("it is no JSON object", shape))?;
+    let source = Source::new(text);
+    let members = source.json().members().map_err(|_| wrong("it is no JSON object", shape))?;
     let member = |name: &str| {
         let last = members.iter().rev().find(|member| member.key.eq_ignore_ascii_case(name));
         match last.map(|member| (member.value.is_null(), member.value.text())) {

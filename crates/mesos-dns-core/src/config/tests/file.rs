@@ -176,6 +176,20 @@ fn all_wrong_values_are_told_at_once() {
     assert_eq!(first.lines().count(), 1);
 }
 
+/// A megabyte of keys costs no more than reading it: anything quadratic runs into the time limit of tests.
+#[test]
+fn hostile_files_are_read_in_linear_time() {
+    for member in ["\"x\":1,", "\"ttl\":1,", "\"ttl\":1,\n", "\"ttl\":\"\","] {
+        let text = format!("{{{}\"masters\":[\"a:1\"]}}", member.repeat((1 << 20) / member.len()));
+        match build_around(&text, &surroundings()) {
+            Ok(config) => assert_eq!(config.warnings.len(), REMARKS_MAX, "{member}"),
+            Err(problems) => assert_eq!(problems.remarks.len(), REMARKS_MAX, "{member}"),
+        }
+    }
+    let zones = "\"a\":[\"9.9.9.9\"],".repeat(50_000);
+    good(&with_master(&format!("\"zoneResolvers\": {{{zones}\"b\":[\"9.9.9.9\"]}}")));
+}
+
 #[test]
 fn what_is_odd_is_reported_by_name() {
     for (members, said) in [
