@@ -107,6 +107,31 @@ impl<T: Keyed> Table<T> {
         old
     }
 
+    /// Changes the entry with this key in place, made by `make` if it is not there. The change must not
+    /// touch the key. Returns what `change` does, and whether the entry was made.
+    ///
+    /// One look-up where `get` and `insert` would be two: loading a zone is look-ups more than anything.
+    pub fn upsert<K: Find<T>, R>(
+        &mut self,
+        key: K,
+        make: impl FnOnce() -> T,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> Option<(R, bool)> {
+        let seed = self.seed;
+        let key_hash = hash(seed, &key);
+        let place = self.place(key_hash);
+        let shard = self.shard_mut(place)?;
+        let (result, is_made) =
+            match shard.entry(key_hash, |entry| key.is(entry), |other| hash(seed, &other.key())) {
+                Entry::Occupied(mut found) => (change(found.get_mut()), false),
+                Entry::Vacant(space) => (change(space.insert(make()).into_mut()), true),
+            };
+        if is_made {
+            self.grown();
+        }
+        Some((result, is_made))
+    }
+
     /// The entry with this key to change in place, if it is there. The change must not touch the key.
     pub fn get_mut<K: Find<T>>(&mut self, key: K) -> Option<&mut T> {
         self.get(key)?;
@@ -220,6 +245,11 @@ mod tests {
             let (key, value) = ((dice >> 40) as u32 % 20_000, (dice >> 20) as u32);
             match dice >> 62 {
                 0 => assert_eq!(table.remove(key), model.remove(&key).map(|old| (key, old))),
+                1 if value & 1 == 0 => {
+                    let made = !model.contains_key(&key);
+                    assert_eq!(table.upsert(key, || (key, 0), |entry| entry.1 = value), Some(((), made)));
+                    model.insert(key, value);
+                }
                 1 => match table.get_mut(key) {
                     Some(entry) => {
                         entry.1 = value;

@@ -18,8 +18,7 @@ pub struct Owner {
 impl Owner {
     /// Takes generated text: labels parted by dots, the trailing dot included, nothing escaped.
     pub fn new(text: &str) -> Self {
-        let labels = text.strip_suffix('.').unwrap_or(text);
-        match Name::from_labels(labels.split('.').map(str::as_bytes)) {
+        match Name::from_plain(text) {
             Ok(name) if text.bytes().any(|octet| octet.is_ascii_uppercase()) => {
                 Self { name: Some(name), spelling: Some(Arc::from(text)) }
             }

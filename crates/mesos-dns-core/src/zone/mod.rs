@@ -111,38 +111,22 @@ impl Zone {
     }
 
     fn change_node(&mut self, name: &Name, data: &Data, by: i32, is_listed_apart: bool) {
-        if self.nodes.get(Wire(name.as_wire())).is_none() {
-            self.nodes.insert(ZoneNode::new(name.clone()));
+        let change = |node: &mut ZoneNode| note(node, data, by, is_listed_apart);
+        let Some((noted, is_made)) =
+            self.nodes.upsert(Wire(name.as_wire()), || ZoneNode::new(name.clone()), change)
+        else {
+            return;
+        };
+        if is_made {
             self.count_child(name);
         }
-        let counts = self.server.as_ref() != Some(name);
-        let Some(node) = self.nodes.get_mut(Wire(name.as_wire())) else { return };
-        match (&node.content, data) {
-            (Content::Empty, Data::A(address)) if by == 1 && !is_listed_apart => {
-                node.content = Content::OneA(A { address: *address, count: 1 });
-                let hash = hash_one(node, counts);
-                self.moved(hash, true);
-            }
-            (Content::Empty, Data::Aaaa(address)) if by == 1 && !is_listed_apart => {
-                node.content = Content::OneAaaa(Aaaa { address: *address, count: 1 });
-                let hash = hash_one(node, counts);
-                self.moved(hash, true);
-            }
-            _ => {
-                let many = node.many();
-                many.sets.push(data, by);
-                if matches!(data, Data::Unknown) {
-                    many.unknown = many.unknown.saturating_add(by);
-                    self.is_changed = true;
-                }
-                if is_listed_apart {
-                    many.spelled.get_or_insert_default().push(data, by);
-                }
-                if !many.is_dirty {
-                    many.is_dirty = true;
-                    self.dirty.push(name.clone());
-                }
-            }
+        match noted {
+            Noted::Came(hash) => self.moved(if self.server.as_ref() == Some(name) { 0 } else { hash }, true),
+            Noted::Dirty => self.dirty.push(name.clone()),
+            Noted::DirtyBefore => {}
+        }
+        if matches!(data, Data::Unknown) {
+            self.is_changed = true;
         }
     }
 
@@ -244,13 +228,41 @@ fn hash_owner(name: &Name) -> u64 {
     xxhash_rust::xxh3::xxh3_64(name.as_wire())
 }
 
-/// The content hash of a node that holds one address; 0 if it does not count.
-fn hash_one(node: &ZoneNode, counts: bool) -> u64 {
+/// What noting a change at a node led to.
+enum Noted {
+    /// The record is there at once; with its content hash.
+    Came(u64),
+    /// The node has to be sealed now.
+    Dirty,
+    /// It had to be before.
+    DirtyBefore,
+}
+
+/// Notes at a node that `by` more contribute this record.
+fn note(node: &mut ZoneNode, data: &Data, by: i32, is_listed_apart: bool) -> Noted {
     use set::Item;
-    let owner = hash_owner(node.name());
-    match &node.content {
-        Content::OneA(one) if counts => one.content_hash(owner),
-        Content::OneAaaa(one) if counts => one.content_hash(owner),
-        _ => 0,
+    if matches!(node.content, Content::Empty) && by == 1 && !is_listed_apart {
+        match data {
+            Data::A(address) => {
+                let one = A { address: *address, count: 1 };
+                node.content = Content::OneA(one);
+                return Noted::Came(one.content_hash(hash_owner(node.name())));
+            }
+            Data::Aaaa(address) => {
+                let one = Aaaa { address: *address, count: 1 };
+                node.content = Content::OneAaaa(one);
+                return Noted::Came(one.content_hash(hash_owner(node.name())));
+            }
+            Data::Srv { .. } | Data::Unknown => {}
+        }
     }
+    let many = node.many();
+    many.sets.push(data, by);
+    if matches!(data, Data::Unknown) {
+        many.unknown = many.unknown.saturating_add(by);
+    }
+    if is_listed_apart {
+        many.spelled.get_or_insert_default().push(data, by);
+    }
+    if std::mem::replace(&mut many.is_dirty, true) { Noted::DirtyBefore } else { Noted::Dirty }
 }
