@@ -6,7 +6,7 @@
 
 use std::{fmt::Write, io, process::ExitCode};
 
-use mesos_dns_core::config::{Authentication, Config, ZkServer, line};
+use mesos_dns_core::config::{Authentication, Config, line};
 
 use crate::{
     args::{EXIT_BAD_CONFIGURATION, print},
@@ -75,7 +75,7 @@ fn effects(config: &Config) -> Vec<(&'static str, String)> {
 fn leader(config: &Config) -> String {
     match &config.zk {
         Some(zk) => {
-            let servers: Vec<String> = zk.servers.iter().map(ZkServer::to_string).collect();
+            let servers: Vec<String> = zk.servers.iter().map(ToString::to_string).collect();
             let user = if zk.credentials.is_some() { ", with a user" } else { "" };
             format!("ZooKeeper at {}, path {}{user}", servers.join(", "), zk.path)
         }

@@ -326,14 +326,13 @@ async fn identity_service() -> Peer {
 }
 
 /// A service account at this identity service.
-fn service_account(directory: &std::path::Path, service: &Peer) -> auth::Settings {
-    let file = directory.join("iam.json");
-    let endpoint = format!("http://{}/acs/api/v1/auth/login", service.address);
-    let (uid, key) = ("dns \"1\"", certificates::private_key_pem());
-    let content =
-        serde_json::json!({"uid": uid, "private_key": key, "login_endpoint": endpoint, "scheme": "RS256"});
-    fs::write(&file, content.to_string()).unwrap();
-    auth::Settings::Iam { file }
+fn service_account(service: &Peer) -> auth::Settings {
+    let login_endpoint = format!("http://{}/acs/api/v1/auth/login", service.address);
+    auth::Settings::Iam {
+        uid: "dns \"1\"".into(),
+        private_key: certificates::private_key_pem(),
+        login_endpoint,
+    }
 }
 
 #[tokio::test]
@@ -349,7 +348,7 @@ async fn a_token_is_asked_for_once_and_renewed_when_refused() {
         reply("401 Unauthorized", &["WWW-Authenticate: acsjwt"], b"")
     })
     .await;
-    let asker = Asker::new(&service_account(directory.path(), &service));
+    let asker = Asker::new(&service_account(&service));
     is_state(asker.asks(&peer).await);
     is_state(asker.asks(&peer).await);
     assert_eq!((service.count(), peer.count()), (1, 2));
@@ -371,7 +370,7 @@ async fn the_login_token_is_signed() {
     let directory = tempfile::TempDir::new().unwrap();
     let service = identity_service().await;
     let peer = Peer::start(|_| reply("200 OK", &[], STATE.as_bytes())).await;
-    is_state(Asker::new(&service_account(directory.path(), &service)).asks(&peer).await);
+    is_state(Asker::new(&service_account(&service)).asks(&peer).await);
     let login: serde_json::Value = serde_json::from_slice(&service.last().body).unwrap();
     assert_eq!(login["uid"], "dns \"1\"");
     let token = login["token"].as_str().unwrap();
@@ -401,7 +400,7 @@ async fn tokens_near_their_end_are_renewed() {
     })
     .await;
     let peer = Peer::start(|_| reply("200 OK", &[], STATE.as_bytes())).await;
-    let asker = Asker::new(&service_account(directory.path(), &service));
+    let asker = Asker::new(&service_account(&service));
     for _ in 0..3 {
         is_state(asker.asks(&peer).await);
     }
@@ -419,7 +418,7 @@ async fn a_login_that_fails_says_so_without_secrets() {
     ] {
         let service = Peer::start(move |_| reply(status, &[], body.as_bytes())).await;
         let peer = Peer::start(|_| reply("200 OK", &[], STATE.as_bytes())).await;
-        let asker = Asker::new(&service_account(directory.path(), &service));
+        let asker = Asker::new(&service_account(&service));
         let error = asker.asks(&peer).await.unwrap_err();
         assert_eq!(error.reason(), Failure::Auth);
         let shown = format!("{error:?}");
@@ -438,29 +437,23 @@ fn source(error: &FetchError) -> String {
 
 #[test]
 fn useless_credentials_are_named() {
-    let directory = tempfile::TempDir::new().unwrap();
-    let file = directory.path().join("iam.json");
     let key = certificates::private_key_pem();
-    let all = |key: &str, endpoint: &str| {
-        serde_json::json!({"uid": "dns", "private_key": key, "login_endpoint": endpoint}).to_string()
+    let account = |key: &str, endpoint: &str| auth::Settings::Iam {
+        uid: "dns".into(),
+        private_key: key.into(),
+        login_endpoint: endpoint.into(),
     };
     let good = "https://leader.mesos/acs/api/v1/auth/login";
-    for (content, text) in [
-        ("{".to_owned(), "not a JSON object"),
-        ("{}".to_owned(), "lacks"),
-        (all("hush-hush", good), "not an RSA key"),
-        (all(&key, "leader.mesos"), "not an http or https URL"),
-        (all(&key, "ftp://leader.mesos/"), "not an http or https URL"),
+    for (settings, text) in [
+        (account("hush-hush", good), "not an RSA key"),
+        (account(&key, "leader.mesos"), "not an http or https URL"),
+        (account(&key, "ftp://leader.mesos/"), "not an http or https URL"),
     ] {
-        fs::write(&file, content).unwrap();
-        let error =
-            Auth::new(&auth::Settings::Iam { file: file.clone() }, None, Arc::default()).err().unwrap();
+        let error = Auth::new(&settings, None, Arc::default()).err().unwrap();
         assert!(error.to_string().contains(text), "{error}");
         assert!(!format!("{error:?}").contains("hush"), "{error:?}");
     }
-    fs::write(&file, all(&key, good)).unwrap();
-    let settings = auth::Settings::Iam { file };
-    assert!(Auth::new(&settings, None, Arc::default()).is_ok());
+    assert!(Auth::new(&account(&key, good), None, Arc::default()).is_ok());
     let secret = auth::Settings::Basic { principal: "dns".into(), secret: "hush".into() };
     assert!(!format!("{secret:?}").contains("hush"));
 }

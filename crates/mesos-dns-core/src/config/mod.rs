@@ -12,7 +12,7 @@
 //!
 //! - [`mod@keys`]: the table of all keys. [`file`](File): the JSON. [`reference`]: the table as documentation.
 //! - `value`, `object`, `json`: kinds of values, and JSON with places.
-//! - `validate`, `address`, `zk`: the rules. [`Remark`]: what is said when one is broken.
+//! - `validate`, `address`: the rules. [`Remark`]: what is said when one is broken.
 
 mod address;
 mod file;
@@ -25,7 +25,6 @@ mod secret;
 mod surroundings;
 mod validate;
 mod value;
-mod zk;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -43,9 +42,8 @@ pub use remark::{Place, Problems, REMARKS_MAX, Remark, line};
 pub use secret::{MASK, Secret};
 pub use surroundings::{Surroundings, Wants};
 pub use value::{Anything, Bytes, Item, List, Prefixes, SECONDS_MAX, Seconds, Whole};
-pub use zk::{Zk, ZkServer};
 
-use crate::{cluster::AddressSource, wire::Name};
+use crate::{cluster::AddressSource, mesos::zk_url, wire::Name};
 use value::Word;
 
 /// Budget of a forwarded query if `timeout` is 0.
@@ -96,7 +94,7 @@ pub struct Config {
     /// Where addresses of tasks are taken from, best first.
     pub ip_sources: Vec<AddressSource>,
     /// Where ZooKeeper knows the leader; `None`: the masters are a fixed list.
-    pub zk: Option<Zk>,
+    pub zk: Option<zk_url::ZkUrl>,
     /// The served domain: lower-case, without a dot at its end.
     pub domain: String,
     /// The same as a name.

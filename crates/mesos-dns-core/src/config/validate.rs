@@ -15,9 +15,8 @@ use super::{
     remark::{Place, Remark, quote},
     secret::Secret,
     value::List,
-    zk::Zk,
 };
-use crate::{cluster::AddressSource, wire::Name};
+use crate::{cluster::AddressSource, mesos::zk_url::ZkUrl, wire::Name};
 
 /// Values of `IPSources`.
 const SOURCES: [(&str, AddressSource); 4] = [
@@ -215,11 +214,16 @@ pub(super) fn state_timeout(settings: &Settings) -> Result<(), Remark> {
 }
 
 /// The ZooKeeper URL, if there is one.
-pub(super) fn zk(settings: &Settings) -> Result<Option<Zk>, Remark> {
-    match settings.zk.value.0.as_str() {
-        "" => Ok(None),
-        url => Zk::parse(url).map(Some).map_err(|remark| remark.about("zk").at(settings.zk.place())),
+pub(super) fn zk(settings: &Settings) -> Result<Option<ZkUrl>, Remark> {
+    let url = settings.zk.value.0.as_str();
+    if url.is_empty() {
+        return Ok(None);
     }
+    ZkUrl::parse(url).map(Some).map_err(|error| {
+        let mend = "write \"zk://10.0.0.1:2181,10.0.0.2:2181/mesos\"";
+        let what = format!("failed to create master detector: {error}");
+        Remark::new(what, mend).about("zk").at(settings.zk.place())
+    })
 }
 
 /// Certificates: both halves of ours or none, and each file must have loaded.

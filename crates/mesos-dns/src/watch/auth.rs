@@ -6,8 +6,7 @@
 //! Which host may see any of it is not decided here, but in [`poll`](mesos_dns_core::watch::poll).
 
 use std::{
-    fmt, io,
-    path::{Path, PathBuf},
+    fmt,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -40,9 +39,6 @@ const RENEW_BEFORE: Duration = Duration::from_secs(300);
 /// Largest answer of the identity service.
 pub const LOGIN_BYTES_MAX: usize = 64 << 10;
 
-/// Largest identity file.
-const FILE_BYTES_MAX: u64 = 1 << 20;
-
 /// What the operator chose.
 #[derive(Clone, Default)]
 pub enum Settings {
@@ -58,8 +54,12 @@ pub enum Settings {
     },
     /// `IAMConfigFile`: a service account of DC/OS.
     Iam {
-        /// JSON with `uid`, `private_key` and `login_endpoint`.
-        file: PathBuf,
+        /// Our name with the service.
+        uid: String,
+        /// RSA key, PEM.
+        private_key: String,
+        /// URL of the service, http or https.
+        login_endpoint: String,
     },
 }
 
@@ -93,7 +93,9 @@ impl Auth {
         Ok(Self(match settings {
             Settings::None => Kind::None,
             Settings::Basic { principal, secret } => Kind::Basic(basic(principal, secret)?),
-            Settings::Iam { file } => Kind::Iam(Box::new(Iam::read(file, tls, metrics)?)),
+            Settings::Iam { uid, private_key, login_endpoint } => {
+                Kind::Iam(Box::new(Iam::new(uid.clone(), private_key, login_endpoint, tls, metrics)?))
+            }
         }))
     }
 
@@ -146,16 +148,6 @@ struct Token {
     ends: Option<Duration>,
 }
 
-#[derive(Deserialize)]
-struct File {
-    #[serde(default)]
-    uid: String,
-    #[serde(default)]
-    private_key: String,
-    #[serde(default)]
-    login_endpoint: String,
-}
-
 #[derive(Serialize)]
 struct Login<'a> {
     uid: &'a str,
@@ -173,20 +165,18 @@ struct Claims {
 }
 
 impl Iam {
-    fn read(path: &Path, tls: Option<Tls>, metrics: Arc<WatchMetrics>) -> Result<Self, SetupError> {
-        let file = read_limited(path).map_err(|source| SetupError::Read { path: path.to_owned(), source })?;
-        // The source could quote the file, and the file holds a key: it is left out.
-        let File { uid, private_key, login_endpoint } =
-            serde_json::from_slice(&file).map_err(|_| SetupError::Malformed { path: path.to_owned() })?;
-        if uid.is_empty() || private_key.is_empty() || login_endpoint.is_empty() {
-            return Err(SetupError::Incomplete { path: path.to_owned() });
-        }
+    fn new(
+        uid: String,
+        private_key: &str,
+        login_endpoint: &str,
+        tls: Option<Tls>,
+        metrics: Arc<WatchMetrics>,
+    ) -> Result<Self, SetupError> {
         let key = PKey::private_key_from_pem(private_key.as_bytes())
             .ok()
             .filter(|key| key.rsa().is_ok())
-            .ok_or_else(|| SetupError::Key { path: path.to_owned() })?;
-        let (endpoint, uri) =
-            endpoint(&login_endpoint).ok_or_else(|| SetupError::Endpoint { path: path.to_owned() })?;
+            .ok_or(SetupError::Key)?;
+        let (endpoint, uri) = endpoint(login_endpoint).ok_or(SetupError::Endpoint)?;
         let tls = match uri.scheme_str() {
             Some("https") => Some(tls.map_or_else(Tls::system, Ok)?),
             _ => None,
@@ -269,13 +259,6 @@ fn endpoint(text: &str) -> Option<(Master, Uri)> {
     Some((Master::parse(&format!("{}:{port}", uri.host()?))?, uri))
 }
 
-fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
-    use std::io::Read;
-    let mut content = Vec::new();
-    std::fs::File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut content)?;
-    Ok(content)
-}
-
 //------------ Errors -------------------------------------------------------------
 
 /// Why the credentials cannot be used.
@@ -284,38 +267,12 @@ pub enum SetupError {
     /// Control characters in them.
     #[error("the credentials cannot stand in an HTTP header")]
     Header,
-    /// No such file.
-    #[error("cannot read {}", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// Not a JSON object with text in it.
-    #[error("{} is not a JSON object with uid, private_key and login_endpoint", path.display())]
-    Malformed {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// Something is missing.
-    #[error("{} lacks uid, private_key or login_endpoint", path.display())]
-    Incomplete {
-        /// Which file.
-        path: PathBuf,
-    },
     /// The key is of no use.
-    #[error("private_key in {} is not an RSA key in PEM", path.display())]
-    Key {
-        /// Which file.
-        path: PathBuf,
-    },
+    #[error("private_key of the service account is not an RSA key in PEM")]
+    Key,
     /// The endpoint is of no use.
-    #[error("login_endpoint in {} is not an http or https URL", path.display())]
-    Endpoint {
-        /// Which file.
-        path: PathBuf,
-    },
+    #[error("login_endpoint of the service account is not an http or https URL")]
+    Endpoint,
     /// No TLS towards the identity service.
     #[error(transparent)]
     Tls(#[from] super::tls::SetupError),
