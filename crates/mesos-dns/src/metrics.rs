@@ -40,6 +40,10 @@ pub struct Metrics {
     pub legacy: Arc<LegacyCounters>,
     /// The publisher.
     pub publish: Arc<PublishMetrics>,
+    /// Reloads of the configuration that took effect.
+    pub reloads: Counter,
+    /// Reloads that failed and changed nothing.
+    pub reload_failures: Counter,
     /// ZooKeeper, the masters, host names.
     pub watch: Arc<WatchMetrics>,
 }
@@ -56,6 +60,12 @@ impl Metrics {
         metrics.http.register(registry);
         metrics.legacy.register(registry);
         metrics.watch.register(registry);
+        registry.register("config_reloads", "Reloads that took effect", metrics.reloads.clone());
+        registry.register(
+            "config_reload_failures",
+            "Reloads that changed nothing",
+            metrics.reload_failures.clone(),
+        );
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "Which program this is", version);
         root.register_collector(Box::new(Process { started: SystemTime::now() }));

@@ -26,10 +26,10 @@ use tracing::error;
 use super::{Outside, Shared, metrics::Tally};
 
 /// Open connections, at most.
-pub const CONNECTIONS_MAX: usize = 1024;
+const CONNECTIONS_MAX: usize = 1024;
 
 /// Open connections of one client address, at most.
-pub const CONNECTIONS_PER_CLIENT_MAX: usize = 64;
+const CONNECTIONS_PER_CLIENT_MAX: usize = 64;
 
 /// Replies of one connection that are not written yet, at most; beyond it the client is not read.
 const IN_HAND_MAX: usize = 32;

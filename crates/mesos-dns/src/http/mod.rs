@@ -39,6 +39,7 @@ use reply::Reply;
 use route::Route;
 
 pub use health::{Standing, State};
+pub use listener::{Limits, bind, serve};
 pub use metrics::{HttpMetrics, Limit, RouteName};
 
 /// Bodies that are streamed at the same time. Each holds a version of the zone, a pointer per name and

@@ -1,0 +1,400 @@
+//! All the wiring, top to bottom; the only room that knows every part.
+//!
+//! ```text
+//!   Watch --Update--> Publisher (a thread) --swap--> Board --> UDP workers (threads), TCP, HTTP
+//!                                                                 | Outside
+//!                                                                 +--> Forwarder
+//! ```
+//!
+//! Sockets are bound first and nothing is served halfway: a port that is taken ends the start with a
+//! message. After that only a signal ends the process, or the one time limit that the file can set.
+
+mod rooms;
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, mpsc as threads},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use mesos_dns_core::{config::Config, table::Seed};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::{
+    args::Common,
+    configuration,
+    dns::{self, OUTSIDE_WAITING_MAX, Outside, Shared, Sockets},
+    forward::{Client, Forwarder, own_addresses},
+    http::{self, Api, Standing, State},
+    logging,
+    metrics::Metrics,
+    publish::{Board, Order, Publisher},
+    system::{self, Signals},
+    watch::{Contact, Watch},
+};
+
+/// How long answers in hand may take when the process is told to stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// How a configuration is read again, for a reload.
+pub type Reload = dyn Fn() -> anyhow::Result<Config> + Send + Sync;
+
+/// Where a started daemon can be reached.
+#[derive(Clone, Debug, Default)]
+pub struct Addresses {
+    /// DNS, over UDP and TCP; `None` if it is off.
+    pub dns: Option<SocketAddr>,
+    /// HTTP; `None` if it is off.
+    pub http: Option<SocketAddr>,
+}
+
+/// Reads the configuration and serves until a signal ends it.
+///
+/// # Errors
+///
+/// The configuration is bad, or what [`serve`] says.
+pub fn run(common: &Common) -> anyhow::Result<()> {
+    let path = common.config_path().to_owned();
+    let config = configuration::load(&path)?;
+    logging::start(common.verbosity, config.log_format);
+    configuration::log(&config);
+    let reload = Box::new(move || Ok(configuration::load(&path)?));
+    runtime()?.block_on(serve(config, reload, CancellationToken::new(), |_, _| ()))
+}
+
+/// The runtime for everything but datagrams and publishing.
+pub fn runtime() -> anyhow::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().thread_name("io").build().context("cannot start the runtime")
+}
+
+/// Serves a configuration until `shutdown` is cancelled or a signal ends it.
+///
+/// `started` is told where we can be reached once every socket is bound, and the board to look at.
+///
+/// # Errors
+///
+/// A port that cannot be bound, a file that cannot be read, or the detection time limit of the
+/// configuration reached without any leader ever found.
+pub async fn serve(
+    config: Config,
+    reload: Box<Reload>,
+    shutdown: CancellationToken,
+    started: impl FnOnce(Addresses, Arc<Board>),
+) -> anyhow::Result<()> {
+    let signals = Signals::new().context("cannot listen for signals")?;
+    let descriptors = system::raise_descriptors();
+    let mut daemon = Daemon::start(config, shutdown.clone())?;
+    started(daemon.addresses.clone(), daemon.board.clone());
+    info!(dns = ?daemon.addresses.dns, http = ?daemon.addresses.http, ?descriptors, "serving");
+    system::tell_ready();
+    let (reloads, mut asked) = watch::channel(0);
+    let relay = tokio::spawn(signals.relay(reloads, shutdown.clone()));
+    let ended = loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break Ok(()),
+            ended = daemon.watched() => break ended,
+            Ok(()) = asked.changed() => daemon.reload(&*reload),
+        }
+    };
+    system::tell_stopping();
+    shutdown.cancel();
+    daemon.stop().await;
+    let _ = relay.await;
+    info!("stopped");
+    ended
+}
+
+/// Everything that runs.
+struct Daemon {
+    config: Config,
+    addresses: Addresses,
+    board: Arc<Board>,
+    metrics: Metrics,
+    shared: Arc<Shared>,
+    forwarder: Arc<Forwarder>,
+    api: Arc<Api>,
+    orders: threads::Sender<Order>,
+    publisher: thread::JoinHandle<()>,
+    workers: dns::Workers,
+    contact: Arc<ArcSwap<watch::Receiver<Contact>>>,
+    watching: Watching,
+    /// TCP, HTTP, the dispatcher of forwarded queries.
+    servers: JoinSet<anyhow::Result<()>>,
+    shutdown: CancellationToken,
+}
+
+/// The running watcher. A reload replaces it.
+struct Watching {
+    task: tokio::task::JoinHandle<anyhow::Result<()>>,
+    stop: CancellationToken,
+}
+
+impl Daemon {
+    fn start(config: Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
+        let interfaces = configuration::interface_addresses();
+        let sockets = bind_dns(&config)?;
+        let http_socket = bind_http(&config)?;
+        let addresses = Addresses {
+            dns: sockets.as_ref().map(|sockets| sockets.address),
+            http: http_socket.as_ref().map(|listener| listener.local_addr()).transpose()?,
+        };
+        let (metrics, registry) = Metrics::new();
+        let policy = Arc::new(rooms::policy(&config, &interfaces));
+        let soa = Arc::new(rooms::soa(&config));
+        let board = Arc::new(Board::new(policy.clone(), soa.clone()));
+        let seed = Seed(rand::random());
+        let publisher = Publisher::new(board.clone(), metrics.publish.clone(), policy, soa, seed);
+        let (orders, taken) = threads::channel();
+        let publisher = thread::Builder::new().name("publish".into()).spawn(move || publisher.run(&taken))?;
+        let (outside, queries) = mpsc::channel(OUTSIDE_WAITING_MAX);
+        let shared = Arc::new(Shared {
+            board: board.clone(),
+            settings: ArcSwap::from_pointee(rooms::answer(&config)),
+            outside,
+            metrics: metrics.dns.clone(),
+            legacy: metrics.legacy.clone(),
+        });
+        let own = own_addresses(addresses.dns.as_slice());
+        let forwarder = Arc::new(Forwarder::new(
+            rooms::forward(&config),
+            &own,
+            metrics.forward.clone(),
+            metrics.legacy.clone(),
+        ));
+        let (watching, contact) = start_watch(&config, &board, &metrics, &orders)?;
+        let contact = Arc::new(ArcSwap::from_pointee(contact));
+        let standing = standing(board.clone(), contact.clone(), rooms::stale_after(&config));
+        let api = Arc::new(Api::new(
+            rooms::http(&config),
+            board.clone(),
+            standing,
+            metrics.http.clone(),
+            metrics.legacy.clone(),
+            registry,
+        ));
+        let mut servers = JoinSet::new();
+        servers.spawn(dispatch(queries, forwarder.clone()));
+        let mut udp = Vec::new();
+        if let Some(Sockets { udp: datagrams, tcp, .. }) = sockets {
+            udp = datagrams;
+            let (shared, shutdown) = (shared.clone(), shutdown.clone());
+            servers.spawn(async move { Ok(dns::serve_tcp(tcp, shared, shutdown).await?) });
+        }
+        let workers = dns::serve_udp(udp, &shared)?;
+        if let Some(listener) = http_socket {
+            let (api, shutdown) = (api.clone(), shutdown.clone());
+            servers.spawn(
+                async move { Ok(http::serve(listener, api, http::Limits::default(), shutdown).await?) },
+            );
+        }
+        servers.spawn({
+            let shutdown = shutdown.clone();
+            async move {
+                system::feed_watchdog(|| true, shutdown).await;
+                Ok(())
+            }
+        });
+        Ok(Self {
+            config,
+            addresses,
+            board,
+            metrics,
+            shared,
+            forwarder,
+            api,
+            orders,
+            publisher,
+            workers,
+            contact,
+            watching,
+            servers,
+            shutdown,
+        })
+    }
+
+    /// Ends when the watcher gives up.
+    async fn watched(&mut self) -> anyhow::Result<()> {
+        (&mut self.watching.task).await?
+    }
+
+    /// Reads the configuration again and puts it in force, as a whole or not at all.
+    fn reload(&mut self, read: &Reload) {
+        system::tell_reloading();
+        match read().and_then(|config| self.take_over(config)) {
+            Ok(()) => {
+                self.metrics.reloads.inc();
+                info!(file = self.config.path(), "configuration reloaded");
+            }
+            Err(error) => {
+                self.metrics.reload_failures.inc();
+                error!(
+                    error = format!("{error:#}"),
+                    "reload failed, the former configuration stays in force"
+                );
+            }
+        }
+        system::tell_ready();
+    }
+
+    fn take_over(&mut self, config: Config) -> anyhow::Result<()> {
+        for (key, stays) in rooms::fixed(&self.config, &config) {
+            if !stays {
+                warn!(key, "this key changes only with a restart");
+            }
+        }
+        let interfaces = configuration::interface_addresses();
+        // What can fail comes first.
+        let (watching, contact) = start_watch(&config, &self.board, &self.metrics, &self.orders)?;
+        let policy = Arc::new(rooms::policy(&config, &interfaces));
+        let settings = Order::Settings(Box::new((policy, Arc::new(rooms::soa(&config)))));
+        self.orders.send(settings).context("the publisher is gone")?;
+        self.shared.settings.store(Arc::new(rooms::answer(&config)));
+        let own = own_addresses(self.addresses.dns.as_slice());
+        self.forwarder.replace(rooms::forward(&config), &own);
+        self.api.reload(rooms::http(&config));
+        std::mem::replace(&mut self.watching, watching).stop.cancel();
+        self.contact.store(Arc::new(contact));
+        self.config = config;
+        Ok(())
+    }
+
+    /// Stops accepting, lets answers in hand finish, and joins everything.
+    async fn stop(mut self) {
+        self.shutdown.cancel();
+        self.watching.stop.cancel();
+        let workers = self.workers;
+        let _ = tokio::task::spawn_blocking(move || workers.stop()).await;
+        // Only now can nobody hand queries to the dispatcher any more but connections, which end by themselves.
+        drop(self.shared);
+        let drained = tokio::time::timeout(DRAIN, async {
+            while let Some(ended) = self.servers.join_next().await {
+                if let Err(error) = ended.map_err(anyhow::Error::from).and_then(|ended| ended) {
+                    error!(error = format!("{error:#}"), "a server ended badly");
+                }
+            }
+        });
+        if drained.await.is_err() {
+            warn!("some answers did not end in time");
+        }
+        let _ = self.orders.send(Order::Stop);
+        let publisher = self.publisher;
+        let _ = tokio::task::spawn_blocking(move || publisher.join()).await;
+    }
+}
+
+fn bind_dns(config: &Config) -> anyhow::Result<Option<Sockets>> {
+    if !config.dns_on {
+        return Ok(None);
+    }
+    let address = SocketAddr::new(config.listener, config.port);
+    let bound = dns::bind(address, config.workers);
+    bound.map(Some).map_err(|error| {
+        let protocol = if error.protocol == "UDP" { system::Protocol::Udp } else { system::Protocol::Tcp };
+        let help = help(&error.source, config.port, protocol, "port");
+        anyhow::Error::from(error).context(format!("the DNS server cannot start{help}"))
+    })
+}
+
+fn bind_http(config: &Config) -> anyhow::Result<Option<std::net::TcpListener>> {
+    if !config.http_on {
+        return Ok(None);
+    }
+    let address = rooms::http_address(config)?;
+    http::bind(address).map(Some).map_err(|error| {
+        let help = help(&error, config.http_port, system::Protocol::Tcp, "httpport");
+        anyhow::Error::from(error)
+            .context(format!("the HTTP server cannot start: cannot bind {address}{help}"))
+    })
+}
+
+/// What an operator can do about a port that cannot be bound.
+fn help(error: &std::io::Error, port: u16, protocol: system::Protocol, key: &str) -> String {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            let holder = system::holder(port, protocol)
+                .map(|holder| format!(" by {} (process {})", holder.command, holder.pid))
+                .unwrap_or_default();
+            format!("; port {port} is in use{holder}: stop that, or choose another with \"{key}\"")
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            format!("; ports below 1024 need root or CAP_NET_BIND_SERVICE, others are chosen with \"{key}\"")
+        }
+        _ => String::new(),
+    }
+}
+
+/// Starts a watcher that goes on from what is published.
+fn start_watch(
+    config: &Config,
+    board: &Board,
+    metrics: &Metrics,
+    orders: &threads::Sender<Order>,
+) -> anyhow::Result<(Watching, watch::Receiver<Contact>)> {
+    let settings = rooms::watch(config)?;
+    let watcher = Watch::new(&settings, board.load().cluster.clone(), metrics.watch.clone())?;
+    let (contact, seen) = watch::channel(Contact::default());
+    let stop = CancellationToken::new();
+    let orders = orders.clone();
+    let task = tokio::spawn({
+        let stop = stop.clone();
+        async move { Ok(watcher.run(orders, contact, stop).await?) }
+    });
+    Ok((Watching { task, stop }, seen))
+}
+
+/// Answers queries for other names, each in a task of its own. Ends when nobody can ask any more.
+async fn dispatch(mut queries: mpsc::Receiver<Outside>, forwarder: Arc<Forwarder>) -> anyhow::Result<()> {
+    let mut running = JoinSet::new();
+    loop {
+        let query = tokio::select! {
+            query = queries.recv() => query,
+            Some(_) = running.join_next() => continue,
+        };
+        let Some(Outside { query, peer, transport, reply }) = query else { break };
+        let forwarder = forwarder.clone();
+        running.spawn(async move {
+            let client = Client { address: peer, transport: rooms::transport(transport) };
+            reply(forwarder.answer(&query, client).await);
+        });
+    }
+    while running.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Tells how our view of the cluster stands, from what is published and what the watcher last met.
+fn standing(
+    board: Arc<Board>,
+    contact: Arc<ArcSwap<watch::Receiver<Contact>>>,
+    stale_after: Duration,
+) -> impl Fn() -> Standing + Send + Sync {
+    move || {
+        let seen = contact.load().borrow().clone();
+        let age = seen.age(Instant::now());
+        let is_loaded = board.load().zone.is_loaded();
+        let state = match (is_loaded, age) {
+            (false, _) => State::Loading,
+            (true, Some(age)) if age <= stale_after && seen.held.is_some() => State::Holding,
+            (true, Some(age)) if age <= stale_after => State::Live,
+            (true, _) => State::Stale,
+        };
+        let mut reasons: Vec<String> = seen.failure.into_iter().collect();
+        if !is_loaded {
+            reasons.push("no state document has been read yet".into());
+        }
+        if let Some(why) = seen.held {
+            reasons.push(
+                format!("records are kept that the last document does not show: {why:?}").to_lowercase(),
+            );
+        }
+        Standing { state, reasons, age }
+    }
+}

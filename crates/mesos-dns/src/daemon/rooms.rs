@@ -1,0 +1,165 @@
+//! From the configuration to the settings of each room.
+
+use std::{
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use mesos_dns_core::{
+    answer,
+    config::{Authentication, Config},
+    forward,
+    mesos::state::Limits,
+    records::{Policy, Rules},
+    views,
+    watch::{believe, poll},
+    zone::Soa,
+};
+
+use crate::{
+    http,
+    watch::{self, auth, tls},
+};
+
+/// How names are made.
+pub(super) fn policy(config: &Config, interfaces: &[IpAddr]) -> Policy {
+    Policy {
+        domain: config.domain.clone(),
+        apex: config.apex.clone(),
+        rules: if config.enforce_rfc952 { Rules::Rfc952 } else { Rules::Rfc1123 },
+        sources: config.ip_sources.clone(),
+        server_name: config.soa_mname.clone(),
+        server_addresses: config.own_addresses(interfaces),
+    }
+}
+
+/// SOA, NS, and what all records carry.
+pub(super) fn soa(config: &Config) -> Soa {
+    Soa {
+        mname: config.primary.clone(),
+        rname: config.responsible.clone(),
+        refresh: config.soa_refresh,
+        retry: config.soa_retry,
+        expire: config.soa_expire,
+        minimum: config.negative_ttl,
+        ttl: config.ttl,
+        weight: config.srv_record_default_weight,
+    }
+}
+
+pub(super) fn answer(config: &Config) -> answer::Settings {
+    answer::Settings {
+        recursion_available: config.recurse_on,
+        forwards: config.external_on,
+        sets_truncated: config.set_truncate_bit,
+        query_allow: config.query_allow.clone(),
+    }
+}
+
+pub(super) fn forward(config: &Config) -> forward::Settings {
+    forward::Settings {
+        external_on: config.external_on,
+        domain: config.apex.clone(),
+        resolvers: config.resolvers.clone(),
+        zones: config.zone_resolvers.clone(),
+        budget: config.timeout,
+        recursion_allow: config.recursion_allow.clone(),
+        truncation: if config.set_truncate_bit {
+            forward::Truncation::Flagged
+        } else {
+            forward::Truncation::Silent
+        },
+    }
+}
+
+/// The same two values in the rooms' own words.
+pub(super) fn transport(transport: answer::Transport) -> forward::Transport {
+    match transport {
+        answer::Transport::Tcp => forward::Transport::Tcp,
+        answer::Transport::Udp => forward::Transport::Udp,
+    }
+}
+
+pub(super) fn watch(config: &Config) -> anyhow::Result<watch::Settings> {
+    let tls = config.mesos_https_on.then(|| tls::Settings {
+        ca_file: config.ca_cert_file.as_ref().map(Into::into),
+        client: config.client_certificate.as_ref().map(|files| tls::ClientFiles {
+            certificate: files.cert_file.clone().into(),
+            key: files.key_file.clone().into(),
+        }),
+        insecure: !config.mesos_tls_verify,
+        server_name: config.mesos_server_name.as_deref().map(Arc::from),
+    });
+    Ok(watch::Settings {
+        zookeeper: config.zk.clone(),
+        masters: config.masters.iter().map(|master| Arc::from(master.as_str())).collect(),
+        detection_timeout: config.zk_detection_timeout,
+        poll: poll::Settings { refresh: config.refresh_seconds, timeout: config.state_timeout_seconds },
+        believe: believe::Settings {
+            hold: config.hold_seconds,
+            loss_percent: config.mass_loss_percent,
+            loss_minimum: config.mass_loss_minimum,
+        },
+        limits: Limits::default(),
+        tls,
+        auth: credentials(config),
+    })
+}
+
+fn credentials(config: &Config) -> auth::Settings {
+    match &config.mesos_authentication {
+        Authentication::None => auth::Settings::None,
+        Authentication::Basic { principal, secret } => {
+            auth::Settings::Basic { principal: principal.clone(), secret: secret.reveal().to_owned() }
+        }
+        Authentication::Iam { uid, private_key, login_endpoint } => auth::Settings::Iam {
+            uid: uid.clone(),
+            private_key: private_key.reveal().to_owned(),
+            login_endpoint: login_endpoint.clone(),
+        },
+    }
+}
+
+pub(super) fn http(config: &Config) -> http::Settings {
+    let shown = config.clone();
+    http::Settings {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        mailbox: config.soa_rname.clone(),
+        refresh_seconds: i64::try_from(config.refresh_seconds.as_secs()).unwrap_or(i64::MAX),
+        is_enumeration_on: config.enumeration_on,
+        allowed_hosts: config.http_allow_hosts.clone(),
+        config: Box::new(move |serial| views::text(&shown.v1(serial))),
+    }
+}
+
+/// Where the HTTP server listens. A host name is looked up; an empty one means every address.
+pub(super) fn http_address(config: &Config) -> anyhow::Result<SocketAddr> {
+    let (host, port) = (config.http_listener.as_str(), config.http_port);
+    if host.is_empty() {
+        return Ok(SocketAddr::new(IpAddr::from([0, 0, 0, 0]), port));
+    }
+    let mut found = (host, port)
+        .to_socket_addrs()
+        .with_context(|| format!("\"httplistener\": cannot look up {host:?}"))?;
+    found.next().with_context(|| format!("\"httplistener\": {host:?} has no address"))
+}
+
+/// From which age data is stale: polled data is as old as the period even when all is well.
+pub(super) fn stale_after(config: &Config) -> Duration {
+    config.stale_after_seconds.saturating_add(config.refresh_seconds)
+}
+
+/// Keys that a running process cannot change, and whether they are as before.
+pub(super) fn fixed(before: &Config, after: &Config) -> [(&'static str, bool); 7] {
+    [
+        ("listener", before.listener == after.listener),
+        ("port", before.port == after.port),
+        ("httplistener", before.http_listener == after.http_listener),
+        ("httpport", before.http_port == after.http_port),
+        ("dnson", before.dns_on == after.dns_on),
+        ("httpon", before.http_on == after.http_on),
+        ("workers", before.workers == after.workers),
+    ]
+}
