@@ -258,6 +258,8 @@ async fn zookeeper_names_the_new_leader() {
 
     // All masters leave ZooKeeper, and then ZooKeeper leaves: nothing is forgotten.
     client.delete(&node(2), None).await.unwrap();
+    running.until("an empty group", |contact| contact.group_is_empty).await;
+    assert_eq!(running.contact.borrow().reasons().len(), 2, "recovering, and no masters");
     drop(client);
     server.stop();
     running.until("no zookeeper", |contact| contact.zookeeper == Some(Default::default())).await;
@@ -345,6 +347,65 @@ async fn a_state_that_cannot_be_read_changes_nothing() {
     running.until("no failure", |contact| contact.failure.is_none()).await;
     assert_eq!(running.board.load().version, version, "nothing changed, nothing published");
     running.ends().await;
+}
+
+#[tokio::test]
+async fn each_change_is_logged_once() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
+    // The runtime of this test has one thread, which is this one.
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let (dead, leader) = (Master::start(None).await, Master::start(Some(before_the_failover())).await);
+    let mut running = Running::start(&settings(&[&dead, &leader], None, Duration::from_millis(10)));
+    running.names().await;
+    leader.is_asked().await;
+    leader.says(None);
+    for _ in 0..2 {
+        dead.is_asked().await;
+    }
+    leader.says(Some("<html>".to_owned()));
+    leader.is_asked().await;
+    leader.says(Some(before_the_failover()));
+    running.until("a failure", |contact| contact.failure.is_some()).await;
+    running.until("no failure", |contact| contact.failure.is_none()).await;
+    running.ends().await;
+    let about = |address: std::net::SocketAddr, text: &str| {
+        log.text().lines().filter(|line| line.contains(&address.to_string()) && line.contains(text)).count()
+    };
+    let (dead, leader) = (dead.peer.address, leader.peer.address);
+    assert_eq!(about(dead, "state not read"), 1, "{}", log.text());
+    assert_eq!(about(leader, "state not read"), 2, "{}", log.text());
+    assert_eq!(about(leader, "answered 503"), 1, "{}", log.text());
+    assert_eq!(about(leader, "reading the state"), 2, "at first and afterwards: {}", log.text());
+}
+
+/// Everything logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
 }
 
 #[tokio::test]

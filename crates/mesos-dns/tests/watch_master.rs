@@ -86,7 +86,7 @@ async fn ask(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Res
 
 fn document(reply: Result<Reply, FetchError>) -> Document {
     match reply {
-        Ok(Reply::Document(document)) => document,
+        Ok(Reply::Document(document)) => *document,
         other => panic!("{other:?}"),
     }
 }
@@ -422,10 +422,7 @@ async fn a_login_that_fails_says_so_without_secrets() {
         let error = asker.asks(&peer).await.unwrap_err();
         assert_eq!(error.reason(), Failure::Auth);
         let shown = format!("{error:?}");
-        assert!(
-            shown.to_lowercase().contains(text) || format!("{}", source(&error)).contains(text),
-            "{shown}"
-        );
+        assert!(source(&error).contains(text), "{shown}");
         assert!(!shown.contains("PRIVATE") && !shown.contains("eyJ"), "{shown}");
         assert_eq!(peer.count(), 0);
     }

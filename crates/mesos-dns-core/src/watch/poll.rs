@@ -1,6 +1,7 @@
 //! One request after the other: which master to ask, and when.
 //!
-//! A *round* looks for the leader's document: it tries the candidates in their order until one gives it.
+//! A *round* looks for the leader's document: it tries the candidates, first the one that gave the last
+//! document and then in their order, until one gives it.
 //! A *try* begins at one candidate and may be sent on, by a redirect or by the `leader` member of a
 //! document, to exactly the host and port named there. Only a candidate may send us on, and only
 //! candidates get our credentials: a forged answer leads to one request without secrets, no further.
@@ -90,10 +91,11 @@ pub enum Step {
     Done,
     /// The next request goes to the master named in the outcome.
     Follow,
-    /// The next candidate is due, if there is one.
+    /// The next candidate is due. So it is if a master sent us on once too often, in a circle, or may not
+    /// send us on at all.
     Next,
-    /// It was sent on once too often, in a circle, or by one who may not: then as for [`Step::Next`].
-    Refused,
+    /// As for [`Step::Next`], and there is no other candidate: the round has failed.
+    Failed,
 }
 
 /// The state of the search. See the head of this file.
@@ -107,6 +109,8 @@ pub struct Poll {
     /// When the next round may begin; `None` while there is nobody to ask or a round is running.
     due: Option<Instant>,
     failures: u32,
+    /// The candidate that gave the last document: it is tried first.
+    found: Option<Master>,
 }
 
 /// A round that is running.
@@ -132,7 +136,15 @@ enum State {
 impl Poll {
     /// Nobody to ask yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, candidates: Vec::new(), round: None, asked: None, due: None, failures: 0 }
+        Self {
+            settings,
+            candidates: Vec::new(),
+            round: None,
+            asked: None,
+            due: None,
+            failures: 0,
+            found: None,
+        }
     }
 
     /// New candidates, the presumed leader first. If the leader is another one than before, the running
@@ -144,6 +156,7 @@ impl Poll {
             return;
         }
         self.round = None;
+        self.found = None;
         let earliest = self.asked.map_or(now, |asked| after(asked, ROUND_MIN));
         self.due = (!self.candidates.is_empty()).then_some(earliest.max(now));
         self.failures = 0;
@@ -151,31 +164,18 @@ impl Poll {
 
     /// How the running request ended. `dice` are random bits, for the back-off.
     pub fn handle_outcome(&mut self, outcome: Outcome, now: Instant, dice: u64) -> Step {
-        let Some(round) = &mut self.round else { return Step::Refused };
-        let State::Running(asked) = &round.state else { return Step::Refused };
+        let Some(Round { state: State::Running(asked), .. }) = &self.round else { return Step::Next };
         let asked = asked.clone();
         match outcome {
             Outcome::Found { again } => {
-                self.finish(again, now);
+                self.finish(asked, again, now);
                 Step::Done
             }
-            Outcome::Elsewhere(leader) => {
-                let known = self.candidates.iter().find(|candidate| candidate.at == leader.at);
-                let leader = known.cloned().unwrap_or(leader);
-                let may_send = self.candidates.iter().any(|candidate| candidate.at == asked.at);
-                let circle = round.asked.iter().any(|before| before.at == leader.at);
-                if !may_send || circle || round.hops >= HOPS_MAX {
-                    self.next_candidate(now, dice);
-                    return Step::Refused;
-                }
-                round.hops = round.hops.saturating_add(1);
-                round.state = State::Due(leader);
+            Outcome::Elsewhere(leader) if self.may_follow(&asked, &leader) => {
+                self.follow(leader);
                 Step::Follow
             }
-            Outcome::Failed => {
-                self.next_candidate(now, dice);
-                Step::Next
-            }
+            Outcome::Elsewhere(_) | Outcome::Failed => self.next_candidate(now, dice),
         }
     }
 
@@ -184,13 +184,13 @@ impl Poll {
         if self.round.is_none() && self.due.is_some_and(|due| due <= now) {
             self.begin(now);
         }
-        let round = self.round.as_mut()?;
-        let State::Due(master) = &round.state else { return None };
+        let State::Due(master) = &self.round.as_ref()?.state else { return None };
         let master = master.clone();
+        let known = self.is_candidate(&master);
+        let round = self.round.as_mut()?;
         self.asked = Some(now);
         round.asked.push(master.clone());
         round.state = State::Running(master.clone());
-        let known = self.candidates.iter().any(|candidate| candidate.at == master.at);
         let credentials = if known { Credentials::Send } else { Credentials::Withhold };
         Some(Fetch { master, credentials, deadline: round.deadline })
     }
@@ -206,36 +206,59 @@ impl Poll {
 
     fn begin(&mut self, now: Instant) {
         self.due = None;
-        let Some(first) = self.candidates.first().cloned() else { return };
+        let first = self.found.as_ref().filter(|found| self.is_candidate(found));
+        let Some(first) = first.or(self.candidates.first()).cloned() else { return };
         let deadline = after(now, self.settings.timeout);
         let state = State::Due(first);
-        self.round = Some(Round { began: now, next: 1, asked: Vec::new(), hops: 0, deadline, state });
+        self.round = Some(Round { began: now, next: 0, asked: Vec::new(), hops: 0, deadline, state });
+    }
+
+    fn is_candidate(&self, master: &Master) -> bool {
+        self.candidates.iter().any(|candidate| candidate.at == master.at)
+    }
+
+    /// Whether a master may send us there: only a candidate, not for ever, and not in a circle.
+    fn may_follow(&self, from: &Master, to: &Master) -> bool {
+        let open =
+            |round: &Round| round.hops < HOPS_MAX && round.asked.iter().all(|before| before.at != to.at);
+        self.is_candidate(from) && self.round.as_ref().is_some_and(open)
+    }
+
+    fn follow(&mut self, to: Master) {
+        // ZooKeeper may know a name for it.
+        let known = self.candidates.iter().find(|candidate| candidate.at == to.at).cloned();
+        if let Some(round) = &mut self.round {
+            round.hops = round.hops.saturating_add(1);
+            round.state = State::Due(known.unwrap_or(to));
+        }
     }
 
     /// Turns to the next candidate that this round did not ask yet, or ends the round as failed.
-    fn next_candidate(&mut self, now: Instant, dice: u64) {
-        let Some(round) = &mut self.round else { return };
+    fn next_candidate(&mut self, now: Instant, dice: u64) -> Step {
+        let Some(round) = &mut self.round else { return Step::Failed };
         while let Some(candidate) = self.candidates.get(round.next) {
             round.next = round.next.saturating_add(1);
             if round.asked.iter().all(|before| before.at != candidate.at) {
                 round.hops = 0;
                 round.deadline = after(now, self.settings.timeout);
                 round.state = State::Due(candidate.clone());
-                return;
+                return Step::Next;
             }
         }
         self.round = None;
         let pause = backoff(self.failures, dice);
         self.failures = self.failures.saturating_add(1);
         self.due = Some(after(now, pause));
+        Step::Failed
     }
 
     /// The round found the document. A master that took long is left alone for as long.
-    fn finish(&mut self, again: Option<Duration>, now: Instant) {
+    fn finish(&mut self, master: Master, again: Option<Duration>, now: Instant) {
         let took =
             self.round.take().map_or(Duration::ZERO, |round| now.saturating_duration_since(round.began));
         let pause = again.map_or(self.settings.refresh, |again| again.min(self.settings.refresh));
         self.failures = 0;
+        self.found = Some(master);
         self.due = Some(after(now, pause.max(took).max(ROUND_MIN)));
     }
 }
@@ -292,9 +315,9 @@ mod tests {
     fn asks_one_after_the_other_then_backs_off() {
         let start = Instant::now();
         let mut poll = poll(&["a:1", "b:1", "c:1"], start);
-        for name in ["a:1", "b:1", "c:1"] {
+        for (name, step) in [("a:1", Step::Next), ("b:1", Step::Next), ("c:1", Step::Failed)] {
             asks(&mut poll, start, name, Credentials::Send);
-            assert_eq!(poll.handle_outcome(Outcome::Failed, start, 0), Step::Next);
+            assert_eq!(poll.handle_outcome(Outcome::Failed, start, 0), step);
         }
         assert_eq!(poll.poll_timeout(), Some(start + BACKOFF_MIN));
         assert!(poll.poll_transmit(start + BACKOFF_MIN / 2).is_none());
@@ -326,6 +349,22 @@ mod tests {
     }
 
     #[test]
+    fn begins_with_the_one_that_gave_the_last_document() {
+        let start = Instant::now();
+        let mut poll = poll(&["a:1", "b:1", "c:1"], start);
+        asks(&mut poll, start, "a:1", Credentials::Send);
+        poll.handle_outcome(Outcome::Failed, start, 0);
+        asks(&mut poll, start, "b:1", Credentials::Send);
+        poll.handle_outcome(FOUND, start, 0);
+        let later = start + SETTINGS.refresh;
+        for name in ["b:1", "a:1", "c:1"] {
+            asks(&mut poll, later, name, Credentials::Send);
+            poll.handle_outcome(Outcome::Failed, later, 0);
+        }
+        assert!(poll.poll_transmit(later).is_none());
+    }
+
+    #[test]
     fn follows_to_the_leader_without_credentials_unless_it_is_known() {
         let start = Instant::now();
         let mut poll = poll(&["a:1", "b:1"], start);
@@ -353,7 +392,7 @@ mod tests {
         asks(&mut poll, start, "a:1", Credentials::Send);
         poll.handle_outcome(elsewhere("x:1"), start, 0);
         asks(&mut poll, start, "x:1", Credentials::Withhold);
-        assert_eq!(poll.handle_outcome(elsewhere("y:1"), start, 0), Step::Refused);
+        assert_eq!(poll.handle_outcome(elsewhere("y:1"), start, 0), Step::Next);
         asks(&mut poll, start, "b:1", Credentials::Send);
     }
 
@@ -364,7 +403,7 @@ mod tests {
         asks(&mut circle, start, "a:1", Credentials::Send);
         circle.handle_outcome(elsewhere("b:1"), start, 0);
         asks(&mut circle, start, "b:1", Credentials::Send);
-        assert_eq!(circle.handle_outcome(elsewhere("a:1"), start, 0), Step::Refused);
+        assert_eq!(circle.handle_outcome(elsewhere("a:1"), start, 0), Step::Failed);
         assert!(circle.poll_transmit(start).is_none(), "both were asked");
 
         let mut chain = poll(&["a:1", "b:1", "c:1", "d:1", "e:1"], start);
@@ -373,7 +412,7 @@ mod tests {
             assert_eq!(chain.handle_outcome(elsewhere(to), start, 0), Step::Follow);
         }
         asks(&mut chain, start, "d:1", Credentials::Send);
-        assert_eq!(chain.handle_outcome(elsewhere("e:1"), start, 0), Step::Refused);
+        assert_eq!(chain.handle_outcome(elsewhere("e:1"), start, 0), Step::Next);
         asks(&mut chain, start, "e:1", Credentials::Send);
     }
 
@@ -415,7 +454,7 @@ mod tests {
         let mut poll = poll(&["a:1"], start);
         asks(&mut poll, start, "a:1", Credentials::Send);
         poll.handle_masters(vec![master("b:1")], Leader::Changed, start);
-        assert_eq!(poll.handle_outcome(Outcome::Failed, start, 0), Step::Refused);
+        assert_eq!(poll.handle_outcome(FOUND, start, 0), Step::Next);
         asks(&mut poll, start + ROUND_MIN, "b:1", Credentials::Send);
     }
 

@@ -54,7 +54,7 @@ pub struct Client {
 #[derive(Debug)]
 pub enum Reply {
     /// The leader's document.
-    Document(Document),
+    Document(Box<Document>),
     /// It does not lead; this one does, it says.
     Elsewhere(Master),
 }
@@ -87,7 +87,7 @@ impl Client {
             StatusCode::OK => {
                 let document = read(answer, self.limits, &self.metrics).await?;
                 match leads(&document, &fetch.master) {
-                    Leadership::Answering if document.complete => Ok(Reply::Document(document)),
+                    Leadership::Answering if document.complete => Ok(Reply::Document(Box::new(document))),
                     Leadership::Answering => Err(FetchError::Incomplete(Incomplete)),
                     Leadership::Other(leader) => Ok(Reply::Elsewhere(leader)),
                     Leadership::Unknown => Err(FetchError::NotLeader),
@@ -224,6 +224,12 @@ pub enum FetchError {
         /// Where to; empty if it does not say.
         location: String,
     },
+    /// Another one leads, it says, and we may not go there.
+    #[error("the master sends us on to {leader}: in a circle, once too often, or without being configured")]
+    SentOn {
+        /// Where to.
+        leader: String,
+    },
     /// The answer is neither plain nor gzip.
     #[error("the answer is encoded as {encoding:?}")]
     Encoding {
@@ -266,7 +272,7 @@ impl FetchError {
             Self::Exchange(ExchangeError::Http(_)) | Self::Body(_) => Failure::Http,
             Self::Auth(_) | Self::Status { status: StatusCode::UNAUTHORIZED } => Failure::Auth,
             Self::Status { .. } => Failure::Status,
-            Self::Redirect { .. } => Failure::Redirect,
+            Self::Redirect { .. } | Self::SentOn { .. } => Failure::Redirect,
             Self::Load(LoadError::State(StateError::TooLarge { .. } | StateError::TooMany { .. })) => {
                 Failure::TooLarge
             }

@@ -31,14 +31,14 @@ use mesos_dns_core::{
     mesos::{state::Limits, zk_url::ZkUrl},
     watch::{
         Master,
-        believe::{self, Belief, Why},
+        believe::{self, Belief, Incomplete, Kept, Why},
         leader::{Detection, Group},
         poll::{self, Fetch, Leader, Outcome, Poll, Step},
     },
 };
 use tokio::{
     sync::{oneshot, watch},
-    task::JoinSet,
+    task::{JoinSet, spawn_blocking},
     time::{sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -97,12 +97,35 @@ pub struct Contact {
     pub held: Option<Why>,
     /// How things stand with ZooKeeper; `None` if it is not used.
     pub zookeeper: Option<zookeeper::State>,
+    /// ZooKeeper lists no master that makes sense; the last leader is kept.
+    pub group_is_empty: bool,
 }
 
 impl Contact {
     /// How old the data is; `None` before the first.
     pub fn age(&self, now: Instant) -> Option<Duration> {
         self.last_success.map(|last| now.saturating_duration_since(last))
+    }
+
+    /// What is not as it should be, each in a sentence for the operator.
+    pub fn reasons(&self) -> Vec<String> {
+        let failure = self.failure.as_ref().map(|failure| format!("the state cannot be read: {failure}"));
+        let held = self.held.map(|why| {
+            let why = match why {
+                Why::Empty => "the leader shows an empty cluster",
+                Why::Loss => "a large part of the tasks is gone at once",
+                Why::Recovering => "the leader waits for agents to come back",
+                Why::Settling => "the leader was elected a moment ago",
+            };
+            format!("{why}: what the state does not show is kept for now")
+        });
+        let zookeeper = match self.zookeeper {
+            Some(zookeeper::State::Away) => Some("there is no ZooKeeper session"),
+            Some(zookeeper::State::NoGroup) => Some("ZooKeeper does not have the node of the masters' group"),
+            Some(zookeeper::State::Watching) if self.group_is_empty => Some("ZooKeeper lists no masters"),
+            Some(zookeeper::State::Watching) | None => None,
+        };
+        failure.into_iter().chain(held).chain(zookeeper.map(str::to_owned)).collect()
     }
 }
 
@@ -114,6 +137,7 @@ pub struct Watch {
     client: Arc<Client>,
     poll: Poll,
     belief: Belief,
+    believe: believe::Settings,
     group: Group,
     detection: Detection,
     resolver: Resolver,
@@ -144,7 +168,7 @@ impl Watch {
         metrics: Arc<WatchMetrics>,
     ) -> Result<Self, SetupError> {
         let tls = settings.tls.as_ref().map(Tls::new).transpose()?;
-        let auth = Auth::new(&settings.auth, tls.clone(), metrics.clone())?;
+        let auth = Auth::new(&settings.auth, tls.clone().map(Tls::unnamed), metrics.clone())?;
         let masters = settings
             .masters
             .iter()
@@ -158,6 +182,7 @@ impl Watch {
             client: Arc::new(Client::new(tls, auth, settings.limits, metrics.clone())),
             poll,
             belief: Belief::new(settings.believe),
+            believe: settings.believe,
             group: Group::new(masters),
             detection: Detection::new(detection, now),
             resolver: Resolver::new(metrics.clone()),
@@ -237,11 +262,17 @@ impl Watch {
 
     /// ZooKeeper shows something new.
     fn handle_sight(&mut self, sight: &Sight, contact: &watch::Sender<Contact>) -> Leader {
-        contact.send_modify(|contact| contact.zookeeper = Some(sight.state));
-        let Some(members) = &sight.members else { return Leader::Same };
         let was_empty = self.group.is_empty();
-        let leader = self.group.handle_members(members.to_vec());
-        if self.group.is_empty() && !was_empty {
+        let leader = match &sight.members {
+            Some(members) => self.group.handle_members(members.to_vec()),
+            None => Leader::Same,
+        };
+        let is_empty = self.group.is_empty();
+        contact.send_modify(|contact| {
+            contact.zookeeper = Some(sight.state);
+            contact.group_is_empty = is_empty;
+        });
+        if is_empty && !was_empty {
             warn!("zookeeper lists no masters; the last leader is kept");
         }
         if self.group.has_leader() {
@@ -265,27 +296,23 @@ impl Watch {
         publisher: &Sender<Order>,
         contact: &watch::Sender<Contact>,
     ) -> Result<(), WatchError> {
-        let outcome = match reply {
-            Ok(Reply::Document(document)) => {
-                Outcome::Found { again: self.take(fetch, document, publisher, contact).await? }
-            }
+        let (outcome, error) = match reply {
+            Ok(Reply::Document(document)) => match self.take(fetch, *document, publisher, contact).await? {
+                Ok(again) => (Outcome::Found { again }, None),
+                Err(incomplete) => (Outcome::Failed, Some(incomplete.into())),
+            },
             Ok(Reply::Elsewhere(leader)) => {
                 debug!(master = %fetch.master, %leader, "another master leads");
-                Outcome::Elsewhere(leader)
+                let error = FetchError::SentOn { leader: leader.to_string() };
+                (Outcome::Elsewhere(leader), Some(error))
             }
-            Err(error) => {
-                self.tell_failure(fetch, &error, contact);
-                Outcome::Failed
-            }
+            Err(error) => (Outcome::Failed, Some(error)),
         };
-        let elsewhere = matches!(outcome, Outcome::Elsewhere(_));
-        match self.poll.handle_outcome(outcome, Instant::now(), rand::random()) {
-            Step::Follow => _ = self.metrics.redirects.inc(),
-            Step::Refused if elsewhere => {
-                self.metrics.redirects_refused.inc();
-                self.tell_failure(fetch, &FetchError::NotLeader, contact);
-            }
-            Step::Done | Step::Next | Step::Refused => {}
+        let step = self.poll.handle_outcome(outcome, Instant::now(), rand::random());
+        match error {
+            Some(FetchError::SentOn { .. }) if step == Step::Follow => _ = self.metrics.redirects.inc(),
+            Some(error) => self.tell_failure(fetch, &error, step, contact),
+            None => {}
         }
         Ok(())
     }
@@ -294,13 +321,16 @@ impl Watch {
     async fn take(
         &mut self,
         fetch: &Fetch,
-        mut document: Document,
+        document: Document,
         publisher: &Sender<Order>,
         contact: &watch::Sender<Contact>,
-    ) -> Result<Option<Duration>, WatchError> {
+    ) -> Result<Result<Option<Duration>, Incomplete>, WatchError> {
         let now = Instant::now();
-        let Ok(kept) = self.belief.judge(&self.cluster, &document, now) else { return Ok(None) };
         self.detection.handle_leader();
+        let (mut document, kept) = match self.compare(document, now).await? {
+            (document, Ok(kept)) => (document, kept),
+            (_, Err(incomplete)) => return Ok(Err(incomplete)),
+        };
         self.tell_document(fetch, &document, &kept);
         let (held, again) = (kept.why, kept.again);
         kept.restore(&mut document);
@@ -327,15 +357,32 @@ impl Watch {
             contact.held = held;
         });
         let waiting = resolved.waiting.then_some(NAMES_AGAIN);
-        Ok(again.into_iter().chain(waiting).min())
+        Ok(Ok(again.into_iter().chain(waiting).min()))
+    }
+
+    /// Compares a document with the cluster, on a thread that may take its time: there can be a million tasks.
+    async fn compare(
+        &mut self,
+        document: Document,
+        now: Instant,
+    ) -> Result<(Document, Result<Kept, Incomplete>), WatchError> {
+        let cluster = self.cluster.clone();
+        let mut belief = std::mem::replace(&mut self.belief, Belief::new(self.believe));
+        let compared = spawn_blocking(move || {
+            let kept = belief.judge(&cluster, &document, now);
+            (belief, document, kept)
+        });
+        let (belief, document, kept) = compared.await.map_err(|_| WatchError::Panicked)?;
+        self.belief = belief;
+        Ok((document, kept))
     }
 
     /// Logs what is new about a document.
-    fn tell_document(&mut self, fetch: &Fetch, document: &Document, kept: &believe::Kept) {
+    fn tell_document(&mut self, fetch: &Fetch, document: &Document, kept: &Kept) {
         self.metrics.count_skipped(&document.skipped);
         self.metrics.count_held(kept.why, kept.tasks.len());
         let leader: Arc<str> = Arc::from(fetch.master.to_string());
-        let recovered = !std::mem::take(&mut self.told.failures).is_empty();
+        let recovered = self.told.failures.remove(&*leader).is_some();
         if recovered || self.told.leader.as_ref() != Some(&leader) {
             let (agents, tasks) = (document.agents.len(), document.tasks.len());
             info!(%leader, version = document.version, agents, tasks, "reading the state");
@@ -355,7 +402,17 @@ impl Watch {
         }
     }
 
-    fn tell_failure(&mut self, fetch: &Fetch, error: &FetchError, contact: &watch::Sender<Contact>) {
+    /// Logs and counts why a master was of no use. Only a whole round without success is a failure to others.
+    fn tell_failure(
+        &mut self,
+        fetch: &Fetch,
+        error: &FetchError,
+        step: Step,
+        contact: &watch::Sender<Contact>,
+    ) {
+        if matches!(error, FetchError::SentOn { .. }) {
+            self.metrics.redirects_refused.inc();
+        }
         let status = match error {
             FetchError::Status { status } => Some(*status),
             _ => None,
@@ -370,7 +427,9 @@ impl Watch {
         if self.told.failures.len() > poll::CANDIDATES_MAX {
             self.told.failures.clear();
         }
-        contact.send_modify(|contact| contact.failure = Some(format!("{master}: {error}")));
+        if step == Step::Failed {
+            contact.send_modify(|contact| contact.failure = Some(format!("{master}: {error}")));
+        }
     }
 }
 
@@ -441,4 +500,7 @@ pub enum WatchError {
     /// Nobody takes updates any more.
     #[error("the publisher is gone")]
     NoPublisher,
+    /// A fault of ours, logged where it happened. Starting anew helps.
+    #[error("comparing documents panicked")]
+    Panicked,
 }

@@ -50,11 +50,14 @@ pub const ADDRESSES_MAX: usize = 64;
 /// Asks for the addresses of a name; may block.
 type Lookup = Arc<dyn Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync>;
 
+/// What a look-up of a name gave; `None` if it failed.
+type Found = (Arc<str>, Option<Box<[IpAddr]>>);
+
 /// Names and what is known of them.
 pub struct Resolver {
     lookup: Lookup,
     names: HashMap<Arc<str>, Known>,
-    running: JoinSet<(Arc<str>, Option<Box<[IpAddr]>>)>,
+    running: JoinSet<Found>,
     permits: Arc<Semaphore>,
     metrics: Arc<WatchMetrics>,
     /// Counts calls of [`Resolver::resolve`]; names that a call does not mention are forgotten.
@@ -134,7 +137,7 @@ impl Resolver {
     }
 
     /// Takes in a look-up that ended; tells whether it was the first one of a name that is still wanted.
-    fn handle_done(&mut self, done: Option<(Arc<str>, Option<Box<[IpAddr]>>)>) -> bool {
+    fn handle_done(&mut self, done: Option<Found>) -> bool {
         let Some((name, found)) = done else { return false };
         if found.is_none() {
             self.metrics.lookup_failures.inc();

@@ -97,6 +97,11 @@ impl Tls {
         Self::new(&Settings::default())
     }
 
+    /// The same trust, for somebody who is not a master: the expected name is that of masters only.
+    pub fn unnamed(self) -> Self {
+        Self { server_name: None, ..self }
+    }
+
     /// Shakes hands. The peer's certificate must be for `host`, or for `name` if there is one.
     pub async fn connect(
         &self,

@@ -1,5 +1,7 @@
 //! Certificates for tests: an authority made on the spot, and what it signs.
 
+#![allow(dead_code, unreachable_pub, reason = "each test that shares this file uses its part of it")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

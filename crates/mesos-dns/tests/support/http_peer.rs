@@ -1,5 +1,7 @@
 //! A peer that answers HTTP requests as a test says, byte for byte, right or wrong.
 
+#![allow(dead_code, unreachable_pub, reason = "each test that shares this file uses its part of it")]
+
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},

@@ -3,6 +3,8 @@
 //! It starts in about a second, keeps its data over a restart, and ends with the test. Where the package is
 //! missing, [`ZooKeeper::start`] says so and the test is skipped.
 
+#![allow(dead_code, unreachable_pub, reason = "each test that shares this file uses its part of it")]
+
 use std::{
     fs,
     io::{Read, Write},
