@@ -1,12 +1,294 @@
-//! `mesos-dns dump`.
+//! `mesos-dns dump`: a zone as a zone file or JSON.
+//!
+//! Three sources, one way: whatever is read becomes a [`Snapshot`], and that is written. A running server
+//! is read through its v1 API, a master through the same client that the daemon uses, a document through
+//! the same decoder; so what is dumped is what would be served. Names that DNS cannot carry are not in a
+//! zone file.
 
-use crate::args::{Common, Dump};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, BufWriter, Write},
+    net::IpAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
-/// Runs it.
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{Request, StatusCode, Uri};
+use mesos_dns_core::{
+    cluster::{self, Cluster, Document, Hosts, Masters},
+    config::Config,
+    mesos::state,
+    records::{Data, Owner, Record},
+    table::Seed,
+    views::{Axfr, print},
+    watch::{
+        Master,
+        poll::{Credentials, Fetch},
+    },
+    wire::Name,
+    zone::{Serial, Snapshot, Soa, Zone, write_zone_file},
+};
+use serde::Deserialize;
+use tracing::info;
+
+use crate::{
+    args::{Common, Dump, Format},
+    configuration,
+    daemon::{self, rooms},
+    watch::{
+        auth::Auth,
+        exchange,
+        master::{Client, Reply},
+        metrics::WatchMetrics,
+        resolve::Resolver,
+        tls::Tls,
+    },
+};
+
+/// Largest body of a running server that is read, in bytes: a zone of two million tasks.
+const BODY_BYTES_MAX: usize = 2 << 30;
+
+/// Time for a running server's answer, and for a master's.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// Masters asked in turn before giving up (ruling: three hops).
+const HOPS_MAX: usize = 4;
+
+/// Where to look for names if no configuration is given: everything but the cluster is default.
+const DEFAULTS: &[u8] = br#"{"masters": ["127.0.0.1:5050"], "externalon": false, "httpon": false}"#;
+
+/// Writes the zone of the source to standard output.
 ///
 /// # Errors
 ///
-/// Always: it is not built yet.
-pub fn run(_: &Dump, _: &Common) -> anyhow::Result<()> {
-    anyhow::bail!("dumping is not built yet")
+/// The source cannot be read, or is neither a server, a master nor a state document.
+pub fn run(options: &Dump, common: &Common) -> anyhow::Result<()> {
+    let config = match &common.config {
+        Some(path) => configuration::load(path)?,
+        None => configuration::from_bytes("built-in defaults", DEFAULTS)?,
+    };
+    crate::logging::start(common.verbosity, config.log_format);
+    let dumped = daemon::runtime()?.block_on(read(&options.source, config))?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = match options.format {
+        Format::Zone => write_zone_file(&dumped.zone, &mut out),
+        Format::Json => write_json(&dumped, &mut out),
+    };
+    match written.and_then(|()| out.flush()) {
+        // Whoever reads us has enough (`| head`).
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write the zone"),
+    }
+}
+
+/// A zone with what the JSON form shows beside it.
+struct Dumped {
+    zone: Snapshot,
+    mname: String,
+    rname: String,
+    domain: String,
+    refresh_seconds: i64,
+}
+
+async fn read(source: &str, config: Config) -> anyhow::Result<Dumped> {
+    if !source.starts_with("http://") && !source.starts_with("https://") {
+        let bytes = fs::read(source).with_context(|| format!("cannot read {source:?}"))?;
+        let document = state::decode(&bytes)
+            .with_context(|| format!("{} is not a state document", Path::new(source).display()))?;
+        return from_document(document, Hosts::default(), &config);
+    }
+    let uri: Uri = source.parse().with_context(|| format!("{source:?} is not a URL"))?;
+    let is_https = uri.scheme_str() == Some("https");
+    let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+    let host = uri.host().with_context(|| format!("{source:?} names no host"))?;
+    let Some(server) = Master::parse(&format!("{host}:{port}")) else { bail!("{source:?} names no host") };
+    let tls = is_https.then(|| rooms::watch(&config).tls.unwrap_or_default());
+    let tls = tls.as_ref().map(Tls::new).transpose()?;
+    match get(&server, tls.as_ref(), "/v1/axfr").await? {
+        Some(body) => {
+            let shown =
+                get(&server, tls.as_ref(), "/v1/config").await?.context("the server shows no /v1/config")?;
+            from_server(&body, &shown)
+        }
+        None => from_master(server, tls, &config).await,
+    }
+}
+
+/// The body at a path; `None` if the server has no such path.
+async fn get(server: &Master, tls: Option<&Tls>, path: &str) -> anyhow::Result<Option<Bytes>> {
+    let exchange = async {
+        let request = Request::get(path).body(Full::default())?;
+        let answer =
+            exchange::send(server, tls, request).await.with_context(|| format!("cannot ask {server}"))?;
+        match answer.response.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            StatusCode::SERVICE_UNAVAILABLE => bail!("{server} has no data yet, or is busy: try again"),
+            status => bail!("{server} answers {status} to {path}"),
+        }
+        let body = Limited::new(answer.response.into_body(), BODY_BYTES_MAX).collect().await;
+        match body {
+            Ok(body) => Ok(Some(body.to_bytes())),
+            Err(error) => bail!("{server} did not send all of {path}: {error}"),
+        }
+    };
+    tokio::time::timeout(TIMEOUT, exchange).await.with_context(|| format!("{server} took too long"))?
+}
+
+//------------ A running server ----------------------------------------------
+
+/// `/v1/axfr`, read back.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listing {
+    #[serde(rename = "TTL")]
+    ttl: u32,
+    serial: u32,
+    refresh_seconds: i64,
+    mname: String,
+    rname: String,
+    domain: String,
+    records: Tables,
+}
+
+#[derive(Deserialize)]
+struct Tables {
+    #[serde(rename = "As")]
+    a: BTreeMap<String, Vec<IpAddr>>,
+    #[serde(rename = "AAAAs")]
+    aaaa: BTreeMap<String, Vec<IpAddr>>,
+    #[serde(rename = "SRVs")]
+    srv: BTreeMap<String, Vec<String>>,
+}
+
+/// What of `/v1/config` is in every zone.
+#[derive(Deserialize)]
+struct Shown {
+    #[serde(rename = "SRVRecordDefaultWeight")]
+    weight: u16,
+    #[serde(rename = "SOARefresh")]
+    refresh: u32,
+    #[serde(rename = "SOARetry")]
+    retry: u32,
+    #[serde(rename = "SOAExpire")]
+    expire: u32,
+    #[serde(rename = "SOAMinttl")]
+    minimum: u32,
+}
+
+fn from_server(listing: &[u8], shown: &[u8]) -> anyhow::Result<Dumped> {
+    let listing: Listing =
+        serde_json::from_slice(listing).context("the server's /v1/axfr is not understood")?;
+    let shown: Shown = serde_json::from_slice(shown).context("the server's /v1/config is not understood")?;
+    let apex = Name::parse(&listing.domain)?;
+    let mut zone = Zone::new(apex, Name::parse(&listing.mname).ok(), Seed(rand::random()));
+    for (name, addresses) in listing.records.a.iter().chain(&listing.records.aaaa) {
+        let owner = Owner::new(name);
+        addresses.iter().for_each(|address| zone.add(&Record::new(&owner, *address)));
+    }
+    for (name, services) in &listing.records.srv {
+        let owner = Owner::new(name);
+        for service in services {
+            let (target, port) =
+                service.rsplit_once(':').with_context(|| format!("{service:?} has no port"))?;
+            let port = port.parse().with_context(|| format!("{service:?} has no port"))?;
+            zone.add(&Record { owner: owner.clone(), data: Data::Srv { port, target: Owner::new(target) } });
+        }
+    }
+    zone.compile();
+    let soa = Soa {
+        mname: Name::parse(&listing.mname)?,
+        rname: Name::parse(&listing.rname)?,
+        refresh: shown.refresh,
+        retry: shown.retry,
+        expire: shown.expire,
+        // A server keeps negative answers no longer than its TTL, whatever the key says.
+        minimum: shown.minimum.min(listing.ttl),
+        ttl: listing.ttl,
+        weight: shown.weight,
+    };
+    Ok(Dumped {
+        zone: zone.snapshot(Arc::new(soa), Serial(listing.serial)),
+        mname: listing.mname,
+        rname: listing.rname,
+        domain: listing.domain,
+        refresh_seconds: listing.refresh_seconds,
+    })
+}
+
+//------------ A master, a document ------------------------------------------
+
+async fn from_master(master: Master, tls: Option<Tls>, config: &Config) -> anyhow::Result<Dumped> {
+    let settings = rooms::watch(config);
+    let metrics = Arc::new(WatchMetrics::default());
+    let auth = Auth::new(&settings.auth, tls.clone(), metrics.clone())?;
+    let client = Client::new(tls, auth, settings.limits, metrics.clone());
+    let (mut master, mut credentials) = (master, Credentials::Send);
+    for _ in 0..HOPS_MAX {
+        let fetch = Fetch { master: master.clone(), credentials, deadline: Instant::now() + TIMEOUT };
+        match client.fetch(&fetch).await.with_context(|| format!("no state from {master}"))? {
+            Reply::Document(document) => {
+                let masters = masters(&document, config);
+                let names = crate::watch::host_names(&document, &masters);
+                let resolved = Resolver::new(metrics).resolve(names).await;
+                return from_document(document, resolved.hosts, config);
+            }
+            Reply::Elsewhere(leader) => {
+                info!(%leader, "sent on");
+                (master, credentials) = (leader, Credentials::Withhold);
+            }
+        }
+    }
+    bail!("the masters send us in circles, last to {master}")
+}
+
+fn from_document(document: Document, hosts: Hosts, config: &Config) -> anyhow::Result<Dumped> {
+    let policy = rooms::policy(config, &configuration::interface_addresses());
+    let masters = masters(&document, config);
+    let seed = Seed(rand::random());
+    let (cluster, touched) = cluster::apply(&Cluster::default(), document, masters, hosts, seed);
+    let mut zone = Zone::new(policy.apex.clone(), Name::parse(&policy.server_name).ok(), seed);
+    zone.add_server(&policy);
+    zone.update(&policy, &Cluster::default(), &cluster, &touched);
+    zone.compile();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Ok(Dumped {
+        zone: zone.snapshot(Arc::new(rooms::soa(config)), Serial(u32::try_from(now).unwrap_or(u32::MAX))),
+        mname: config.soa_mname.clone(),
+        rname: config.soa_rname.clone(),
+        domain: config.domain.clone(),
+        refresh_seconds: i64::try_from(config.refresh_seconds.as_secs()).unwrap_or(i64::MAX),
+    })
+}
+
+/// The leader as the document names it, alone: who else is a master is not in the document.
+fn masters(document: &Document, config: &Config) -> Masters {
+    let leader = document.leader.as_deref().map(Arc::from);
+    let is_configured =
+        config.masters.iter().any(|master| Some(master.as_str()) == document.leader.as_deref());
+    let listed = if is_configured {
+        config.masters.iter().map(|master| Arc::from(master.as_str())).collect()
+    } else {
+        Vec::new()
+    };
+    Masters { leader, listed }
+}
+
+fn write_json(dumped: &Dumped, out: &mut dyn Write) -> io::Result<()> {
+    let axfr = Axfr {
+        ttl: dumped.zone.soa().ttl,
+        serial: dumped.zone.serial(),
+        refresh_seconds: dumped.refresh_seconds,
+        mname: &dumped.mname,
+        rname: &dumped.rname,
+        domain: &dumped.domain,
+        zone: &dumped.zone,
+    };
+    print(&mut *out, &axfr)?;
+    out.write_all(b"\n")
 }

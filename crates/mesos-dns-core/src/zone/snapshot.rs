@@ -7,7 +7,7 @@ use super::{
     node::{Node, Wire},
 };
 use crate::{
-    records::{Data, Owner, Record, Withheld},
+    records::{Data, Owner, Record, Withheld, plain_text},
     table::Table,
     wire::Name,
 };
@@ -135,7 +135,10 @@ impl Snapshot {
 
     /// How many contribute this record, as the v1 API counts: by spelling.
     pub fn contributors(&self, record: &Record) -> u32 {
-        let apart = self.listing.get(record.owner.to_text().as_str()).map_or(0, |entry| entry.count(record));
+        let apart = match self.listing.is_empty() {
+            true => 0,
+            false => self.listing.get(record.owner.to_text().as_str()).map_or(0, |entry| entry.count(record)),
+        };
         let target_spelled = matches!(&record.data, Data::Srv { target, .. } if target.spelling().is_some());
         let plain = match record.owner.name() {
             Some(name) if record.owner.spelling().is_none() && !target_spelled => self
@@ -162,7 +165,7 @@ impl Snapshot {
             let entry = if self.listing.is_empty() {
                 None
             } else {
-                self.listing.get(crate::records::plain_text(node.name()).as_str())
+                self.listing.get(plain_text(node.name()).as_str())
             };
             ListedName { node: Some(node), entry }
         });
@@ -196,7 +199,7 @@ impl ListedName<'_> {
     pub fn listed(&self) -> Listed {
         let mut listed = Listed::default();
         if let Some(node) = self.node {
-            listed.name = crate::records::plain_text(node.name());
+            listed.name = plain_text(node.name());
             let shows = |data: Data| !node.is_spelled() || node.count(&data) > node.count_spelled(&data);
             listed.a =
                 node.a().iter().map(|item| item.address).filter(|address| shows(Data::A(*address))).collect();
@@ -231,22 +234,71 @@ impl ListedName<'_> {
 
     /// Orders by the text of the names.
     fn compare(&self, other: &Self) -> Ordering {
-        self.text_octets().cmp(other.text_octets())
+        match (self.plain_name(), other.plain_name()) {
+            (Some(one), Some(other)) => compare_texts(one, other),
+            _ => self.text().cmp(&other.text()),
+        }
     }
 
-    /// The octets of the name as text, without making the text.
-    fn text_octets(&self) -> impl Iterator<Item = u8> {
-        let plain = self.node.filter(|_| self.entry.is_none()).map(Node::name);
-        let labels =
-            plain.into_iter().flat_map(Name::labels).flat_map(|label| label.iter().copied().chain([b'.']));
-        let spelled = self.entry.map_or(&[][..], |entry| entry.name.as_bytes());
-        labels.chain(spelled.iter().copied())
+    /// The name, if its text is simply that of its labels.
+    fn plain_name(&self) -> Option<&Name> {
+        self.node.filter(|_| self.entry.is_none()).map(Node::name)
     }
+
+    fn text(&self) -> String {
+        match (self.entry, self.node) {
+            (Some(entry), _) => entry.name.to_string(),
+            (None, Some(node)) => plain_text(node.name()),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+/// Orders two names as their texts would be, without making the texts: label by label, a dot behind each.
+fn compare_texts(one: &Name, other: &Name) -> Ordering {
+    let mut pairs = one.labels().zip(other.labels());
+    let differing = pairs.find(|(one, other)| one != other);
+    let Some((one, other)) = differing else { return one.as_wire().len().cmp(&other.as_wire().len()) };
+    let common = one.len().min(other.len());
+    let (one_head, one_rest) = one.split_at_checked(common).unwrap_or((one, &[]));
+    let (other_head, other_rest) = other.split_at_checked(common).unwrap_or((other, &[]));
+    let next = |rest: &[u8]| rest.first().copied().unwrap_or(b'.');
+    one_head.cmp(other_head).then_with(|| next(one_rest).cmp(&next(other_rest)))
 }
 
 impl Listed {
     /// Whether the name has no values.
     pub fn is_empty(&self) -> bool {
         self.a.is_empty() && self.aaaa.is_empty() && self.srv.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_ordered_as_their_texts() {
+        let texts = [
+            "a.mesos",
+            "a-b.mesos",
+            "ab.mesos",
+            "a.b.mesos",
+            "mesos",
+            "a.mesos.b",
+            "a/b.mesos",
+            "0.mesos",
+            "_a.mesos",
+        ];
+        let names = texts.map(|text| Name::from_plain(text).unwrap());
+        for one in &names {
+            for other in &names {
+                assert_eq!(
+                    compare_texts(one, other),
+                    plain_text(one).cmp(&plain_text(other)),
+                    "{one} {other}"
+                );
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@
 //! Sockets are bound first and nothing is served halfway: a port that is taken ends the start with a
 //! message. After that only a signal ends the process, or the one time limit that the file can set.
 
-mod rooms;
+pub(crate) mod rooms;
 
 use std::{
     net::SocketAddr,
@@ -339,7 +339,7 @@ fn start_watch(
     metrics: &Metrics,
     orders: &threads::Sender<Order>,
 ) -> anyhow::Result<(Watching, watch::Receiver<Contact>)> {
-    let settings = rooms::watch(config)?;
+    let settings = rooms::watch(config);
     let watcher = Watch::new(&settings, board.load().cluster.clone(), metrics.watch.clone())?;
     let (contact, seen) = watch::channel(Contact::default());
     let stop = CancellationToken::new();
@@ -361,9 +361,15 @@ async fn dispatch(mut queries: mpsc::Receiver<Outside>, forwarder: Arc<Forwarder
         };
         let Some(Outside { query, peer, transport, reply }) = query else { break };
         let forwarder = forwarder.clone();
+        let client = Client { address: peer, transport: rooms::transport(transport) };
+        let query = Arc::new(query);
+        let answer = tokio::spawn({
+            let query = query.clone();
+            async move { forwarder.answer(&query, client).await }
+        });
         running.spawn(async move {
-            let client = Client { address: peer, transport: rooms::transport(transport) };
-            reply(forwarder.answer(&query, client).await);
+            // A panic costs its own query only.
+            reply(answer.await.unwrap_or_else(|_| dns::failure(&query, peer, transport)));
         });
     }
     while running.join_next().await.is_some() {}

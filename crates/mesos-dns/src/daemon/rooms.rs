@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How names are made.
-pub(super) fn policy(config: &Config, interfaces: &[IpAddr]) -> Policy {
+pub(crate) fn policy(config: &Config, interfaces: &[IpAddr]) -> Policy {
     Policy {
         domain: config.domain.clone(),
         apex: config.apex.clone(),
@@ -36,7 +36,7 @@ pub(super) fn policy(config: &Config, interfaces: &[IpAddr]) -> Policy {
 }
 
 /// SOA, NS, and what all records carry.
-pub(super) fn soa(config: &Config) -> Soa {
+pub(crate) fn soa(config: &Config) -> Soa {
     Soa {
         mname: config.primary.clone(),
         rname: config.responsible.clone(),
@@ -82,7 +82,8 @@ pub(super) fn transport(transport: answer::Transport) -> forward::Transport {
     }
 }
 
-pub(super) fn watch(config: &Config) -> anyhow::Result<watch::Settings> {
+/// The cluster, and how to reach it.
+pub(crate) fn watch(config: &Config) -> watch::Settings {
     let tls = config.mesos_https_on.then(|| tls::Settings {
         ca_file: config.ca_cert_file.as_ref().map(Into::into),
         client: config.client_certificate.as_ref().map(|files| tls::ClientFiles {
@@ -92,7 +93,7 @@ pub(super) fn watch(config: &Config) -> anyhow::Result<watch::Settings> {
         insecure: !config.mesos_tls_verify,
         server_name: config.mesos_server_name.as_deref().map(Arc::from),
     });
-    Ok(watch::Settings {
+    watch::Settings {
         zookeeper: config.zk.clone(),
         masters: config.masters.iter().map(|master| Arc::from(master.as_str())).collect(),
         detection_timeout: config.zk_detection_timeout,
@@ -105,7 +106,7 @@ pub(super) fn watch(config: &Config) -> anyhow::Result<watch::Settings> {
         limits: Limits::default(),
         tls,
         auth: credentials(config),
-    })
+    }
 }
 
 fn credentials(config: &Config) -> auth::Settings {

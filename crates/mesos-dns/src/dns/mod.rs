@@ -12,7 +12,7 @@ mod udp;
 use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
-use mesos_dns_core::answer::{Settings, Transport};
+use mesos_dns_core::answer::{Action, Peer, Settings, TCP_PAYLOAD_BYTES_MAX, Transport, fail};
 use tokio::sync::mpsc;
 
 pub use bind::{BindError, Sockets, bind};
@@ -49,4 +49,13 @@ pub struct Shared {
     pub metrics: Arc<DnsMetrics>,
     /// Counters of the original.
     pub legacy: Arc<LegacyCounters>,
+}
+
+/// The reply to a query that could not be forwarded: SERVFAIL.
+pub fn failure(query: &[u8], peer: SocketAddr, transport: Transport) -> Option<Vec<u8>> {
+    let mut out = vec![0; TCP_PAYLOAD_BYTES_MAX];
+    let peer = Peer { address: peer.ip().to_canonical(), transport };
+    let Action::Send { length, .. } = fail(query, peer, &mut out) else { return None };
+    out.truncate(length);
+    Some(out)
 }

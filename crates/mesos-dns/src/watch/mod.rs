@@ -434,7 +434,7 @@ impl Watch {
 }
 
 /// Every host name of an update, those of the masters first.
-fn host_names(document: &Document, masters: &Masters) -> Vec<Arc<str>> {
+pub(crate) fn host_names(document: &Document, masters: &Masters) -> Vec<Arc<str>> {
     let agents = document.agents.iter().filter_map(|agent| agent.address.as_ref().map(|at| at.host.clone()));
     let frameworks = document.frameworks.iter().filter_map(|framework| framework.host.clone());
     let hosts = masters.hosts().chain(agents).chain(frameworks);
