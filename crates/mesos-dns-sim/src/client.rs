@@ -164,7 +164,8 @@ impl Answer {
         self.0.header().rcode()
     }
 
-    /// The answer section, a record per entry, as `dig` prints it but with single blanks.
+    /// The answer section, a record per entry, as `dig` prints it but with single blanks, and no dot at the end of
+    /// names in the data.
     pub fn answers(&self) -> Result<Vec<String>, ParseError> {
         lines(self.0.answer()?)
     }

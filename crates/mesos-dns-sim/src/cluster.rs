@@ -336,9 +336,9 @@ impl State {
 /// Prefix of all ids: that of a master long gone, as in any cluster that has seen a failover.
 pub(crate) const CLUSTER_ID: &str = "5f8e1c0a-7d2b-4f6e-9a41-c0ffee000000";
 
-/// Places in the list of [`frameworks`], with the share of the tasks each has, in tenths.
+/// Places in the list of [`frameworks`], and how many services each has for how many of the others'.
 pub(crate) const SHARES: [(usize, Flavour, usize); 4] =
-    [(0, Flavour::Marathon, 6), (1, Flavour::Aurora, 2), (2, Flavour::Sdk, 1), (3, Flavour::Chronos, 1)];
+    [(0, Flavour::Marathon, 6), (1, Flavour::Aurora, 2), (2, Flavour::Sdk, 5), (3, Flavour::Chronos, 1)];
 
 fn frameworks() -> Vec<Framework> {
     let names = ["marathon", "Aurora", SDK_NAME, "chronos"];

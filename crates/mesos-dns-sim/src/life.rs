@@ -4,7 +4,7 @@
 //! seed and the clock's readings, not on how often somebody looks: [`Life::advance`] once over an
 //! hour or every millisecond gives the same cluster.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, iter::repeat_n, sync::Arc, time::Duration};
 
 use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 
@@ -22,7 +22,7 @@ const TASKS_PER_AGENT: usize = 40;
 /// Fewest agents, so that there is one in each zone.
 const AGENTS_MIN: usize = 3;
 
-/// Tasks per service, about.
+/// Tasks per service, about; those of SDK schedulers have one each.
 const TASKS_PER_SERVICE: usize = 5;
 
 /// What kind of cluster to make.
@@ -110,10 +110,12 @@ impl Life {
             churn: settings.churn,
             tasks: settings.tasks,
         };
-        let services = cluster.services.len();
-        for task in 0..settings.tasks {
-            // Each service gets one task before any gets a second.
-            let launch = life.launch(&mut cluster, task % services, None);
+        // Each service gets one task before any gets a second.
+        let services = cluster.services.clone();
+        let first = 0..services.len();
+        let further = first.clone().cycle().filter(|service| services[*service].flavour != Flavour::Sdk);
+        for service in first.clone().chain(further).take(settings.tasks) {
+            let launch = life.launch(&mut cluster, service, None);
             cluster.report(launch, State::Starting, None, now);
             life.run(&mut cluster, launch, now);
         }
@@ -163,8 +165,10 @@ impl Life {
         let kind = self.dice.random_range(0..10);
         if kind == 0 && cluster.tasks.len() <= self.tasks && self.tasks > 0 {
             let service = self.dice.random_range(0..cluster.services.len());
-            let launch = self.launch(cluster, service, None);
-            self.plan(at, 100..600, Step::Next(launch));
+            if cluster.services[service].flavour != Flavour::Sdk {
+                let launch = self.launch(cluster, service, None);
+                self.plan(at, 100..600, Step::Next(launch));
+            }
             return None;
         }
         let task = self.some_running(cluster)?;
@@ -280,13 +284,16 @@ fn tell(
 
 /// As many services as so many tasks need, each framework with its share, dealt in turn.
 fn services(tasks: usize) -> Vec<Service> {
-    let count = tasks.div_ceil(TASKS_PER_SERVICE).max(SHARES.len());
-    let mut given = [0; SHARES.len()];
-    let mut turns = SHARES.iter().flat_map(|share| std::iter::repeat_n(share, share.2)).cycle();
+    let round: usize = SHARES.iter().map(|(_, _, share)| share).sum();
+    let tasks_per_round: usize = SHARES
+        .iter()
+        .map(|(_, flavour, share)| if *flavour == Flavour::Sdk { *share } else { share * TASKS_PER_SERVICE })
+        .sum();
+    let count = (tasks * round).div_ceil(tasks_per_round).max(SHARES.len());
     // The first few go to each framework once, so that a small cluster has all of them.
-    let first = SHARES.iter();
-    first
-        .chain(std::iter::from_fn(|| turns.next()))
+    let turns = SHARES.iter().chain(SHARES.iter().flat_map(|share| repeat_n(share, share.2)).cycle());
+    let mut given = [0; SHARES.len()];
+    turns
         .take(count)
         .map(|(framework, flavour, _)| {
             let number = given[*framework];
@@ -328,8 +335,8 @@ impl fmt::Display for Change {
         if matches!(self.what, What::Moved { .. } | What::Started) {
             let addresses: Vec<String> = self.task.addresses.iter().map(ToString::to_string).collect();
             write!(f, ", at {}", addresses.join(" and "))?;
-            for port in &self.task.ports {
-                write!(f, ", port {port}")?;
+            for (place, port) in self.task.ports.iter().enumerate() {
+                write!(f, "{} {port}", if place == 0 { " port" } else { " and" })?;
             }
         }
         Ok(())
