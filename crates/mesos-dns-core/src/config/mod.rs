@@ -10,7 +10,7 @@
 //! in as [`Surroundings`]. So the whole of the rules, broken certificates and missing files included, is a pure
 //! function, and `check` and a reload say the same as a start.
 //!
-//! - [`mod@keys`]: the table of all keys. [`file`](File): the JSON. [`reference`]: the table as documentation.
+//! - `keys`: the table of all keys. `file`: the JSON. `reference`: the table as documentation.
 //! - `value`, `object`, `json`: kinds of values, and JSON with places.
 //! - `validate`, `address`: the rules. [`Remark`]: what is said when one is broken.
 

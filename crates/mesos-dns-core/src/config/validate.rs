@@ -219,11 +219,17 @@ pub(super) fn zk(settings: &Settings) -> Result<Option<ZkUrl>, Remark> {
     if url.is_empty() {
         return Ok(None);
     }
-    ZkUrl::parse(url).map(Some).map_err(|error| {
+    let wrong = |what: &str| {
         let mend = "write \"zk://10.0.0.1:2181,10.0.0.2:2181/mesos\"";
-        let what = format!("failed to create master detector: {error}");
+        let what = format!("failed to create master detector: {what}");
         Remark::new(what, mend).about("zk").at(settings.zk.place())
-    })
+    };
+    let zk = ZkUrl::parse(url).map_err(|error| wrong(&error.to_string()))?;
+    if zk.credentials.is_none() && zk.path.contains('@') {
+        // What looks like a path may be the rest of a password, and paths are shown.
+        return Err(wrong("zk has a slash before its @ (a password cannot hold a slash)"));
+    }
+    Ok(Some(zk))
 }
 
 /// Certificates: both halves of ours or none, and each file must have loaded.

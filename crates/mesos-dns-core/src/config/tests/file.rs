@@ -1,5 +1,7 @@
 //! How a file is read: what is accepted, what is refused and how that is said, what is only odd.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// Section 1.2: case, repetition, `null`, lists.
@@ -227,4 +229,34 @@ fn what_is_odd_is_reported_by_name() {
     assert!(warnings(&with_master(r#""health": "ignore", "mesosTLSVerify": false"#)).is_empty());
     let many: Vec<String> = (0..1000).map(|number| format!("\"x{number}\": 1")).collect();
     assert_eq!(warnings(&with_master(&many.join(","))).len(), REMARKS_MAX);
+}
+
+/// A file with a secret in each place that can hold one.
+const SECRETIVE: &str = r#"{"zk": "zk://u:hunter2@h:2181/m", "masters": ["10.0.0.1:5050"], "ttl": 30,
+    "mesosAuthentication": "basic", "mesosCredentials": {"principal": "p", "secret": "hunter2"},
+    "zoneResolvers": {"corp": ["9.9.9.9"]}, "records": {"password": "hunter2"}}"#;
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = File::parse("c", &bytes);
+    }
+
+    /// Whatever a slip of the keyboard does to a file, it does not show the secret: not in a problem, not in a
+    /// warning, not in what is shown of the result.
+    #[test]
+    fn no_slip_shows_a_secret(at in 0..SECRETIVE.len(), cut in 0_usize..3, typed in "[ -~]{0,3}") {
+        let end = (at + cut).min(SECRETIVE.len());
+        let text = [&SECRETIVE[..at], &typed, &SECRETIVE[end..]].concat();
+        let said = match build_around(&text, &surroundings()) {
+            Ok(config) => {
+                let rows = config.rows();
+                format!("{config:?} {:?} {rows:?}", config.v1(7))
+            }
+            Err(problems) => format!("{problems:?} {}", problems.lines().collect::<String>()),
+        };
+        // A slip within the secret itself leaves another one.
+        let harmless = !["unter2", "hunte"].iter().any(|part| said.contains(part));
+        prop_assert!(harmless, "{text}\n{said}");
+    }
 }

@@ -125,6 +125,8 @@ fn rules_accept_and_refuse() {
         (r#""SOAMname": "a..b""#, &["\"SOAMname\"", "no name that DNS can carry: empty label"]),
         (r#""listener": """#, &["\"listener\"", "\"\" is no IP address", "0.0.0.0"]),
         (r#""listener": "localhost""#, &["\"localhost\" is no IP address"]),
+        (r#""zk": "zk://h/u:hunter2@h/mesos""#, &["\"zk\"", "slash before its @"]),
+        (r#""zk": "zk://u:hunter2h:1/mesos""#, &["\"zk\"", "server 1 of the list"]),
         (r#""zk": "h1:2181""#, &["\"zk\"", "failed to create master detector", "list it in masters"]),
         (r#""certFile": "c""#, &["\"certFile\"", "Missing private key", "set keyFile"]),
         (r#""keyFile": "k""#, &["\"keyFile\"", "Missing certificate", "set certFile"]),
