@@ -236,7 +236,7 @@ async fn from_master(master: Master, tls: Option<Tls>, config: &Config) -> anyho
                 let masters = masters(&document, config);
                 let names = crate::watch::host_names(&document, &masters);
                 let resolved = Resolver::new(metrics).resolve(names).await;
-                return from_document(document, resolved.hosts, config);
+                return from_document(*document, resolved.hosts, config);
             }
             Reply::Elsewhere(leader) => {
                 info!(%leader, "sent on");
