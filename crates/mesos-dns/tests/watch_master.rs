@@ -6,7 +6,6 @@ mod certificates;
 mod http_peer;
 
 use std::{
-    fs,
     io::Write,
     sync::{
         Arc, Mutex,
@@ -337,7 +336,6 @@ fn service_account(service: &Peer) -> auth::Settings {
 
 #[tokio::test]
 async fn a_token_is_asked_for_once_and_renewed_when_refused() {
-    let directory = tempfile::TempDir::new().unwrap();
     let service = identity_service().await;
     let good = Arc::new(Mutex::new("token=token-1"));
     let wanted = good.clone();
@@ -367,7 +365,6 @@ async fn a_token_is_asked_for_once_and_renewed_when_refused() {
 
 #[tokio::test]
 async fn the_login_token_is_signed() {
-    let directory = tempfile::TempDir::new().unwrap();
     let service = identity_service().await;
     let peer = Peer::start(|_| reply("200 OK", &[], STATE.as_bytes())).await;
     is_state(Asker::new(&service_account(&service)).asks(&peer).await);
@@ -390,7 +387,6 @@ async fn the_login_token_is_signed() {
 
 #[tokio::test]
 async fn tokens_near_their_end_are_renewed() {
-    let directory = tempfile::TempDir::new().unwrap();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     let lives = Mutex::new(vec![100_000, 10]);
     let service = Peer::start(move |_| {
@@ -409,7 +405,6 @@ async fn tokens_near_their_end_are_renewed() {
 
 #[tokio::test]
 async fn a_login_that_fails_says_so_without_secrets() {
-    let directory = tempfile::TempDir::new().unwrap();
     for (status, body, text) in [
         ("401 Unauthorized", "{}", "IAM authentication failed"),
         ("200 OK", "{}", "malformed"),
