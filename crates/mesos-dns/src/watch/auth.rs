@@ -84,7 +84,7 @@ enum Kind {
 }
 
 impl Auth {
-    /// Reads and checks what the settings name. `tls` is for the identity service.
+    /// Checks the settings. `tls` is how masters are reached, and the identity service, too.
     pub fn new(
         settings: &Settings,
         tls: Option<Tls>,
@@ -93,9 +93,13 @@ impl Auth {
         Ok(Self(match settings {
             Settings::None => Kind::None,
             Settings::Basic { principal, secret } => Kind::Basic(basic(principal, secret)?),
-            Settings::Iam { uid, private_key, login_endpoint } => {
-                Kind::Iam(Box::new(Iam::new(uid.clone(), private_key, login_endpoint, tls, metrics)?))
-            }
+            Settings::Iam { uid, private_key, login_endpoint } => Kind::Iam(Box::new(Iam::new(
+                uid.clone(),
+                private_key,
+                login_endpoint,
+                tls.map(Tls::unnamed),
+                metrics,
+            )?)),
         }))
     }
 

@@ -124,7 +124,7 @@ impl Watch {
         metrics: Arc<WatchMetrics>,
     ) -> Result<Self, SetupError> {
         let tls = settings.tls.as_ref().map(Tls::new).transpose()?;
-        let auth = Auth::new(&settings.auth, tls.clone().map(Tls::unnamed), metrics.clone())?;
+        let auth = Auth::new(&settings.auth, tls.clone(), metrics.clone())?;
         let masters = settings
             .masters
             .iter()
