@@ -23,7 +23,7 @@ impl Order {
         if count > SHUFFLE_MAX {
             let mut step = dice.below(count).max(1);
             while common_factor(step, count) != 1 {
-                step = step.wrapping_rem(count).saturating_add(1);
+                step = step.checked_rem(count).unwrap_or(0).saturating_add(1);
             }
             return Self::Strided { next: dice.below(count), step, left: count, count };
         }
