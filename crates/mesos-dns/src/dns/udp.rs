@@ -13,7 +13,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{Builder, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use batch_udp::{BATCH, Batch, Datagram, Local, send_one};
@@ -27,6 +27,9 @@ use super::{Outside, Shared, metrics::Tally};
 /// How long a worker waits for a query before it looks whether it should stop.
 const RECEIVE_TIMEOUT: Duration = Duration::from_millis(200);
 
+/// How long a worker that was told to stop goes on while there are queries.
+const DRAIN_MAX: Duration = Duration::from_millis(400);
+
 /// Running workers.
 pub struct Workers {
     stop: Arc<AtomicBool>,
@@ -34,7 +37,7 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Lets each worker finish the batch in hand, and waits for that.
+    /// Lets each worker answer what is waiting, and waits for that.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.threads {
@@ -70,11 +73,19 @@ impl Worker {
         Self { socket, shared, dice: SmallRng::from_rng(&mut rand::rng()), tally: Tally::default() }
     }
 
+    /// Answers until told to stop, and then what is already waiting: a burst is no reason to lose its rest.
     fn run(mut self, stop: &AtomicBool) {
         let mut batch = Batch::new();
-        while !stop.load(Ordering::Relaxed) {
+        let mut end = None;
+        loop {
+            if stop.load(Ordering::Relaxed)
+                && *end.get_or_insert_with(|| Instant::now() + DRAIN_MAX) <= Instant::now()
+            {
+                return;
+            }
             match batch.receive(&self.socket) {
                 Ok(_) => self.answer(&mut batch),
+                Err(error) if is_patience(&error) && end.is_some() => return,
                 Err(error) if is_patience(&error) => {}
                 Err(error) => self.wait_out(&error),
             }
