@@ -166,8 +166,8 @@ impl Connection {
         tally.note(&action);
         match action {
             Action::Send { length, .. } => {
-                out.truncate(length);
-                place.send(out);
+                // What waits to be written keeps no more than it needs.
+                place.send(out[..length].to_vec());
             }
             Action::Forward => {
                 let reply = Box::new(|reply: Option<Vec<u8>>| _ = reply.map(|reply| place.send(reply)));
@@ -177,8 +177,7 @@ impl Connection {
                     let action = fail(&outside.query, peer, &mut out);
                     tally.note(&action);
                     if let Action::Send { length, .. } = action {
-                        out.truncate(length);
-                        (outside.reply)(Some(out));
+                        (outside.reply)(Some(out[..length].to_vec()));
                     }
                 }
             }
