@@ -1,0 +1,402 @@
+//! The promise: whatever its files, masters and signals do, the program goes on answering, or says why it cannot.
+
+#[path = "support/daemon.rs"]
+mod daemon;
+#[path = "support/http_peer.rs"]
+mod http_peer;
+#[path = "support/master.rs"]
+mod master;
+
+use std::{
+    fs,
+    net::{TcpListener, UdpSocket},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use daemon::{Daemon, PATIENCE, Process};
+use domain::base::iana::{Rcode, Rtype};
+use master::{Master, document, document_of, ordinary, task};
+use mesos_dns_sim::client::{self, Answer, Query};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+    time::timeout,
+};
+
+async fn ask(daemon: &Daemon, name: &str, rtype: Rtype) -> Answer {
+    client::udp(daemon.dns, &Query::new(name, rtype)).await.unwrap()
+}
+
+/// Lifetime of an answer, in seconds.
+async fn ttl(daemon: &Daemon) -> String {
+    let answer = ask(daemon, "web.marathon.mesos", Rtype::A).await;
+    answer.answers().unwrap()[0].split(' ').nth(1).unwrap().to_owned()
+}
+
+//------------ Stop ------------------------------------------------------------
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_in_hand_is_answered_before_the_end() {
+    let master = Master::start(&ordinary()).await;
+    // A resolver that answers only when it is told to.
+    let resolver = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut daemon = Daemon::start(json!({
+        "masters": [master.address().to_string()], "externalon": true,
+        "resolvers": [resolver.local_addr().unwrap().to_string()],
+    }));
+    daemon.until_ready("loaded", |ready| ready["ready"] == true).await;
+
+    // One query over UDP and one over TCP wait for the resolver.
+    let (dns, elsewhere) = (daemon.dns, Query::new("www.example.test", Rtype::A));
+    let udp = tokio::spawn({
+        let query = elsewhere.clone();
+        async move { client::udp(dns, &query).await }
+    });
+    let tcp = tokio::spawn(async move { client::tcp(dns, &elsewhere).await });
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        let mut query = [0; 512];
+        let (length, from) = resolver.recv_from(&mut query).await.unwrap();
+        waiting.push((query[..length].to_vec(), from));
+    }
+    // A connection is open and asks nothing; another sent half a query.
+    let mut idle = TcpStream::connect(dns).await.unwrap();
+    let mut half = TcpStream::connect(dns).await.unwrap();
+    half.write_all(&[0, 40, 1, 2]).await.unwrap();
+    // And many queries are in the kernel's hands, as the program is given no time to take them.
+    daemon.signal(Signal::STOP);
+    let burst = UdpSocket::bind("127.0.0.1:0").unwrap();
+    burst.connect(dns).unwrap();
+    for id in 0..100_u16 {
+        burst.send(&Query::new("web.marathon.mesos", Rtype::A).message(id).unwrap()).unwrap();
+    }
+    let told = Instant::now();
+    daemon.signal(Signal::TERM);
+    daemon.signal(Signal::CONT);
+    daemon.logged("stopping");
+
+    for (mut query, from) in waiting {
+        // The query, as a reply without records.
+        (query[2], query[3]) = (0x81, 0x80);
+        resolver.send_to(&query, from).await.unwrap();
+    }
+    assert_eq!(udp.await.unwrap().unwrap().rcode(), Rcode::NOERROR);
+    assert_eq!(tcp.await.unwrap().unwrap().rcode(), Rcode::NOERROR);
+    assert_eq!(idle.read(&mut [0]).await.unwrap(), 0, "closed");
+    assert!(matches!(half.read(&mut [0]).await, Ok(0) | Err(_)), "closed");
+    burst.set_read_timeout(Some(PATIENCE)).unwrap();
+    for answered in 0..100 {
+        assert!(burst.recv(&mut [0; 512]).is_ok(), "{answered} of 100 queries were answered");
+    }
+    let (status, log) = daemon.ends();
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+    assert_eq!(status.code(), Some(0), "{log:?}");
+    assert_eq!(log.last().unwrap()["message"], "stopped", "{log:?}");
+    assert!(TcpStream::connect(dns).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_resolver_or_master_does_not_hold_up_the_end() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut daemon = Daemon::start(json!({
+            "masters": [silent.local_addr().unwrap().to_string()], "externalon": true,
+            "resolvers": [deaf.local_addr().unwrap().to_string()], "timeout": 60,
+        }));
+        let (dns, query) = (daemon.dns, Query::new("www.example.test", Rtype::A));
+        let asking = tokio::spawn(async move { client::udp(dns, &query).await });
+        deaf.recv(&mut [0; 512]).unwrap();
+        let told = Instant::now();
+        daemon.signal(signal);
+        let (status, log) = daemon.ends();
+        assert!(told.elapsed() < Duration::from_secs(7), "{:?}", told.elapsed());
+        assert_eq!(status.code(), Some(0), "{log:?}");
+        asking.abort();
+    }
+}
+
+//------------ Reload ----------------------------------------------------------
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_is_whole_or_nothing() {
+    let master = Master::start(&ordinary()).await;
+    let mut daemon = Daemon::following(master.address()).await;
+    assert_eq!(ttl(&daemon).await, "5");
+    let serial = daemon.ready().await["serial"].clone();
+
+    daemon.rewrite(json!({"ttl": 77}));
+    daemon.signal(Signal::HUP);
+    daemon.logged("configuration reloaded");
+    until(|| async { ttl(&daemon).await == "77" }).await;
+    assert_eq!(daemon.metric("config_reloads_total").await, 1.0);
+    // A change of all records is a change of the zone.
+    let changed = daemon.until_ready("labelled", |ready| ready["serial"] != serial).await;
+    assert_eq!(changed["ready"], true);
+
+    // Broken in five ways, each with another change that must not take effect.
+    let good = fs::read_to_string(daemon.file()).unwrap();
+    let other = good.replace("77", "88");
+    let bad: [Box<dyn Fn()>; 5] = [
+        Box::new(|| fs::write(daemon.file(), &other[..other.len() / 2]).unwrap()),
+        Box::new(|| {
+            fs::write(daemon.file(), other.replace("\"masters\"", "\"domain\": \"a..b\", \"masters\""))
+                .unwrap()
+        }),
+        Box::new(|| {
+            fs::write(
+                daemon.file(),
+                other.replace("\"masters\"", "\"caCertFile\": \"/nowhere\", \"masters\""),
+            )
+            .unwrap()
+        }),
+        Box::new(|| fs::write(daemon.file(), b"\0\xff").unwrap()),
+        Box::new(|| fs::remove_file(daemon.file()).unwrap()),
+    ];
+    let bad_count = bad.len();
+    for (number, spoil) in bad.into_iter().enumerate() {
+        spoil();
+        daemon.signal(Signal::HUP);
+        let failures = || async { daemon.metric("config_reload_failures_total").await };
+        until(|| async { failures().await == (number + 1) as f64 }).await;
+        assert_eq!(ttl(&daemon).await, "77");
+        assert_eq!(daemon.count_logged("reload failed, the former configuration stays in force"), number + 1);
+    }
+    assert_eq!(daemon.metric("config_reloads_total").await, 1.0);
+    // The failures are told with place and reason.
+    let told = daemon.logged("reload failed")["error"].as_str().unwrap().to_owned();
+    assert!(told.contains("config.json:1:"), "{told}");
+    // It still follows its master, and takes a good file again. The port it has stays.
+    master.shows(&document(vec![task("web", 0, &["10.30.0.1"]), task("new", 1, &["10.30.0.7"])]));
+    until(|| async { ask(&daemon, "new.marathon.mesos", Rtype::A).await.rcode() == Rcode::NOERROR }).await;
+    fs::write(daemon.file(), other.replace("\"port\":0", "\"port\":1")).unwrap();
+    daemon.signal(Signal::HUP);
+    until(|| async { ttl(&daemon).await == "88" }).await;
+    assert_eq!(daemon.logged("this key changes only with a restart")["key"], "port");
+    assert_eq!(bad_count as f64, daemon.metric("config_reload_failures_total").await);
+    // It loses no answer on the way, however often.
+    let (dns, asking) = (daemon.dns, std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true)));
+    let client = tokio::spawn({
+        let asking = asking.clone();
+        async move {
+            let mut asked = 0;
+            while asking.load(std::sync::atomic::Ordering::Relaxed) {
+                let answer = client::udp(dns, &Query::new("web.marathon.mesos", Rtype::A)).await.unwrap();
+                assert_eq!(answer.rcode(), Rcode::NOERROR);
+                asked += 1;
+            }
+            asked
+        }
+    });
+    for number in 0..10 {
+        daemon.rewrite(json!({"masters": [master.address().to_string()], "ttl": 100 + number}));
+        daemon.signal(Signal::HUP);
+        until(|| async { ttl(&daemon).await == (100 + number).to_string() }).await;
+    }
+    asking.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert!(client.await.unwrap() > 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_moves_to_other_masters_domains_and_limits() {
+    let first = Master::start(&document(vec![task("web", 0, &["10.30.0.1"])])).await;
+    let second = Master::start(&document(vec![task("web", 0, &["10.30.0.2"])])).await;
+    let mut daemon = Daemon::following(first.address()).await;
+    daemon.rewrite(json!({"masters": [second.address().to_string()], "domain": "cluster.test"}));
+    daemon.signal(Signal::HUP);
+    let moved = || async {
+        let answer = ask(&daemon, "web.marathon.cluster.test", Rtype::A).await;
+        answer.answers().unwrap().iter().any(|line| line.ends_with(" 10.30.0.2"))
+    };
+    until(moved).await;
+    assert_eq!(ask(&daemon, "web.marathon.mesos", Rtype::A).await.rcode(), Rcode::REFUSED);
+    let ready = daemon.ready().await;
+    assert_eq!((&ready["leader"], &ready["state"]), (&json!(second.address().to_string()), &json!("live")));
+    assert_eq!(daemon.json("/v1/axfr").await["Domain"], "cluster.test");
+    daemon.rewrite(json!({"queryAllow": ["192.0.2.0/24"]}));
+    daemon.signal(Signal::HUP);
+    let is_refused =
+        || async { ask(&daemon, "web.marathon.cluster.test", Rtype::A).await.rcode() == Rcode::REFUSED };
+    until(is_refused).await;
+}
+
+/// Waits until something is so.
+async fn until<F: Future<Output = bool>>(is: impl Fn() -> F) {
+    let waited = timeout(PATIENCE, async {
+        while !is().await {
+            tokio::time::sleep(daemon::LOOK).await;
+        }
+    });
+    waited.await.expect("it never happened");
+}
+
+//------------ Start -----------------------------------------------------------
+
+#[test]
+fn a_port_that_is_taken_ends_the_start_with_a_name() {
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let us = fs::read_to_string("/proc/self/comm").unwrap().trim_end().to_owned();
+    let (tcp, udp) = (tcp.local_addr().unwrap().port(), udp.local_addr().unwrap().port());
+    for (key, port, what) in
+        [("port", tcp, "cannot bind TCP"), ("port", udp, "cannot bind UDP"), ("httpport", tcp, "cannot bind")]
+    {
+        let mut process = Process::start(json!({"masters": ["127.0.0.1:9"], key: port}));
+        let (status, log) = process.ends();
+        assert_eq!(status.code(), Some(1), "{log:?}");
+        let last = log.last().and_then(Value::as_str).unwrap_or_else(|| panic!("no message in {log:?}"));
+        let holder = format!("port {port} is in use by {us} (process {})", std::process::id());
+        for part in ["mesos-dns: ", "server cannot start", what, &holder, &format!("\"{key}\"")] {
+            assert!(last.contains(part), "no {part:?} in {last}");
+        }
+    }
+    // A second one of ours is no exception, although its sockets could share the port.
+    let first = Daemon::start(json!({"masters": ["127.0.0.1:9"]}));
+    let mut second = Process::start(json!({"masters": ["127.0.0.1:9"], "port": first.dns.port()}));
+    let (status, log) = second.ends();
+    assert_eq!(status.code(), Some(1), "{log:?}");
+    let holder = format!("in use by mesos-dns (process {})", first.id());
+    assert!(log.last().unwrap().as_str().unwrap().contains(&holder), "{log:?}");
+}
+
+#[test]
+fn few_descriptors_are_enough_to_start() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_mesos-dns")]);
+    let process = Process::start_by(command, json!({"masters": ["127.0.0.1:9"]}));
+    process.logged("serving");
+}
+
+//------------ Masters ---------------------------------------------------------
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_dies_takes_no_answer_with_it() {
+    let master = Master::start(&ordinary()).await;
+    let address = master.address();
+    let daemon = Daemon::start(json!({"masters": [address.to_string()], "staleAfterSeconds": 1}));
+    let before = daemon.until_ready("live", |ready| ready["state"] == "live").await;
+    assert_eq!(before["reasons"], json!([]));
+    drop(master);
+    let gone = daemon.until_ready("stale", |ready| ready["state"] == "stale").await;
+    let reasons = gone["reasons"].to_string();
+    assert!(reasons.contains(&address.to_string()) && reasons.contains("refused"), "{gone}");
+    assert_eq!((&gone["ready"], &gone["serial"]), (&json!(true), &before["serial"]), "{gone}");
+    assert!(gone["ageSeconds"].as_f64().unwrap() > 1.0, "{gone}");
+    assert_eq!(ask(&daemon, "web.marathon.mesos", Rtype::A).await.answers().unwrap().len(), 3);
+    // One line for one change, however often it tried.
+    assert_eq!(daemon.count_logged("state not read"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_bad_task_costs_only_itself() {
+    let master = Master::start(&document(vec![task("web", 0, &["10.30.0.1"])])).await;
+    let daemon = Daemon::following(master.address()).await;
+    let good = |number| task(&format!("good{number}"), number, &[&format!("10.30.0.{number}")]);
+    let mut tasks: Vec<Value> = (0..8).map(|number| task("bad-one", number, &["10.30.9.9"])).collect();
+    tasks.extend((10..14).map(good));
+    tasks[0]["slave_id"] = json!("nobody's");
+    tasks[1]["statuses"] = json!(["x", 7, null]);
+    tasks[2]["resources"]["ports"] = json!("[99999999999999999999-1, a-b, 5-]");
+    tasks[3]["name"] = json!(7);
+    tasks[4] = json!(null);
+    tasks[5]["name"] = json!("x".repeat(100_000));
+    tasks[6]["state"] = json!(["TASK_RUNNING"]);
+    tasks[7]["name"] = json!("NOT-TEXT");
+    let text = document_of(master.address(), &document(tasks)).to_string();
+    let place = text.find("NOT-TEXT").unwrap();
+    let mut bytes = text.into_bytes();
+    bytes[place] = 0xff;
+    master.says("200 OK", "application/json", &bytes);
+    until(|| async { ask(&daemon, "good13.marathon.mesos", Rtype::A).await.rcode() == Rcode::NOERROR }).await;
+    for number in 10..14 {
+        let answer = ask(&daemon, &format!("good{number}.marathon.mesos"), Rtype::A).await;
+        assert_eq!(answer.answers().unwrap().len(), 1, "{number}");
+    }
+    assert_eq!(daemon.ready().await["reasons"], json!([]));
+}
+
+/// What a master could say instead of its state.
+fn garbage(good: &Value) -> Vec<(&'static str, Vec<u8>)> {
+    let good = good.to_string();
+    let says = |kind: &str, body: &[u8]| {
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
+        [head.as_bytes(), body].concat()
+    };
+    let json = |body: &str| says("application/json", body.as_bytes());
+    let cut = &good[..good.len() * 2 / 3];
+    let promised = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{cut}", good.len());
+    vec![
+        ("nothing", Vec::new()),
+        ("empty", json("")),
+        ("html", says("text/html", b"<html><body>Please log in</body></html>")),
+        ("html said to be json", json("<html><body>Please log in</body></html>")),
+        ("cut json", json(cut)),
+        ("cut answer", promised.into_bytes()),
+        ("null", json("null")),
+        ("a list", json("[]")),
+        ("a number", json("42")),
+        (
+            "frameworks of a wrong type",
+            json(&good.replace("\"frameworks\":[", "\"frameworks\":[7,\"x\",null,[")),
+        ),
+        ("no frameworks", json(&good.replace("\"frameworks\"", "\"other\""))),
+        ("nothing in it", json("{}")),
+        ("more behind it", json(&format!("{good}{good}"))),
+        ("nested without end", json(&format!("{{\"x\":{}", "[".repeat(1_000_000)))),
+        ("no http", b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()),
+        ("503", b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".to_vec()),
+        ("401", b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n".to_vec()),
+        (
+            "another's redirect",
+            b"HTTP/1.1 307 Temporary Redirect\r\nLocation: //127.0.0.9:1/\r\nContent-Length: 0\r\n\r\n"
+                .to_vec(),
+        ),
+        (
+            "not the leader",
+            json(&good.replace("\"leader\":\"master@127.0.0.1:", "\"leader\":\"master@127.0.0.9:")),
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_changes_nothing() {
+    // Each kind meets a program of its own, all at the same time.
+    let probe = garbage(&document_of(([127, 0, 0, 1], 1).into(), &ordinary()));
+    let mut kinds = JoinSet::new();
+    for number in 0..probe.len() {
+        kinds.spawn(async move {
+            let master = Master::start(&ordinary()).await;
+            let (kind, bytes) = garbage(&document_of(master.address(), &ordinary())).swap_remove(number);
+            let daemon = Daemon::following(master.address()).await;
+            let before = daemon.ready().await;
+            master.says_raw(bytes);
+            master.is_asked().await;
+            let why = daemon.until_ready(kind, |ready| ready["reasons"] != json!([])).await;
+            for key in ["ready", "serial", "version", "contentHash"] {
+                assert_eq!(why[key], before[key], "{kind}: {why}");
+            }
+            for name in ["web.marathon.mesos", "leader.mesos", "slave.mesos"] {
+                let answer = ask(&daemon, name, Rtype::A).await;
+                assert!(!answer.answers().unwrap().is_empty(), "{kind}: {name} {}", answer.rcode());
+            }
+            // It mends.
+            let mut tasks = ordinary();
+            let more = task("mended", 70, &["10.30.0.70"]);
+            tasks["frameworks"][0]["tasks"].as_array_mut().unwrap().push(more);
+            master.shows(&tasks);
+            until(|| async {
+                ask(&daemon, "mended.marathon.mesos", Rtype::A).await.rcode() == Rcode::NOERROR
+            })
+            .await;
+            println!("{kind}: {}", why["reasons"]);
+        });
+    }
+    while let Some(ended) = kinds.join_next().await {
+        ended.unwrap();
+    }
+}
