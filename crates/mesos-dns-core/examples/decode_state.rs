@@ -1,8 +1,8 @@
 //! How long does a state document on disk take to become values? `decode_state FILE [DECODERS [ROUNDS]]`
 //!
 //! Reads the file into memory, then decodes it as the daemon does, with a splitter and some decoders side by side.
-//! Prints for each round the time on the clock and the processor time of each thread: the first depends on what else
-//! the machine does, the second hardly.
+//! Prints for each round the time on the clock and the processor time of each thread (the first depends on what else
+//! the machine does, the second less), and after the first one by how much the process grew.
 
 use std::{
     env, fs,
@@ -25,7 +25,8 @@ fn main() {
     let mut number = |default| arguments.next().map_or(default, |text| text.parse().expect("a number"));
     let (decoders, rounds) = (number(2), number(5));
     let bytes = fs::read(&file).expect("a readable file");
-    for _ in 0..rounds {
+    for round in 0..rounds {
+        let before = resident_bytes();
         let (begin, cpu) = (Instant::now(), processor_time());
         let (document, decoding) = decode(&bytes, decoders).expect("a state document");
         let (wall, splitting) = (begin.elapsed(), processor_time() - cpu);
@@ -66,4 +67,11 @@ fn decode(bytes: &[u8], decoders: usize) -> Result<(Document, Vec<Duration>), St
 fn processor_time() -> Duration {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     Duration::from_nanos(text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or_default())
+}
+
+/// Memory of the process that is in use.
+fn resident_bytes() -> usize {
+    let text = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: usize = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
+    pages * 4096
 }

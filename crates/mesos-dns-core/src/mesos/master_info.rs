@@ -4,10 +4,13 @@
 //! four times. The best that is usable counts: `address`, else the number `ip`, else `pid`, else the host name.
 //! A node that cannot be read costs only itself; the next-lowest member is asked (robustness Z6).
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use super::{
-    json::{Text, object},
+    json::{JsonError, Reader, Wanted},
     members::Format,
     pid::Pid,
     protobuf::{self, ProtobufError},
@@ -47,7 +50,7 @@ pub enum MasterInfoError {
     },
     /// Not JSON, or a member of the wrong type.
     #[error("master node is not a MasterInfo in JSON")]
-    Json(#[source] serde_json::Error),
+    Json(#[source] JsonError),
     /// Not protobuf, or a field of the wrong type.
     #[error("master node is not a MasterInfo in protobuf")]
     Protobuf(#[source] ProtobufError),
@@ -71,7 +74,7 @@ impl MasterInfo {
             _ => (),
         }
         let message = match format {
-            Format::Json => serde_json::from_slice(data).map_err(MasterInfoError::Json)?,
+            Format::Json => Message::from_json(data).map_err(MasterInfoError::Json)?,
             Format::Protobuf => Message::from_protobuf(data)?,
         };
         message.evaluate()
@@ -80,27 +83,47 @@ impl MasterInfo {
 
 //------------ Message -------------------------------------------------------
 
-object! {
-    /// The message as written. Numbers are doubles, as in all of Mesos's JSON.
-    struct Message<'de> {
-        id: Option<Text<'de>> = b"id",
-        ip: Option<f64> = b"ip",
-        port: Option<f64> = b"port",
-        pid: Text<'de> = b"pid",
-        hostname: Text<'de> = b"hostname",
-        version: Text<'de> = b"version",
-        address: Address<'de> = b"address",
-    }
-
-    struct Address<'de> {
-        hostname: Text<'de> = b"hostname",
-        ip: Text<'de> = b"ip",
-        port: Option<f64> = b"port",
-    }
+/// The message as written. Numbers are doubles, as in all of Mesos's JSON.
+#[derive(Default)]
+struct Message<'a> {
+    id: Option<Cow<'a, str>>,
+    ip: Option<f64>,
+    port: Option<f64>,
+    pid: Cow<'a, str>,
+    hostname: Cow<'a, str>,
+    version: Cow<'a, str>,
+    address: Address<'a>,
 }
 
-impl<'de> Message<'de> {
-    fn from_protobuf(data: &'de [u8]) -> Result<Self, MasterInfoError> {
+#[derive(Default)]
+struct Address<'a> {
+    hostname: Cow<'a, str>,
+    ip: Cow<'a, str>,
+    port: Option<f64>,
+}
+
+impl<'a> Message<'a> {
+    fn from_json(data: &'a [u8]) -> Result<Self, JsonError> {
+        let mut message = Self::default();
+        let mut reader = Reader::new(data);
+        reader.object(|name, reader| {
+            match name {
+                b"address" => message.address = Address::from_json(reader)?,
+                b"hostname" => message.hostname = reader.text()?,
+                b"id" => message.id = Some(reader.text()?),
+                b"ip" => message.ip = reader.number()?,
+                b"pid" => message.pid = reader.text()?,
+                b"port" => message.port = reader.number()?,
+                b"version" => message.version = reader.text()?,
+                _ => return Ok(Wanted::No),
+            }
+            Ok(Wanted::Yes)
+        })?;
+        reader.end()?;
+        Ok(message)
+    }
+
+    fn from_protobuf(data: &'a [u8]) -> Result<Self, MasterInfoError> {
         let mut message = Self::default();
         for field in protobuf::fields(data) {
             message.field(field.map_err(MasterInfoError::Protobuf)?)?;
@@ -111,7 +134,7 @@ impl<'de> Message<'de> {
         Ok(message)
     }
 
-    fn field(&mut self, field: protobuf::Field<'de>) -> Result<(), MasterInfoError> {
+    fn field(&mut self, field: protobuf::Field<'a>) -> Result<(), MasterInfoError> {
         let known = match field.number {
             1 => field.text().map(|text| self.id = Some(text)),
             2 => field.number().map(|number| self.ip = Some(number.into())),
@@ -129,14 +152,14 @@ impl<'de> Message<'de> {
         let endpoint = self.endpoint().ok_or(MasterInfoError::NoAddress)?;
         Ok(MasterInfo {
             hostname: self.name().map(str::to_owned),
-            version: self.version.filled().map(str::to_owned),
-            id: self.id.unwrap_or_default().0.into_owned(),
+            version: filled(&self.version).map(str::to_owned),
+            id: self.id.unwrap_or_default().into_owned(),
             endpoint,
         })
     }
 
     fn name(&self) -> Option<&str> {
-        self.address.hostname.filled().or_else(|| self.hostname.filled())
+        filled(&self.address.hostname).or_else(|| filled(&self.hostname))
     }
 
     /// The first usable address in the order that the head of this file gives.
@@ -144,7 +167,7 @@ impl<'de> Message<'de> {
         let port = self.port.and_then(usable_port);
         let any_port = self.address.port.and_then(usable_port).or(port).unwrap_or(PORT_DEFAULT);
         let by_address = || {
-            let ip = usable_ip(self.address.ip.0.trim().parse().ok()?)?;
+            let ip = usable_ip(self.address.ip.trim().parse().ok()?)?;
             Some(Endpoint { host: Host::Address(ip), port: any_port })
         };
         let by_number = || {
@@ -152,15 +175,29 @@ impl<'de> Message<'de> {
             let ip = usable_ip(Ipv4Addr::from(whole(self.ip?)?.to_le_bytes()).into())?;
             Some(Endpoint { host: Host::Address(ip), port: port.unwrap_or(any_port) })
         };
-        let by_pid = || Pid::parse(&self.pid.0).map(|pid| pid.endpoint());
+        let by_pid = || Pid::parse(&self.pid).map(|pid| pid.endpoint());
         let by_name = || Some(Endpoint { host: Host::new(self.name()?), port: any_port });
         by_address().or_else(by_number).or_else(by_pid).or_else(by_name)
     }
 }
 
-impl<'de> Address<'de> {
+impl<'a> Address<'a> {
+    fn from_json(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
+        let mut address = Self::default();
+        reader.object(|name, reader| {
+            match name {
+                b"hostname" => address.hostname = reader.text()?,
+                b"ip" => address.ip = reader.text()?,
+                b"port" => address.port = reader.number()?,
+                _ => return Ok(Wanted::No),
+            }
+            Ok(Wanted::Yes)
+        })?;
+        Ok(address)
+    }
+
     /// A message that is repeated is merged, field by field.
-    fn merge_protobuf(&mut self, data: &'de [u8]) -> Result<(), MasterInfoError> {
+    fn merge_protobuf(&mut self, data: &'a [u8]) -> Result<(), MasterInfoError> {
         for field in protobuf::fields(data) {
             let field = field.map_err(MasterInfoError::Protobuf)?;
             let known = match field.number {
@@ -177,6 +214,10 @@ impl<'de> Address<'de> {
 
 fn require<T>(field: &Option<T>, name: &'static str) -> Result<(), MasterInfoError> {
     field.as_ref().map(|_| ()).ok_or(MasterInfoError::Missing { field: name })
+}
+
+fn filled(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// A number of 32 bits without a fraction.

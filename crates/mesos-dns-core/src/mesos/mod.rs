@@ -13,7 +13,9 @@ pub mod master_info;
 pub mod members;
 pub mod pid;
 mod protobuf;
+mod scan;
 pub mod state;
 pub mod zk_url;
 
+pub use json::JsonError;
 pub use protobuf::ProtobufError;

@@ -4,7 +4,7 @@
 //! generator would be more than what they replace. Everything read here borrows from the input, nothing is
 //! allocated by a length found in it.
 
-use super::json::Text;
+use std::borrow::Cow;
 
 /// Why bytes are not a protobuf message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,8 +65,8 @@ impl<'a> Field<'a> {
     }
 
     /// A string; bytes that are not UTF-8 become U+FFFD.
-    pub(super) fn text(&self) -> Result<Text<'a>, ProtobufError> {
-        self.bytes().map(|bytes| Text(String::from_utf8_lossy(bytes)))
+    pub(super) fn text(&self) -> Result<Cow<'a, str>, ProtobufError> {
+        self.bytes().map(String::from_utf8_lossy)
     }
 }
 

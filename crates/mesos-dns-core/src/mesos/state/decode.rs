@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use super::{
-    super::json::without_infinity,
     element::Elements,
     split::{Batch, Kind},
 };
@@ -59,16 +58,13 @@ impl Decoder {
         let elements = &mut self.elements;
         let (read, unusable) = match values {
             Values::Agents(agents) => {
-                let read = leniently(json, |json| elements.agent(json, skipped));
-                (read.map(|agent| agents.push(agent)), &mut skipped.agents)
+                (elements.agent(json, skipped).map(|agent| agents.push(agent)), &mut skipped.agents)
             }
             Values::RecoveredAgents(ids) => {
-                let read = leniently(json, |json| elements.recovered_agent(json));
-                (read.map(|id| ids.push(id)), &mut skipped.agents)
+                (elements.recovered_agent(json).map(|id| ids.push(id)), &mut skipped.agents)
             }
             Values::Tasks(tasks) => {
-                let read = leniently(json, |json| elements.task(json, skipped));
-                (read.map(|task| tasks.extend(task)), &mut skipped.tasks)
+                (elements.task(json, skipped).map(|task| tasks.extend(task)), &mut skipped.tasks)
             }
         };
         *unusable = unusable.saturating_add(u64::from(read.is_none()));
@@ -94,9 +90,4 @@ impl Part {
         });
         tasks.sum()
     }
-}
-
-/// Reads an element; if it is refused, once more without the numbers that are none.
-fn leniently<T, E>(json: &[u8], mut read: impl FnMut(&[u8]) -> Result<T, E>) -> Option<T> {
-    read(json).ok().or_else(|| read(&without_infinity(json)?).ok())
 }

@@ -1,19 +1,16 @@
 //! One agent or one task, from its bytes to its value.
 //!
 //! The types named `Raw…` have the shape of the JSON and borrow from it; what is kept is made from them once an
-//! element has been read as a whole. Whether it was of any use is counted by who asked.
+//! element has been read as a whole. An element of the wrong shape is `None`, and counted by who asked.
 
-use std::{net::IpAddr, sync::Arc};
-
-use serde::de::Error as _;
-use serde_json::Error;
+use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
 use super::{
     super::{
-        json::{Flag, Text, object},
+        json::{JsonError, Reader, Wanted},
         pid::Pid,
     },
-    TASK_ITEMS_MAX,
+    TASK_ADDRESSES_MAX, TASK_PORTS_MAX,
     intern::Interner,
     ranges,
 };
@@ -39,37 +36,33 @@ pub(super) struct Elements {
 
 impl Elements {
     /// An agent with a usable id. Its address may be missing.
-    pub(super) fn agent(&mut self, json: &[u8], skipped: &mut Skipped) -> Result<Agent, Error> {
-        let raw: RawAgent<'_> = serde_json::from_slice(json)?;
-        let id = self.names.get(raw.id.filled().ok_or_else(no_id)?);
-        let address = Pid::parse(&raw.pid.0).map(|pid| pid.endpoint());
+    pub(super) fn agent(&mut self, json: &[u8], skipped: &mut Skipped) -> Option<Agent> {
+        let raw = read(json, RawAgent::read)?;
+        let address = Pid::parse(&raw.pid).map(|pid| pid.endpoint());
         if address.is_none() {
             skipped.agent_addresses = skipped.agent_addresses.saturating_add(1);
         }
-        Ok(Agent { id, hostname: raw.hostname.0.into(), address })
+        Some(Agent { id: self.names.get(&raw.id), hostname: (&*raw.hostname).into(), address })
     }
 
     /// The id of a recovered agent.
-    pub(super) fn recovered_agent(&mut self, json: &[u8]) -> Result<Arc<str>, Error> {
-        let raw: RawAgent<'_> = serde_json::from_slice(json)?;
-        Ok(self.names.get(raw.id.filled().ok_or_else(no_id)?))
+    pub(super) fn recovered_agent(&mut self, json: &[u8]) -> Option<Arc<str>> {
+        read(json, RawAgent::read).map(|raw| self.names.get(&raw.id))
     }
 
-    /// A task with a usable id; `None` if it has ended.
-    pub(super) fn task(&mut self, json: &[u8], skipped: &mut Skipped) -> Result<Option<Task>, Error> {
-        let raw: RawTask<'_> = serde_json::from_slice(json)?;
-        let id = raw.id.filled().ok_or_else(no_id)?;
-        let Some(state) = living(&raw.state.0) else { return Ok(None) };
-        let status = deciding(&raw.statuses);
-        Ok(Some(Task {
-            id: id.into(),
-            name: self.names.get(&raw.name.0),
+    /// A task with a usable id; the inner `None` is one that has ended.
+    pub(super) fn task(&mut self, json: &[u8], skipped: &mut Skipped) -> Option<Option<Task>> {
+        let raw = read(json, RawTask::read)?;
+        let Some(state) = living(&raw.state) else { return Some(None) };
+        Some(Some(Task {
+            id: (&*raw.id).into(),
+            name: self.names.get(&raw.name),
             framework_id: self.nobody.clone(),
-            agent_id: self.names.get(&raw.agent_id.0),
+            agent_id: self.names.get(&raw.agent_id),
             state,
-            healthy: status.and_then(|status| status.healthy.0),
-            ports: self.ports(&raw.resources.ports.0, skipped),
-            addresses: self.addresses(status, skipped),
+            healthy: raw.healthy,
+            ports: self.ports(&raw.ports, skipped),
+            addresses: self.addresses(&raw.addresses, skipped),
             discovery: self.discovery(&raw.discovery, skipped),
         }))
     }
@@ -80,15 +73,15 @@ impl Elements {
         self.ports.as_slice().into()
     }
 
-    fn addresses(&mut self, status: Option<&RawStatus<'_>>, skipped: &mut Skipped) -> Box<[TaskAddress]> {
+    fn addresses(&mut self, raw: &RawAddresses<'_>, skipped: &mut Skipped) -> Box<[TaskAddress]> {
         self.addresses.clear();
-        for (source, text) in status.into_iter().flat_map(RawStatus::addresses) {
+        for (source, text) in raw.candidates() {
             let Ok(address) = text.parse::<IpAddr>() else {
                 skipped.task_addresses = skipped.task_addresses.saturating_add(1);
                 continue;
             };
             let address = TaskAddress { source, address: address.to_canonical() };
-            if self.addresses.len() >= TASK_ITEMS_MAX {
+            if self.addresses.len() >= TASK_ADDRESSES_MAX {
                 skipped.over_limit = skipped.over_limit.saturating_add(1);
             } else if !self.addresses.contains(&address) {
                 self.addresses.push(address);
@@ -98,20 +91,27 @@ impl Elements {
     }
 
     fn discovery(&mut self, raw: &RawDiscovery<'_>, skipped: &mut Skipped) -> Option<Box<Discovery>> {
-        let name = self.names.get(raw.name.filled()?);
-        let left_out = raw.ports.ports.len().saturating_sub(TASK_ITEMS_MAX);
+        let name = Some(&raw.name).filter(|name| !name.is_empty())?;
+        let left_out = raw.ports.len().saturating_sub(TASK_PORTS_MAX);
         skipped.over_limit = skipped.over_limit.saturating_add(left_out as u64);
-        let ports = raw.ports.ports.iter().take(TASK_ITEMS_MAX).map(|port| DiscoveryPort {
-            number: port.number as i64,
-            name: self.names.get(&port.name.0),
-            protocol: self.names.get(&port.protocol.0),
+        let ports = raw.ports.iter().take(TASK_PORTS_MAX).map(|port| DiscoveryPort {
+            number: port.number.unwrap_or_default() as i64,
+            name: self.names.get(&port.name),
+            protocol: self.names.get(&port.protocol),
         });
-        Some(Box::new(Discovery { ports: ports.collect(), name }))
+        Some(Box::new(Discovery { ports: ports.collect(), name: self.names.get(name) }))
     }
 }
 
-fn no_id() -> Error {
-    Error::missing_field("id")
+/// Reads what is the whole of `json` and has an id.
+fn read<'a, T: Identified>(
+    json: &'a [u8],
+    value: impl FnOnce(&mut Reader<'a>) -> Result<T, JsonError>,
+) -> Option<T> {
+    let mut reader = Reader::new(json);
+    let value = value(&mut reader).ok()?;
+    reader.end().ok()?;
+    Some(value).filter(|value| !value.id().is_empty())
 }
 
 /// The state as the cluster knows it; `None` if the task has ended.
@@ -134,97 +134,300 @@ fn living(state: &str) -> Option<TaskState> {
     })
 }
 
-/// The newest running status, the first of several equally new ones.
-///
-/// Not the newest of all: one made by the master has no addresses, and that of a starting container has the agent's.
-fn deciding<'a, 'de>(statuses: &'a [RawStatus<'de>]) -> Option<&'a RawStatus<'de>> {
-    let running =
-        statuses.iter().filter(|status| status.state.0 == "TASK_RUNNING" && status.timestamp > -1.0);
-    running.reduce(|best, status| if status.timestamp > best.timestamp { status } else { best })
-}
-
 //------------ Raw shapes ----------------------------------------------------
 
-object! {
-    struct RawAgent<'de> {
-        id: Text<'de> = b"id",
-        hostname: Text<'de> = b"hostname",
-        pid: Text<'de> = b"pid",
-    }
+trait Identified {
+    fn id(&self) -> &str;
+}
 
-    struct RawTask<'de> {
-        id: Text<'de> = b"id",
-        name: Text<'de> = b"name",
-        agent_id: Text<'de> = b"slave_id",
-        state: Text<'de> = b"state",
-        resources: RawResources<'de> = b"resources",
-        statuses: Vec<RawStatus<'de>> = b"statuses",
-        discovery: RawDiscovery<'de> = b"discovery",
-    }
+#[derive(Default)]
+struct RawAgent<'a> {
+    id: Cow<'a, str>,
+    hostname: Cow<'a, str>,
+    pid: Cow<'a, str>,
+}
 
-    struct RawResources<'de> {
-        ports: Text<'de> = b"ports",
-    }
-
-    struct RawStatus<'de> {
-        state: Text<'de> = b"state",
-        timestamp: f64 = b"timestamp",
-        healthy: Flag = b"healthy",
-        labels: Vec<RawLabel<'de>> = b"labels",
-        container: RawContainer<'de> = b"container_status",
-    }
-
-    struct RawLabel<'de> {
-        key: Text<'de> = b"key",
-        value: Text<'de> = b"value",
-    }
-
-    struct RawContainer<'de> {
-        networks: Vec<RawNetwork<'de>> = b"network_infos",
-    }
-
-    struct RawNetwork<'de> {
-        addresses: Vec<RawAddress<'de>> = b"ip_addresses",
-        /// The form of Mesos 0.25, which counts only where the list is empty.
-        address: Text<'de> = b"ip_address",
-    }
-
-    struct RawAddress<'de> {
-        address: Text<'de> = b"ip_address",
-    }
-
-    struct RawDiscovery<'de> {
-        name: Text<'de> = b"name",
-        ports: RawPorts<'de> = b"ports",
-    }
-
-    struct RawPorts<'de> {
-        ports: Vec<RawPort<'de>> = b"ports",
-    }
-
-    struct RawPort<'de> {
-        /// A double, as every number: `5`, `5.0` and `5e0` are the same.
-        number: f64 = b"number",
-        name: Text<'de> = b"name",
-        protocol: Text<'de> = b"protocol",
+impl Identified for RawAgent<'_> {
+    fn id(&self) -> &str {
+        &self.id
     }
 }
 
-impl RawStatus<'_> {
-    /// Candidates of all sources, those of each source in the order written.
-    fn addresses(&self) -> impl Iterator<Item = (AddressSource, &str)> {
-        let labels = LABELS.iter().flat_map(|&(key, source)| {
-            let wanted = self.labels.iter().filter(move |label| label.key.0 == key);
-            wanted.map(move |label| (source, &*label.value.0))
+impl<'a> RawAgent<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
+        let mut agent = Self::default();
+        reader.object(|name, reader| {
+            match name {
+                b"hostname" => agent.hostname = reader.text()?,
+                b"id" => agent.id = reader.text()?,
+                b"pid" => agent.pid = reader.text()?,
+                _ => return Ok(Wanted::No),
+            }
+            Ok(Wanted::Yes)
+        })?;
+        Ok(agent)
+    }
+}
+
+#[derive(Default)]
+struct RawTask<'a> {
+    id: Cow<'a, str>,
+    name: Cow<'a, str>,
+    agent_id: Cow<'a, str>,
+    state: Cow<'a, str>,
+    ports: Cow<'a, str>,
+    healthy: Option<bool>,
+    addresses: RawAddresses<'a>,
+    discovery: RawDiscovery<'a>,
+}
+
+impl Identified for RawTask<'_> {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl<'a> RawTask<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
+        let mut task = Self::default();
+        let mut status = None;
+        reader.object(|name, reader| {
+            match name {
+                b"discovery" => task.discovery = RawDiscovery::read(reader)?,
+                b"id" => task.id = reader.text()?,
+                b"name" => task.name = reader.text()?,
+                b"resources" => task.ports = read_ports(reader)?,
+                b"slave_id" => task.agent_id = reader.text()?,
+                b"state" => task.state = reader.text()?,
+                b"statuses" => status = read_statuses(reader)?,
+                _ => return Ok(Wanted::No),
+            }
+            Ok(Wanted::Yes)
+        })?;
+        if let Some(status) = status {
+            task.healthy = status.healthy;
+            task.addresses = RawAddresses::read(&status)?;
+        }
+        Ok(task)
+    }
+}
+
+/// Of `resources`, only `ports` matters.
+fn read_ports<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, str>, JsonError> {
+    let mut ports = Cow::Borrowed("");
+    reader.object(|name, reader| {
+        match name {
+            b"ports" => ports = reader.text()?,
+            _ => return Ok(Wanted::No),
+        }
+        Ok(Wanted::Yes)
+    })?;
+    Ok(ports)
+}
+
+/// The deciding status: the newest running one, the first of several equally new ones.
+///
+/// Not the newest of all: one made by the master has no addresses, and that of a starting container has the agent's.
+fn read_statuses<'a>(reader: &mut Reader<'a>) -> Result<Option<RawStatus<'a>>, JsonError> {
+    let mut deciding: Option<RawStatus<'a>> = None;
+    reader.list(|reader| {
+        let status = RawStatus::read(reader)?;
+        let newest = deciding.as_ref().map_or(-1.0, |deciding| deciding.timestamp);
+        if status.state == "TASK_RUNNING" && status.timestamp > newest {
+            deciding = Some(status);
+        }
+        Ok(())
+    })?;
+    Ok(deciding)
+}
+
+/// A status; most are not the deciding one, so what is long in it is only read once that is known.
+#[derive(Default)]
+struct RawStatus<'a> {
+    state: Cow<'a, str>,
+    timestamp: f64,
+    healthy: Option<bool>,
+    labels: Option<&'a [u8]>,
+    container: Option<&'a [u8]>,
+}
+
+impl<'a> RawStatus<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
+        let mut status = Self::default();
+        reader.object(|name, reader| {
+            match name {
+                b"container_status" => status.container = Some(reader.raw()?),
+                b"healthy" => status.healthy = reader.flag()?,
+                b"labels" => status.labels = Some(reader.raw()?),
+                b"state" => status.state = reader.text()?,
+                b"timestamp" => status.timestamp = reader.number()?.unwrap_or_default(),
+                _ => return Ok(Wanted::No),
+            }
+            Ok(Wanted::Yes)
+        })?;
+        Ok(status)
+    }
+}
+
+/// What may be addresses in a status.
+#[derive(Default)]
+struct RawAddresses<'a> {
+    labels: Vec<(AddressSource, Cow<'a, str>)>,
+    networks: Vec<Cow<'a, str>>,
+}
+
+impl<'a> RawAddresses<'a> {
+    fn read(status: &RawStatus<'a>) -> Result<Self, JsonError> {
+        let mut addresses = Self::default();
+        if let Some(labels) = status.labels {
+            addresses.labels = read_labels(&mut Reader::new(labels))?;
+        }
+        if let Some(container) = status.container {
+            addresses.networks = read_container(&mut Reader::new(container))?;
+        }
+        Ok(addresses)
+    }
+
+    /// Those that are there, of each source in the order written.
+    fn candidates(&self) -> impl Iterator<Item = (AddressSource, &str)> {
+        let labels = LABELS.iter().flat_map(|&(_, source)| {
+            self.labels.iter().filter(move |label| label.0 == source).map(move |label| (source, &*label.1))
         });
-        let networks = self.container.networks.iter().flat_map(RawNetwork::addresses);
-        labels.chain(networks.map(|text| (AddressSource::NetInfo, text))).filter(|(_, text)| !text.is_empty())
+        let networks = self.networks.iter().map(|text| (AddressSource::NetInfo, &**text));
+        labels.chain(networks).filter(|(_, text)| !text.is_empty())
     }
 }
 
-impl RawNetwork<'_> {
-    fn addresses(&self) -> impl Iterator<Item = &str> {
-        let single = Some(&self.address).filter(|_| self.addresses.is_empty());
-        self.addresses.iter().map(|entry| &entry.address).chain(single).map(|text| &*text.0)
+fn read_labels<'a>(reader: &mut Reader<'a>) -> Result<Vec<(AddressSource, Cow<'a, str>)>, JsonError> {
+    let mut labels = Vec::new();
+    reader.list(|reader| {
+        let (mut key, mut value) = (Cow::Borrowed(""), Cow::Borrowed(""));
+        reader.object(|name, reader| {
+            match name {
+                b"key" => key = reader.text()?,
+                b"value" => value = reader.text()?,
+                _ => return Ok(Wanted::No),
+            }
+            Ok(Wanted::Yes)
+        })?;
+        let wanted = LABELS.iter().find(|(wanted, _)| *wanted == key);
+        labels.extend(wanted.map(|(_, source)| (*source, value)));
+        Ok(())
+    })?;
+    Ok(labels)
+}
+
+fn read_container<'a>(reader: &mut Reader<'a>) -> Result<Vec<Cow<'a, str>>, JsonError> {
+    let mut addresses = Vec::new();
+    reader.object(|name, reader| {
+        match name {
+            b"network_infos" => {
+                addresses.clear();
+                reader.list(|reader| read_network(reader, &mut addresses))?;
+            }
+            _ => return Ok(Wanted::No),
+        }
+        Ok(Wanted::Yes)
+    })?;
+    Ok(addresses)
+}
+
+/// Adds the addresses of one network. The single one is the form of Mesos 0.25 and counts where there is no list.
+fn read_network<'a>(reader: &mut Reader<'a>, addresses: &mut Vec<Cow<'a, str>>) -> Result<(), JsonError> {
+    let before = addresses.len();
+    let mut single = Cow::Borrowed("");
+    reader.object(|name, reader| {
+        match name {
+            b"ip_address" => single = reader.text()?,
+            b"ip_addresses" => {
+                addresses.truncate(before);
+                reader.list(|reader| {
+                    addresses.push(read_address(reader)?);
+                    Ok(())
+                })?;
+            }
+            _ => return Ok(Wanted::No),
+        }
+        Ok(Wanted::Yes)
+    })?;
+    if addresses.len() == before {
+        addresses.push(single);
+    }
+    Ok(())
+}
+
+fn read_address<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, str>, JsonError> {
+    let mut address = Cow::Borrowed("");
+    reader.object(|name, reader| {
+        match name {
+            b"ip_address" => address = reader.text()?,
+            _ => return Ok(Wanted::No),
+        }
+        Ok(Wanted::Yes)
+    })?;
+    Ok(address)
+}
+
+#[derive(Default)]
+struct RawDiscovery<'a> {
+    name: Cow<'a, str>,
+    ports: Vec<RawPort<'a>>,
+}
+
+impl<'a> RawDiscovery<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
+        let mut discovery = Self::default();
+        reader.object(|name, reader| {
+            match name {
+                b"name" => discovery.name = reader.text()?,
+                b"ports" => discovery.ports = read_discovery_ports(reader)?,
+                _ => return Ok(Wanted::No),
+            }
+            Ok(Wanted::Yes)
+        })?;
+        Ok(discovery)
+    }
+}
+
+/// A list in an object of one member of the same name: protobuf's way.
+fn read_discovery_ports<'a>(reader: &mut Reader<'a>) -> Result<Vec<RawPort<'a>>, JsonError> {
+    let mut ports = Vec::new();
+    reader.object(|name, reader| {
+        match name {
+            b"ports" => {
+                ports.clear();
+                reader.list(|reader| {
+                    ports.push(RawPort::read(reader)?);
+                    Ok(())
+                })?;
+            }
+            _ => return Ok(Wanted::No),
+        }
+        Ok(Wanted::Yes)
+    })?;
+    Ok(ports)
+}
+
+#[derive(Default)]
+struct RawPort<'a> {
+    /// A double, as every number: `5`, `5.0` and `5e0` are the same.
+    number: Option<f64>,
+    name: Cow<'a, str>,
+    protocol: Cow<'a, str>,
+}
+
+impl<'a> RawPort<'a> {
+    fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
+        let mut port = Self::default();
+        reader.object(|name, reader| {
+            match name {
+                b"name" => port.name = reader.text()?,
+                b"number" => port.number = reader.number()?,
+                b"protocol" => port.protocol = reader.text()?,
+                _ => return Ok(Wanted::No),
+            }
+            Ok(Wanted::Yes)
+        })?;
+        Ok(port)
     }
 }

@@ -25,12 +25,11 @@ mod element;
 mod intern;
 mod outline;
 mod ranges;
-mod scan;
 mod split;
 
+pub use super::scan::DEPTH_MAX;
 pub use decode::{Decoder, Part};
 pub use outline::{Outline, assemble};
-pub use scan::DEPTH_MAX;
 pub use split::{BATCH_BYTES, Batch, Splitter};
 
 use crate::cluster::Document;
@@ -50,8 +49,11 @@ pub const AGENTS_MAX: usize = 1 << 20;
 /// Most frameworks of one document.
 pub const FRAMEWORKS_MAX: usize = 1 << 18;
 
-/// Most port ranges, discovery ports and addresses of one task, each; what comes after is left out.
-pub const TASK_ITEMS_MAX: usize = 4096;
+/// Most port ranges and most discovery ports of one task; what comes after is left out.
+pub const TASK_PORTS_MAX: usize = 4096;
+
+/// Most addresses of one task. Real ones have a handful, and each is compared with all before it.
+pub const TASK_ADDRESSES_MAX: usize = 64;
 
 /// How much one document may be; by default the constants of this file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{
-    super::{json::Text, pid::Pid},
+    super::{json::Reader, pid::Pid},
     decode::{Part, Run, Values},
     split::Kind,
 };
@@ -222,8 +222,9 @@ impl RawFramework {
 
 /// A string, empty if it is `null`; `None` if it is neither.
 fn text(json: &[u8]) -> Option<String> {
-    let text: Option<Text<'_>> = serde_json::from_slice(json).ok()?;
-    Some(text.unwrap_or_default().0.into_owned())
+    let mut reader = Reader::new(json);
+    let text = reader.text().ok()?.into_owned();
+    reader.end().ok().map(|()| text)
 }
 
 /// Tells an empty string from none at all.

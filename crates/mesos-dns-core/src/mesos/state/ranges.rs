@@ -1,6 +1,6 @@
 //! The text in which Mesos writes ports: `[31000-31001, 31005-31005]`.
 
-use super::TASK_ITEMS_MAX;
+use super::TASK_PORTS_MAX;
 use crate::cluster::{PortRange, Skipped};
 
 /// Reads ranges in the order written, without expanding them: one can be huge.
@@ -16,7 +16,7 @@ pub(super) fn parse(text: &str, ranges: &mut Vec<PortRange>, skipped: &mut Skipp
     }
     for item in inner.split(',') {
         match parse_item(item.trim()) {
-            _ if ranges.len() >= TASK_ITEMS_MAX => skipped.over_limit = skipped.over_limit.saturating_add(1),
+            _ if ranges.len() >= TASK_PORTS_MAX => skipped.over_limit = skipped.over_limit.saturating_add(1),
             None => skipped.port_ranges = skipped.port_ranges.saturating_add(1),
             // Says nothing, and is not wrong.
             Some(PortRange { first, last }) if first > last => (),
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn long_list_is_cut() {
         let (mut ranges, mut skipped) = (Vec::new(), Skipped::default());
-        parse(&format!("[{}]", "1-1,".repeat(TASK_ITEMS_MAX + 5)), &mut ranges, &mut skipped);
-        assert_eq!((ranges.len(), skipped.over_limit), (TASK_ITEMS_MAX, 6));
+        parse(&format!("[{}]", "1-1,".repeat(TASK_PORTS_MAX + 5)), &mut ranges, &mut skipped);
+        assert_eq!((ranges.len(), skipped.over_limit), (TASK_PORTS_MAX, 6));
     }
 }

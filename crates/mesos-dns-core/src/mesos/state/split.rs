@@ -10,9 +10,9 @@
 use std::fmt;
 
 use super::{
+    super::scan::{DEPTH_MAX, Fault, Scan, Step},
     Limits, StateError,
     outline::{Member, Outline},
-    scan::{DEPTH_MAX, Fault, Scan, Step},
 };
 
 /// Bytes of elements that make a batch full: enough that handing it over costs nothing, little enough that the

@@ -154,20 +154,29 @@ fn wrong_types_cost_only_their_task() {
         (r#""id":"t","statuses":[@]"#, "{}"),
         (r#""id":"t","statuses":[{"state":@}]"#, "\"x\""),
         (r#""id":"t","statuses":[{"timestamp":@}]"#, "5"),
-        (r#""id":"t","statuses":[{"labels":@}]"#, "[]"),
-        (r#""id":"t","statuses":[{"labels":[@]}]"#, "{}"),
-        (r#""id":"t","statuses":[{"labels":[{"key":@}]}]"#, "\"x\""),
-        (r#""id":"t","statuses":[{"labels":[{"value":@}]}]"#, "\"x\""),
-        (r#""id":"t","statuses":[{"container_status":@}]"#, "{}"),
-        (r#""id":"t","statuses":[{"container_status":{"network_infos":@}}]"#, "[]"),
-        (r#""id":"t","statuses":[{"container_status":{"network_infos":[@]}}]"#, "{}"),
-        (r#""id":"t","statuses":[{"container_status":{"network_infos":[{"ip_addresses":@}]}}]"#, "[]"),
-        (r#""id":"t","statuses":[{"container_status":{"network_infos":[{"ip_addresses":[@]}]}}]"#, "{}"),
+        (r#""id":"t","statuses":[{"state":"TASK_RUNNING","labels":@}]"#, "[]"),
+        (r#""id":"t","statuses":[{"state":"TASK_RUNNING","labels":[@]}]"#, "{}"),
+        (r#""id":"t","statuses":[{"state":"TASK_RUNNING","labels":[{"key":@}]}]"#, "\"x\""),
+        (r#""id":"t","statuses":[{"state":"TASK_RUNNING","labels":[{"value":@}]}]"#, "\"x\""),
+        (r#""id":"t","statuses":[{"state":"TASK_RUNNING","container_status":@}]"#, "{}"),
+        (r#""id":"t","statuses":[{"state":"TASK_RUNNING","container_status":{"network_infos":@}}]"#, "[]"),
+        (r#""id":"t","statuses":[{"state":"TASK_RUNNING","container_status":{"network_infos":[@]}}]"#, "{}"),
         (
-            r#""id":"t","statuses":[{"container_status":{"network_infos":[{"ip_addresses":[{"ip_address":@}]}]}}]"#,
+            r#""id":"t","statuses":[{"state":"TASK_RUNNING","container_status":{"network_infos":[{"ip_addresses":@}]}}]"#,
+            "[]",
+        ),
+        (
+            r#""id":"t","statuses":[{"state":"TASK_RUNNING","container_status":{"network_infos":[{"ip_addresses":[@]}]}}]"#,
+            "{}",
+        ),
+        (
+            r#""id":"t","statuses":[{"state":"TASK_RUNNING","container_status":{"network_infos":[{"ip_addresses":[{"ip_address":@}]}]}}]"#,
             "\"x\"",
         ),
-        (r#""id":"t","statuses":[{"container_status":{"network_infos":[{"ip_address":@}]}}]"#, "\"x\""),
+        (
+            r#""id":"t","statuses":[{"state":"TASK_RUNNING","container_status":{"network_infos":[{"ip_address":@}]}}]"#,
+            "\"x\"",
+        ),
         (r#""id":"t","discovery":@"#, "{}"),
         (r#""id":"t","discovery":{"name":@}"#, "\"x\""),
         (r#""id":"t","discovery":{"ports":@}"#, "{}"),
@@ -191,16 +200,9 @@ fn wrong_types_cost_only_their_task() {
 
 #[test]
 fn broken_elements_cost_only_themselves() {
-    for members in [
-        "",
-        r#""name":"x""#,
-        r#""id":"""#,
-        r#""id":null"#,
-        r#""id""#,
-        r#""id":"t",,"#,
-        r#""id":"t","x":tru"#,
-        r#""id":"\x""#,
-    ] {
+    for members in
+        ["", r#""name":"x""#, r#""id":"""#, r#""id":null"#, r#""id""#, r#""id":"t",,"#, r#""id":"\x""#]
+    {
         let document = with_task(members);
         assert_eq!(document.skipped, Skipped { tasks: 1, ..Skipped::default() }, "{members}");
     }

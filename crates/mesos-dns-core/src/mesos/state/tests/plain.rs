@@ -98,15 +98,16 @@ fn task(value: &Value, framework: &str) -> Option<(Option<Task>, Skipped)> {
     let mut skipped = Skipped::default();
     let mut ports = Vec::new();
     ranges::parse(&string(member(value, "resources")?, "ports")?, &mut ports, &mut skipped);
-    let mut best: Option<(f64, Option<bool>, Vec<TaskAddress>, u64)> = None;
-    for value in array(value, "statuses")? {
-        let (addresses, bad) = addresses(object_or_null(value)?)?;
-        let timestamp = float(value, "timestamp")?;
-        let newest = best.as_ref().is_none_or(|best| timestamp > best.0);
-        if string(value, "state")? == "TASK_RUNNING" && timestamp > -1.0 && newest {
-            best = Some((timestamp, value["healthy"].as_bool(), addresses, bad));
+    let mut best: Option<(f64, &Value)> = None;
+    for status in array(value, "statuses")? {
+        let timestamp = float(object_or_null(status)?, "timestamp")?;
+        let newest = best.is_none_or(|best| timestamp > best.0);
+        if string(status, "state")? == "TASK_RUNNING" && timestamp > -1.0 && newest {
+            best = Some((timestamp, status));
         }
     }
+    let status = best.map_or(&Value::Null, |best| best.1);
+    let (addresses, bad) = addresses(status)?;
     let discovery = member(value, "discovery")?;
     let mut discovery_ports = Vec::new();
     for port in array(member(discovery, "ports")?, "ports")? {
@@ -130,7 +131,6 @@ fn task(value: &Value, framework: &str) -> Option<(Option<Task>, Skipped)> {
         return None;
     }
     let Some(state) = state else { return Some((None, Default::default())) };
-    let (_, healthy, addresses, bad) = best.unwrap_or_default();
     skipped.task_addresses += bad;
     let task = Task {
         id: id.into(),
@@ -138,7 +138,7 @@ fn task(value: &Value, framework: &str) -> Option<(Option<Task>, Skipped)> {
         framework_id: framework.into(),
         agent_id: agent_id.into(),
         state,
-        healthy,
+        healthy: status["healthy"].as_bool(),
         ports: ports.into(),
         addresses: addresses.into(),
         discovery: (!discovery_name.is_empty())
@@ -164,7 +164,7 @@ fn addresses(status: &Value) -> Option<(Vec<TaskAddress>, u64)> {
     for network in array(member(status, "container_status")?, "network_infos")? {
         let network = object_or_null(network)?;
         let (entries, single) = (array(network, "ip_addresses")?, string(network, "ip_address")?);
-        for entry in &entries[..] {
+        for entry in entries {
             texts.push((AddressSource::NetInfo, string(object_or_null(entry)?, "ip_address")?));
         }
         if entries.is_empty() {

@@ -1,6 +1,6 @@
 //! Where does this JSON value end?
 //!
-//! Most of a state document is never decoded: history, executors, and everything between two members that are
+//! Most of what a master says is never decoded: history, executors, and everything between two members that are
 //! wanted. To pass over it, only strings and brackets matter, so that is all this file looks at, 64 bytes at a
 //! time: quotes and brackets of a block become bits of two words, from the quotes follows which bytes are inside
 //! strings, and what is left of the brackets is checked one by one. That the kinds of brackets match is checked
@@ -60,19 +60,24 @@ impl Scan {
             b'-' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => Shape::Scalar,
             _ => return None,
         };
-        Some(Self { shape, open: 1, inside: 0, escaped: false })
+        Some(Self { shape, ..Self::container() })
+    }
+
+    /// Begins an object or list.
+    pub(super) fn container() -> Self {
+        Self { shape: Shape::Container, open: 1, inside: 0, escaped: false }
     }
 
     /// Goes on with the next piece of the text.
     pub(super) fn advance(&mut self, piece: &[u8]) -> Step {
         match self.shape {
-            Shape::Container => self.container(piece),
+            Shape::Container => self.blocks(piece),
             Shape::Scalar => piece.iter().position(ends_scalar).map_or(Step::More, Step::End),
             Shape::Text => self.bytes(piece),
         }
     }
 
-    fn container(&mut self, piece: &[u8]) -> Step {
+    fn blocks(&mut self, piece: &[u8]) -> Step {
         let (blocks, rest) = piece.as_chunks::<BLOCK>();
         for (block, offset) in blocks.iter().zip((0..).step_by(BLOCK)) {
             match self.block(block) {
@@ -133,6 +138,7 @@ impl Scan {
     }
 
     /// Opens or closes, if it is a bracket at all.
+    #[inline(always)]
     fn bracket(&mut self, byte: u8) -> Step {
         // One bit tells the kinds apart, `{` from `[` and `}` from `]`.
         let brace = u128::from(byte >> 5 & 1);
@@ -161,7 +167,8 @@ impl Step {
     }
 }
 
-fn ends_scalar(byte: &u8) -> bool {
+/// Whether a number, `true`, `false` or `null` is over before this byte.
+pub(super) fn ends_scalar(byte: &u8) -> bool {
     matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n')
 }
 
@@ -178,35 +185,41 @@ struct Bits {
     backslash: bool,
 }
 
-const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-const LOW: u64 = u64::from_ne_bytes([0x7f; 8]);
-
-/// The bits in which the four brackets differ from each other, and what they are with these set.
-const BRACKET_BITS: u64 = u64::from_ne_bytes([0x26; 8]);
-const BRACKET: u8 = 0x7f;
-
 impl Bits {
-    // Eight bytes at once in a plain word: the compiler makes of it what the machine has, without `unsafe`.
+    // Written so that the compiler compares as many bytes at once as the machine can, without `unsafe`: whole
+    // arrays, each byte on its own, before anything is gathered.
     #[inline(always)]
     fn of(block: &[u8; BLOCK]) -> Self {
-        let (mut quotes, mut brackets, mut backslashes) = (0, 0, 0);
-        let (words, _) = block.as_chunks::<8>();
-        for word in words {
-            let word = u64::from_le_bytes(*word);
-            quotes = quotes >> 1 | equal(word, b'"');
-            brackets = brackets >> 1 | equal(word | BRACKET_BITS, BRACKET);
-            backslashes |= equal(word, b'\\');
-        }
-        Self { quotes: transpose(quotes), brackets: transpose(brackets), backslash: backslashes != 0 }
+        let quotes = block.map(|byte| if byte == b'"' { u8::MAX } else { 0 });
+        let brackets = block.map(|byte| if byte | BRACKET_BITS == BRACKET { u8::MAX } else { 0 });
+        let backslashes = block.iter().fold(0, |any, byte| any | if *byte == b'\\' { u8::MAX } else { 0 });
+        Self { quotes: gather(&quotes), brackets: gather(&brackets), backslash: backslashes != 0 }
     }
 }
 
-/// The highest bit of each byte that equals `wanted`.
+/// The bits in which the four brackets differ from each other, and what they are with these set.
+const BRACKET_BITS: u8 = 0x26;
+const BRACKET: u8 = 0x7f;
+
+/// One bit of each byte; each byte has all or none set.
 #[inline(always)]
-fn equal(word: u64, wanted: u8) -> u64 {
-    let differs = word ^ ONES.wrapping_mul(u64::from(wanted));
-    !((differs & LOW).wrapping_add(LOW) | differs | LOW)
+fn gather(bytes: &[u8; BLOCK]) -> u64 {
+    let (words, _) = bytes.as_chunks::<8>();
+    let rows = words.iter().zip(ROWS).fold(0, |rows, (word, row)| rows | u64::from_le_bytes(*word) & row);
+    transpose(rows)
 }
+
+/// The first bit of each byte, the second, and so on.
+const ROWS: [u64; 8] = [
+    0x0101_0101_0101_0101,
+    0x0202_0202_0202_0202,
+    0x0404_0404_0404_0404,
+    0x0808_0808_0808_0808,
+    0x1010_1010_1010_1010,
+    0x2020_2020_2020_2020,
+    0x4040_4040_4040_4040,
+    0x8080_8080_8080_8080,
+];
 
 /// Turns eight rows of eight bits into columns (Hacker's Delight, section 7-3).
 #[inline(always)]
