@@ -7,7 +7,6 @@
 #[path = "support/registration.rs"]
 mod registration;
 #[path = "support/zookeeper.rs"]
-#[allow(dead_code)]
 mod zookeeper_server;
 
 use std::{
