@@ -97,6 +97,22 @@ fn duplicate_members() {
 }
 
 #[test]
+fn duplicate_members_of_a_task() {
+    let document = with_task(
+        r#""id":"t","statuses":[{"state":"TASK_RUNNING","healthy":true,"container_status":{"network_infos":
+        [{"ip_address":"10.0.0.1"}],"network_infos":[{"ip_addresses":[{"ip_address":"10.0.0.2"}],"ip_addresses":
+        [{"ip_address":"10.0.0.3","ip_address":"10.0.0.4"}]}]},"healthy":false}],"discovery":{"name":"x","ports":
+        {"ports":[{"number":1}],"ports":[{"number":2}]}},"resources":{"ports":"[1-1]"},"resources":{"ports":"[2-2]"}"#,
+    );
+    let [_, task, _] = &*document.tasks else { panic!("three tasks") };
+    let addresses: Vec<_> = task.addresses.iter().map(|found| found.address.to_string()).collect();
+    assert_eq!((&*addresses, task.healthy), (&["10.0.0.4".to_owned()][..], Some(false)));
+    let discovery = task.discovery.as_ref().expect("it has a name");
+    assert_eq!(discovery.ports.iter().map(|port| port.number).collect::<Vec<_>>(), [2]);
+    assert_eq!(*task.ports, [PortRange { first: 2, last: 2 }]);
+}
+
+#[test]
 fn members_in_any_case() {
     let document = decode(
         br#"{"LEADER":"m@a:1","Slaves":[{"ID":"S","Pid":"x@10.0.0.1:5"}],"Frame\u0077orks":[{"Id":"F","TASKS":
