@@ -34,6 +34,9 @@ fn main() {
         println!(
             "{tasks} tasks in {wall:.3?}; processor time: splitter {splitting:.3?}, decoders {decoding:.3?}"
         );
+        if round == 0 {
+            println!("{} KiB more resident", resident_bytes().saturating_sub(before) >> 10);
+        }
     }
 }
 
