@@ -33,8 +33,9 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-/// Pieces of the body that wait for the splitter. Larger ones than 64 KiB do not come out of a connection.
-pub const PIECES_MAX: usize = 16;
+/// Pieces of the body that wait for the splitter. A connection reads at most some 400 KiB at once, so these are three
+/// mebibytes.
+pub const PIECES_MAX: usize = 8;
 
 /// Batches that wait for each decoder.
 pub const BATCHES_PER_DECODER_MAX: usize = 2;
