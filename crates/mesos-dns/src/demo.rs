@@ -41,7 +41,7 @@ const FIRST_DATA_MAX: Duration = Duration::from_secs(120);
 /// A port is taken; who has it and how to choose another is said.
 pub fn run(options: &Demo, common: &Common) -> anyhow::Result<()> {
     logging::start(common.verbosity, LogFormat::Text);
-    daemon::runtime()?.block_on(demonstrate(options))
+    daemon::run_to_end(demonstrate(options))
 }
 
 async fn demonstrate(options: &Demo) -> anyhow::Result<()> {

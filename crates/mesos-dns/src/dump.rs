@@ -73,7 +73,7 @@ pub fn run(options: &Dump, common: &Common) -> anyhow::Result<()> {
         None => configuration::from_bytes("built-in defaults", DEFAULTS)?,
     };
     crate::logging::start(common.verbosity, config.log_format);
-    let dumped = daemon::runtime()?.block_on(read(&options.source, config))?;
+    let dumped = daemon::run_to_end(read(&options.source, config))?;
     let mut out = BufWriter::new(io::stdout().lock());
     let written = match options.format {
         Format::Zone => write_zone_file(&dumped.zone, &mut out),

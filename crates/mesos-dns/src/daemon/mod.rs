@@ -22,7 +22,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use mesos_dns_core::{config::Config, table::Seed};
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::Builder,
     sync::{mpsc, watch},
     task::JoinSet,
 };
@@ -68,12 +68,23 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     logging::start(common.verbosity, config.log_format);
     configuration::log(&config);
     let reload = Box::new(move || Ok(configuration::load(&path)?));
-    runtime()?.block_on(serve(config, reload, CancellationToken::new(), |_, _| ()))
+    run_to_end(serve(config, reload, CancellationToken::new(), |_, _| ()))
 }
 
-/// The runtime for everything but datagrams and publishing.
-pub fn runtime() -> anyhow::Result<Runtime> {
-    Builder::new_multi_thread().enable_all().thread_name("io").build().context("cannot start the runtime")
+/// Runs work on a runtime of its own, the one for everything but datagrams and publishing.
+///
+/// Nothing outlives the work but calls of the system's resolver, which wait for servers that may never answer
+/// and cannot be stopped: nobody waits for them.
+///
+/// # Errors
+///
+/// There is no runtime to be had, or the work fails.
+pub fn run_to_end<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = Builder::new_multi_thread().enable_all().thread_name("io").build();
+    let runtime = runtime.context("cannot start the runtime")?;
+    let ended = runtime.block_on(work);
+    runtime.shutdown_background();
+    ended
 }
 
 /// Serves a configuration until `shutdown` is cancelled or a signal ends it.
