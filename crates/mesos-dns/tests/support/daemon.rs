@@ -185,7 +185,8 @@ impl Process {
         let waits = |lines: &mut Lines| !lines.has_ended && !lines.all.iter().any(|line| is(&line));
         let (lines, _) = self.log.more.wait_timeout_while(lines, PATIENCE, waits).unwrap();
         let found = lines.all.iter().find(is).cloned();
-        found.unwrap_or_else(|| panic!("never logged {message:?}: {:#?}", lines.all))
+        drop(lines);
+        found.unwrap_or_else(|| panic!("never logged {message:?}"))
     }
 
     /// How often a message was logged so far.
