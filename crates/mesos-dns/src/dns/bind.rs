@@ -14,6 +14,9 @@ const BACKLOG: i32 = 1024;
 /// Bytes of datagrams that may wait in the kernel per worker: some 10 ms of full load.
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
+/// How often the system is asked for a port that is free for both protocols.
+const PORT_TRIES: usize = 16;
+
 /// The sockets of one listening address.
 pub struct Sockets {
     /// The address bound, with the port the system gave if 0 was asked for.
@@ -61,7 +64,22 @@ fn unspecified_both(address: SocketAddr) -> Option<SocketAddr> {
     is_v4_wildcard.then(|| SocketAddr::new(std::net::Ipv6Addr::UNSPECIFIED.into(), address.port()))
 }
 
+/// The port that the system gives for TCP may be somebody's for UDP: then it is asked for another.
 fn bind_exactly(address: SocketAddr, workers: usize) -> Result<Sockets, BindError> {
+    let is_taken = |bound: &Result<Sockets, BindError>| {
+        bound.as_ref().is_err_and(|error| error.source.kind() == io::ErrorKind::AddrInUse)
+    };
+    let mut bound = bind_once(address, workers);
+    for _ in 1..PORT_TRIES {
+        if address.port() != 0 || !is_taken(&bound) {
+            break;
+        }
+        bound = bind_once(address, workers);
+    }
+    bound
+}
+
+fn bind_once(address: SocketAddr, workers: usize) -> Result<Sockets, BindError> {
     let fail = |protocol| move |source| BindError { address, protocol, source };
     let tcp = tcp(address).map_err(fail("TCP"))?;
     let bound = tcp.local_addr().map_err(fail("TCP"))?;
@@ -112,6 +130,17 @@ mod tests {
         drop(tcp);
         let again = bind(address, 1).err().unwrap();
         assert_eq!((again.protocol, again.source.kind()), ("UDP", io::ErrorKind::AddrInUse));
+    }
+
+    #[test]
+    fn the_system_gives_a_port_that_is_free_for_both() {
+        // So many that some of the ports given for TCP would be among them.
+        let taken: Vec<_> = (0..700).map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+        for _ in 0..300 {
+            let bound = bind("127.0.0.1:0".parse().unwrap(), 1);
+            assert!(bound.is_ok(), "{:?}", bound.err());
+        }
+        drop(taken);
     }
 
     #[test]
