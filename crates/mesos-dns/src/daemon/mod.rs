@@ -136,7 +136,7 @@ struct Daemon {
     orders: threads::Sender<Order>,
     publisher: thread::JoinHandle<()>,
     workers: dns::Workers,
-    contact: Arc<ArcSwap<watch::Receiver<Contact>>>,
+    seen: Arc<ArcSwap<Seen>>,
     watching: Watching,
     /// TCP, HTTP, the dispatcher of forwarded queries.
     servers: JoinSet<anyhow::Result<()>>,
@@ -147,6 +147,12 @@ struct Daemon {
 struct Watching {
     task: tokio::task::JoinHandle<anyhow::Result<()>>,
     stop: CancellationToken,
+}
+
+/// What the running watcher tells, and from which age on its data are stale.
+struct Seen {
+    contact: watch::Receiver<Contact>,
+    stale_after: Duration,
 }
 
 impl Daemon {
@@ -181,9 +187,9 @@ impl Daemon {
             metrics.forward.clone(),
             metrics.legacy.clone(),
         ));
-        let (watching, contact) = start_watch(&config, &board, &metrics, &orders)?;
-        let contact = Arc::new(ArcSwap::from_pointee(contact));
-        let standing = standing(board.clone(), contact.clone(), rooms::stale_after(&config));
+        let (watching, seen) = start_watch(&config, Contact::default(), &board, &metrics, &orders)?;
+        let seen = Arc::new(ArcSwap::from_pointee(seen));
+        let standing = standing(board.clone(), seen.clone());
         let api = Arc::new(Api::new(
             rooms::http(&config),
             board.clone(),
@@ -225,7 +231,7 @@ impl Daemon {
             orders,
             publisher,
             workers,
-            contact,
+            seen,
             watching,
             servers,
             shutdown,
@@ -264,7 +270,10 @@ impl Daemon {
         }
         let interfaces = configuration::interface_addresses();
         // What can fail comes first.
-        let (watching, contact) = start_watch(&config, &self.board, &self.metrics, &self.orders)?;
+        // The data stay, and with them their age and whatever was odd about them.
+        let known = self.seen.load().contact.borrow().clone();
+        let known = Contact { zookeeper: None, group_is_empty: false, ..known };
+        let (watching, seen) = start_watch(&config, known, &self.board, &self.metrics, &self.orders)?;
         let policy = Arc::new(rooms::policy(&config, &interfaces));
         let settings = Order::Settings(Box::new((policy, Arc::new(rooms::soa(&config)))));
         self.orders.send(settings).context("the publisher is gone")?;
@@ -273,7 +282,7 @@ impl Daemon {
         self.forwarder.replace(rooms::forward(&config), &own);
         self.api.reload(rooms::http(&config));
         std::mem::replace(&mut self.watching, watching).stop.cancel();
-        self.contact.store(Arc::new(contact));
+        self.seen.store(Arc::new(seen));
         self.config = config;
         Ok(())
     }
@@ -343,23 +352,28 @@ fn help(error: &std::io::Error, port: u16, protocol: system::Protocol, key: &str
     }
 }
 
-/// Starts a watcher that goes on from what is published.
+/// Starts a watcher that goes on from what is published, and from what is known of the masters.
 fn start_watch(
     config: &Config,
+    known: Contact,
     board: &Board,
     metrics: &Metrics,
     orders: &threads::Sender<Order>,
-) -> anyhow::Result<(Watching, watch::Receiver<Contact>)> {
-    let settings = rooms::watch(config);
+) -> anyhow::Result<(Watching, Seen)> {
+    let mut settings = rooms::watch(config);
+    if board.load().zone.is_loaded() {
+        // A leader was found once: from then on its absence ends nothing.
+        settings.detection_timeout = None;
+    }
     let watcher = Watch::new(&settings, board.load().cluster.clone(), metrics.watch.clone())?;
-    let (contact, seen) = watch::channel(Contact::default());
+    let (contact, told) = watch::channel(known);
     let stop = CancellationToken::new();
     let orders = orders.clone();
     let task = tokio::spawn({
         let stop = stop.clone();
         async move { Ok(watcher.run(orders, contact, stop).await?) }
     });
-    Ok((Watching { task, stop }, seen))
+    Ok((Watching { task, stop }, Seen { contact: told, stale_after: rooms::stale_after(config) }))
 }
 
 /// Answers queries for other names, each in a task of its own. Ends when nobody can ask any more.
@@ -388,29 +402,21 @@ async fn dispatch(mut queries: mpsc::Receiver<Outside>, forwarder: Arc<Forwarder
 }
 
 /// Tells how our view of the cluster stands, from what is published and what the watcher last met.
-fn standing(
-    board: Arc<Board>,
-    contact: Arc<ArcSwap<watch::Receiver<Contact>>>,
-    stale_after: Duration,
-) -> impl Fn() -> Standing + Send + Sync {
+fn standing(board: Arc<Board>, seen: Arc<ArcSwap<Seen>>) -> impl Fn() -> Standing + Send + Sync {
     move || {
-        let seen = contact.load().borrow().clone();
-        let age = seen.age(Instant::now());
+        let seen = seen.load();
+        let contact = seen.contact.borrow().clone();
+        let age = contact.age(Instant::now());
         let is_loaded = board.load().zone.is_loaded();
         let state = match (is_loaded, age) {
             (false, _) => State::Loading,
-            (true, Some(age)) if age <= stale_after && seen.held.is_some() => State::Holding,
-            (true, Some(age)) if age <= stale_after => State::Live,
+            (true, Some(age)) if age <= seen.stale_after && contact.held.is_some() => State::Holding,
+            (true, Some(age)) if age <= seen.stale_after => State::Live,
             (true, _) => State::Stale,
         };
-        let mut reasons: Vec<String> = seen.failure.into_iter().collect();
+        let mut reasons = contact.reasons();
         if !is_loaded {
             reasons.push("no state document has been read yet".into());
-        }
-        if let Some(why) = seen.held {
-            reasons.push(
-                format!("records are kept that the last document does not show: {why:?}").to_lowercase(),
-            );
         }
         Standing { state, reasons, age }
     }
