@@ -271,13 +271,52 @@ fn few_descriptors_are_enough_to_start() {
     process.logged("serving");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn zookeeper_out_of_reach_is_told_and_ends_nothing() {
+    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut daemon = Daemon::start(json!({"zk": format!("zk://dns:hunter2@{nobody}/mesos")}));
+    let away = |ready: &Value| ready["reasons"].to_string().contains("there is no ZooKeeper session");
+    let ready = daemon.until_ready("without a session", away).await;
+    assert_eq!((&ready["ready"], &ready["state"]), (&json!(false), &json!("loading")));
+    assert_eq!(ask(&daemon, "leader.mesos", Rtype::A).await.rcode(), Rcode::SERVFAIL);
+    // The file names masters now, and ZooKeeper is needed no more.
+    let master = Master::start(&ordinary()).await;
+    daemon.rewrite(json!({"zk": "", "masters": [master.address().to_string()]}));
+    daemon.signal(Signal::HUP);
+    let ready = daemon.until_ready("loaded", |ready| ready["ready"] == true).await;
+    assert_eq!(ready["reasons"], json!([]));
+    // And back, with a limit: it is for a start without a leader, and that is long past.
+    daemon.rewrite(
+        json!({"zk": format!("zk://dns:hunter2@{nobody}/mesos"), "masters": [], "zkDetectionTimeout": 1}),
+    );
+    daemon.signal(Signal::HUP);
+    daemon.until_ready("without a session again", away).await;
+    let is_past = |ready: &Value| ready["ageSeconds"].as_f64().is_some_and(|age| age > 2.5);
+    daemon.until_ready("past the limit", is_past).await;
+    assert_eq!(ask(&daemon, "web.marathon.mesos", Rtype::A).await.answers().unwrap().len(), 3);
+    daemon.signal(Signal::TERM);
+    let (status, log) = daemon.ends();
+    assert_eq!(status.code(), Some(0));
+    assert!(!format!("{log:?}").contains("hunter"), "{log:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_a_limit_in_the_file_ends_it_without_a_leader() {
+    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut process = Process::start(json!({"zk": format!("zk://{nobody}/mesos"), "zkDetectionTimeout": 1}));
+    let (status, log) = process.ends();
+    assert_eq!(status.code(), Some(1), "{log:?}");
+    let last = log.last().and_then(Value::as_str).unwrap_or_else(|| panic!("no message in {log:?}"));
+    assert!(last.starts_with("mesos-dns: ") && last.contains("zkDetectionTimeout"), "{last}");
+}
+
 //------------ Masters ---------------------------------------------------------
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_that_dies_takes_no_answer_with_it() {
     let master = Master::start(&ordinary()).await;
     let address = master.address();
-    let daemon = Daemon::start(json!({"masters": [address.to_string()], "staleAfterSeconds": 1}));
+    let mut daemon = Daemon::start(json!({"masters": [address.to_string()], "staleAfterSeconds": 1}));
     let before = daemon.until_ready("live", |ready| ready["state"] == "live").await;
     assert_eq!(before["reasons"], json!([]));
     drop(master);
@@ -289,6 +328,12 @@ async fn a_master_that_dies_takes_no_answer_with_it() {
     assert_eq!(ask(&daemon, "web.marathon.mesos", Rtype::A).await.answers().unwrap().len(), 3);
     // One line for one change, however often it tried.
     assert_eq!(daemon.count_logged("state not read"), 1);
+    // A reload does not make the data young, nor forget why they are old; how old is too old it may change.
+    daemon.rewrite(json!({"staleAfterSeconds": 3600}));
+    daemon.signal(Signal::HUP);
+    let reloaded = daemon.until_ready("live by its own words", |ready| ready["state"] == "live").await;
+    assert!(reloaded["ageSeconds"].as_f64() > gone["ageSeconds"].as_f64(), "{reloaded}");
+    assert!(reloaded["reasons"].to_string().contains("refused"), "{reloaded}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
