@@ -233,7 +233,7 @@ mod tests {
             listed: vec!["10.0.0.1:5050".into(), format!("10.0.0.{moved}:5050").into()],
         };
         let mut hosts = Hosts::default();
-        if moved % 2 == 0 {
+        if moved.is_multiple_of(2) {
             hosts.insert("node2".into(), ["10.0.2.2".parse().unwrap()]);
         }
         (document, masters, hosts)
