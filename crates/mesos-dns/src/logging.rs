@@ -35,7 +35,9 @@ fn filter(verbosity: i64, refined: Option<&str>) -> EnvFilter {
         2 => "debug",
         3.. => "trace",
     };
-    EnvFilter::builder().parse_lossy(format!("{level},{}", refined.unwrap_or_default()))
+    // The ZooKeeper library warns of each failed connection; we tell of each change.
+    let library = if verbosity < 2 { "zookeeper_client=error," } else { "" };
+    EnvFilter::builder().parse_lossy(format!("{level},{library}{}", refined.unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -45,14 +47,14 @@ mod tests {
     #[test]
     fn levels() {
         for (verbosity, refined, filters) in [
-            (-5, None, "warn"),
-            (0, None, "warn"),
-            (1, None, "info"),
+            (-5, None, "zookeeper_client=error,warn"),
+            (0, None, "zookeeper_client=error,warn"),
+            (1, None, "zookeeper_client=error,info"),
             (2, None, "debug"),
             (99, None, "trace"),
-            (0, Some(""), "warn"),
-            (0, Some("debug"), "debug"),
-            (1, Some("mesos_dns::dns=trace"), "mesos_dns::dns=trace,info"),
+            (0, Some(""), "zookeeper_client=error,warn"),
+            (0, Some("debug"), "zookeeper_client=error,debug"),
+            (1, Some("mesos_dns::dns=trace"), "mesos_dns::dns=trace,zookeeper_client=error,info"),
         ] {
             assert_eq!(filter(verbosity, refined).to_string(), filters, "{verbosity} {refined:?}");
         }

@@ -23,7 +23,7 @@ use rustix::{
 };
 
 use crate::{
-    dns::DnsMetrics, forward::ForwardMetrics, http::HttpMetrics, publish::PublishMetrics,
+    args::VERSION, dns::DnsMetrics, forward::ForwardMetrics, http::HttpMetrics, publish::PublishMetrics,
     watch::metrics::WatchMetrics,
 };
 
@@ -66,7 +66,7 @@ impl Metrics {
             "Reloads that changed nothing",
             metrics.reload_failures.clone(),
         );
-        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        let version = Info::new([("version", VERSION)]);
         registry.register("build", "Which program this is", version);
         root.register_collector(Box::new(Process { started: SystemTime::now() }));
         (metrics, root)

@@ -7,18 +7,19 @@
 use std::{
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError},
+        mpsc::{Receiver, RecvTimeoutError, sync_channel},
     },
+    thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use arc_swap::ArcSwap;
 use mesos_dns_core::{
-    cluster::{self, Cluster, Document, Hosts, Masters},
+    cluster::{self, Cluster, Document, Hosts, Masters, TaskChange},
     records::Policy,
     table::Seed,
     wire::Name,
-    zone::{Serial, Snapshot, Soa, Zone},
+    zone::{Made, Serial, Snapshot, Soa, Zone},
 };
 use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge},
@@ -26,6 +27,15 @@ use prometheus_client::{
 };
 use tokio::sync::{oneshot, watch};
 use tracing::{debug, info, warn};
+
+/// A first load of more tasks than this is worth a second thread.
+const LARGE_LOAD: usize = 5_000;
+
+/// Tasks whose records are handed over at a time.
+const LOAD_CHUNK: usize = 256;
+
+/// Chunks that wait to be put in, at most: some 10,000 records.
+const LOAD_WAITING_MAX: usize = 4;
 
 /// What readers see: one version of the zone and the cluster it was made from, never half of two.
 pub struct Published {
@@ -158,18 +168,23 @@ impl Publisher {
     fn update(&mut self, update: Update) {
         let masters =
             Masters { leader: update.document.leader.as_deref().map(Arc::from), listed: update.listed };
-        let (next, touched) =
+        let (next, mut touched) =
             cluster::apply(&self.cluster, update.document, masters, update.hosts, self.seed);
+        let tasks = touched.tasks.len();
+        if self.cluster.tasks.is_empty() && tasks > LARGE_LOAD {
+            let new = std::mem::take(&mut touched.tasks);
+            load(&mut self.zone, &self.policy, &next, &new);
+        }
         self.zone.update(&self.policy, &self.cluster, &next, &touched);
         let is_changed = self.zone.compile();
         self.metrics.updates.inc();
-        self.metrics.tasks_generated.inc_by(touched.tasks.len() as u64);
-        let is_touched = !touched.is_empty();
+        self.metrics.tasks_generated.inc_by(tasks as u64);
+        let is_touched = tasks > 0 || !touched.is_empty();
         if is_touched {
             self.cluster = next;
         }
         if is_changed || self.version == 0 {
-            self.publish(touched.tasks.len());
+            self.publish(tasks);
         } else if is_touched {
             // Names and addresses are as they were, so the zone keeps its version; the API shows the rest.
             self.post();
@@ -254,6 +269,20 @@ impl Publisher {
             version: self.version,
         });
     }
+}
+
+/// Fills an empty zone: one core makes the records, another puts them in.
+fn load(zone: &mut Zone, policy: &Policy, cluster: &Cluster, tasks: &[TaskChange]) {
+    thread::scope(|scope| {
+        let (send, made) = sync_channel(LOAD_WAITING_MAX);
+        scope.spawn(move || {
+            for some in tasks.chunks(LOAD_CHUNK) {
+                // The receiver is there until the last chunk is taken, unless it panicked.
+                let _ = send.send(Made::of(policy, cluster, some));
+            }
+        });
+        made.iter().for_each(|made| zone.take(&made));
+    });
 }
 
 fn fresh_zone(policy: &Policy, seed: Seed) -> Zone {

@@ -1,11 +1,11 @@
 //! From the cluster to its names.
 //!
 //! [`contribution`] lists the records that one task adds to the Mesos domain, given its framework,
-//! its agent and the naming [`Policy`]; [`infrastructure`] lists those of masters, agents, frameworks
-//! and of this server. Both are pure: the same input gives the same records in the same order, so
+//! its agent and the naming [`Policy`]; [`masters`], [`agent`], [`framework`] and [`server`] list those
+//! of the infrastructure. All are pure: the same input gives the same records in the same order, so
 //! what a task used to contribute can be taken back without being stored, and two servers that watch
-//! one master agree. Host names were turned into addresses by the caller: a look-up in here would
-//! make an update slow, and its result unrepeatable.
+//! one master agree. Host names were turned into addresses by the caller: a look-up in here would make
+//! an update slow, and its result unrepeatable.
 //!
 //! Why per task and not per cluster: an event touches one task, and the cost of an update must not
 //! depend on the other hundred thousand. [`zone`](crate::zone) counts how many contribute each record.

@@ -1,7 +1,7 @@
 //! The bodies of the HTTP API as plain values.
 //!
 //! Tools have parsed these bodies since 2015, so their keys, the order of their keys and the very
-//! layout of their text are a contract: [`print`] writes what the original wrote, byte for byte. The
+//! layout of their text are a contract: [`print()`] writes what the original wrote, byte for byte. The
 //! large bodies, [`Axfr`] and [`Enumerate`], are serialised while they are read from the zone and are
 //! never in memory as a whole.
 //!

@@ -21,6 +21,7 @@ pub use node::Node;
 pub use set::{A, Aaaa, Srv};
 pub use snapshot::{Listed, ListedName, Serial, Snapshot, Soa};
 pub use text::write_zone_file;
+pub use update::Made;
 
 use crate::{
     records::{Data, Record, Withheld},

@@ -2,7 +2,7 @@
 
 use super::Zone;
 use crate::{
-    cluster::{Cluster, Task, Touched},
+    cluster::{Cluster, Task, TaskChange, Touched},
     records::{self, Policy, Record, Withheld},
 };
 
@@ -33,6 +33,12 @@ impl Zone {
         }
     }
 
+    /// Takes the records of new tasks that were made elsewhere.
+    pub fn take(&mut self, made: &Made) {
+        made.0.records.iter().for_each(|record| self.add(record));
+        self.withheld.add(made.0.withheld);
+    }
+
     /// Adds the records of this server itself.
     pub fn add_server(&mut self, policy: &Policy) {
         records::server(policy, &mut |record| self.add(&record));
@@ -53,6 +59,25 @@ impl Zone {
         // Added first, so that a record in both never goes.
         after.records.iter().for_each(|record| self.add(record));
         before.records.iter().for_each(|record| self.remove(record));
+    }
+}
+
+/// The records of some new tasks, ready for [`Zone::take`].
+pub struct Made(Contribution);
+
+impl Made {
+    /// Makes the records of the tasks that are new. Pure, so that a first load can do it on another core
+    /// than the one that fills the zone.
+    pub fn of(policy: &Policy, cluster: &Cluster, tasks: &[TaskChange]) -> Self {
+        Self(Contribution::collect(|emit| {
+            let mut withheld = Withheld::default();
+            for task in
+                tasks.iter().filter(|change| change.old.is_none()).filter_map(|change| change.new.as_ref())
+            {
+                withheld.add(emit_task(policy, cluster, task, emit));
+            }
+            withheld
+        }))
     }
 }
 

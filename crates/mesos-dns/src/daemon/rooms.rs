@@ -19,6 +19,7 @@ use mesos_dns_core::{
 };
 
 use crate::{
+    args::VERSION,
     http,
     watch::{self, auth, tls},
 };
@@ -126,7 +127,7 @@ fn credentials(config: &Config) -> auth::Settings {
 pub(super) fn http(config: &Config) -> http::Settings {
     let shown = config.clone();
     http::Settings {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: VERSION.to_owned(),
         mailbox: config.soa_rname.clone(),
         refresh_seconds: i64::try_from(config.refresh_seconds.as_secs()).unwrap_or(i64::MAX),
         is_enumeration_on: config.enumeration_on,

@@ -9,6 +9,7 @@ use std::{
     collections::HashMap,
     io,
     net::{IpAddr, SocketAddr, TcpListener},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -160,8 +161,14 @@ impl Connection {
         let peer = Peer { address: self.peer.ip().to_canonical(), transport: Transport::Tcp };
         let published = self.shared.board.load();
         let mut out = vec![0; TCP_PAYLOAD_BYTES_MAX];
-        let action =
-            decide(&message, &published.zone, &self.shared.settings.load(), peer, rand::random(), &mut out);
+        let settings = self.shared.settings.load();
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            decide(&message, &published.zone, &settings, peer, rand::random(), &mut out)
+        }));
+        let action = decided.unwrap_or_else(|_| {
+            self.shared.metrics.panics.inc();
+            fail(&message, peer, &mut out)
+        });
         let mut tally = Tally::default();
         tally.note(&action);
         match action {

@@ -221,7 +221,6 @@ impl WatchMetrics {
             (SkippedPart::PortRanges, skipped.port_ranges),
             (SkippedPart::TaskAddresses, skipped.task_addresses),
             (SkippedPart::OverLimit, skipped.over_limit),
-            (SkippedPart::OverLimit, skipped.over_limit),
         ] {
             self.skipped.get_or_create(&LeftOut { part }).inc_by(number);
         }
