@@ -66,9 +66,31 @@ impl<T: Keyed> Table<T> {
         Self { chunks: Arc::new(vec![Arc::new(vec![Shard::default()])]), shards: 1, entries: 0, seed }
     }
 
+    /// An empty table with room for about this many entries, so that filling it splits and grows nothing.
+    pub fn with_capacity(seed: Seed, entries: usize) -> Self {
+        let shards = entries.div_ceil(SHARD_ENTRIES).max(1);
+        // A few more than the average: shards fill unevenly.
+        let shard = || Arc::new(HashTable::with_capacity(entries.min(SHARD_ENTRIES.saturating_mul(5) / 4)));
+        let mut left = shards;
+        let mut chunks = Vec::new();
+        while left > 0 {
+            let some = left.min(CHUNK_SHARDS);
+            let mut chunk = Vec::with_capacity(CHUNK_SHARDS);
+            chunk.resize_with(some, shard);
+            chunks.push(Arc::new(chunk));
+            left = left.saturating_sub(some);
+        }
+        Self { chunks: Arc::new(chunks), shards, entries: 0, seed }
+    }
+
     /// Number of entries.
     pub fn len(&self) -> usize {
         self.entries
+    }
+
+    /// The start of its hash function.
+    pub fn seed(&self) -> Seed {
+        self.seed
     }
 
     /// Whether there is no entry.
@@ -133,8 +155,9 @@ impl<T: Keyed> Table<T> {
     }
 
     /// The entry with this key to change in place, if it is there. The change must not touch the key.
+    ///
+    /// Where a reader holds the table, the shard is copied even if the key is not found.
     pub fn get_mut<K: Find<T>>(&mut self, key: K) -> Option<&mut T> {
-        self.get(key)?;
         let hash = hash(self.seed, &key);
         self.shard_mut(self.place(hash))?.find_mut(hash, |entry| key.is(entry))
     }
@@ -237,7 +260,12 @@ mod tests {
 
     #[test]
     fn behaves_like_a_map() {
-        let mut table = Table::new(Seed(7));
+        act_like_a_map(Table::new(Seed(7)));
+        act_like_a_map(Table::with_capacity(Seed(8), 5000));
+        act_like_a_map(Table::with_capacity(Seed(9), 64 * 65));
+    }
+
+    fn act_like_a_map(mut table: Table<(u32, u32)>) {
         let mut model = std::collections::BTreeMap::new();
         let mut dice = 1_u64;
         for _ in 0..200_000 {

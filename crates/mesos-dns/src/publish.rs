@@ -31,6 +31,9 @@ use tracing::{debug, info, warn};
 /// A first load of more tasks than this is worth a second thread.
 const LARGE_LOAD: usize = 5_000;
 
+/// Names to make room for per task; what the mixture of the benchmark comes to.
+const NAMES_PER_TASK: usize = 5;
+
 /// Tasks whose records are handed over at a time.
 const LOAD_CHUNK: usize = 256;
 
@@ -171,7 +174,7 @@ impl Publisher {
         let (next, mut touched) =
             cluster::apply(&self.cluster, update.document, masters, update.hosts, self.seed);
         let tasks = touched.tasks.len();
-        if self.cluster.tasks.is_empty() && tasks > LARGE_LOAD {
+        if self.version == 0 && tasks > LARGE_LOAD {
             let new = std::mem::take(&mut touched.tasks);
             load(&mut self.zone, &self.policy, &next, &new);
         }
@@ -273,6 +276,7 @@ impl Publisher {
 
 /// Fills an empty zone: one core makes the records, another puts them in.
 fn load(zone: &mut Zone, policy: &Policy, cluster: &Cluster, tasks: &[TaskChange]) {
+    zone.reserve(tasks.len().saturating_mul(NAMES_PER_TASK));
     thread::scope(|scope| {
         let (send, made) = sync_channel(LOAD_WAITING_MAX);
         scope.spawn(move || {

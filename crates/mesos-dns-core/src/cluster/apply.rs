@@ -90,7 +90,7 @@ fn replace<T: PartialEq>(
 where
     Arc<T>: Keyed,
 {
-    let mut table = Table::new(seed);
+    let mut table = Table::with_capacity(seed, values.len());
     for value in values {
         table.insert(Arc::new(value));
     }

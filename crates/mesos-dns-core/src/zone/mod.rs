@@ -64,6 +64,15 @@ impl Zone {
         }
     }
 
+    /// Makes room for about this many more names in a zone that is still empty.
+    pub fn reserve(&mut self, names: usize) {
+        if self.nodes.len() <= 1 {
+            let mut nodes = Table::with_capacity(self.nodes.seed(), names);
+            self.nodes.iter().cloned().for_each(|node| _ = nodes.insert(node));
+            self.nodes = nodes;
+        }
+    }
+
     /// Adds a contribution.
     pub fn add(&mut self, record: &Record) {
         self.change(record, 1);

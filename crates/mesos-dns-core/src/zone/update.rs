@@ -62,6 +62,9 @@ impl Zone {
     }
 }
 
+/// Room to make for the records of a task: two ports without discovery information have twelve.
+const RECORDS_PER_TASK: usize = 16;
+
 /// The records of some new tasks, ready for [`Zone::take`].
 pub struct Made(Contribution);
 
@@ -69,7 +72,7 @@ impl Made {
     /// Makes the records of the tasks that are new. Pure, so that a first load can do it on another core
     /// than the one that fills the zone.
     pub fn of(policy: &Policy, cluster: &Cluster, tasks: &[TaskChange]) -> Self {
-        Self(Contribution::collect(|emit| {
+        Self(Contribution::collect(tasks.len().saturating_mul(RECORDS_PER_TASK), |emit| {
             let mut withheld = Withheld::default();
             for task in
                 tasks.iter().filter(|change| change.old.is_none()).filter_map(|change| change.new.as_ref())
@@ -89,15 +92,15 @@ struct Contribution {
 }
 
 impl Contribution {
-    fn collect(make: impl FnOnce(&mut dyn FnMut(Record)) -> Withheld) -> Self {
-        let mut records = Vec::new();
+    fn collect(expected: usize, make: impl FnOnce(&mut dyn FnMut(Record)) -> Withheld) -> Self {
+        let mut records = Vec::with_capacity(expected);
         let withheld = make(&mut |record| records.push(record));
         Self { records, withheld }
     }
 }
 
 fn of_task(policy: &Policy, cluster: &Cluster, task: &Task) -> Contribution {
-    Contribution::collect(|emit| emit_task(policy, cluster, task, emit))
+    Contribution::collect(RECORDS_PER_TASK, |emit| emit_task(policy, cluster, task, emit))
 }
 
 /// A task whose agent or framework is not known has no records.
@@ -109,7 +112,7 @@ fn emit_task(policy: &Policy, cluster: &Cluster, task: &Task, emit: &mut dyn FnM
 }
 
 fn of_agent(policy: &Policy, cluster: &Cluster, id: &str) -> Contribution {
-    Contribution::collect(|emit| {
+    Contribution::collect(RECORDS_PER_TASK, |emit| {
         if let Some(agent) = cluster.agents.get(id) {
             records::agent(agent, &cluster.hosts, policy, emit);
         }
@@ -118,14 +121,14 @@ fn of_agent(policy: &Policy, cluster: &Cluster, id: &str) -> Contribution {
 }
 
 fn of_framework(policy: &Policy, cluster: &Cluster, id: &str) -> Contribution {
-    Contribution::collect(|emit| match cluster.frameworks.get(id) {
+    Contribution::collect(RECORDS_PER_TASK, |emit| match cluster.frameworks.get(id) {
         Some(framework) => records::framework(framework, &cluster.hosts, policy, emit),
         None => Withheld::default(),
     })
 }
 
 fn of_masters(policy: &Policy, cluster: &Cluster) -> Contribution {
-    Contribution::collect(|emit| {
+    Contribution::collect(RECORDS_PER_TASK, |emit| {
         records::masters(&cluster.masters, &cluster.hosts, policy, emit);
         Withheld::default()
     })

@@ -34,6 +34,9 @@ fn main() {
     if let Some(at) = arguments.iter().position(|argument| argument == "--serve") {
         return serve(&fs::read(&arguments[at + 1]).expect("the document"));
     }
+    let [_, binary, given @ ..] = &arguments[..] else {
+        return eprintln!("start-bench MESOS-DNS [DOCUMENT]");
+    };
     println!(
         "{:>9} {:>9} {:>8} {:>22} {:>9} {:>10}",
         "tasks", "MB", "round", "first answer s", "cpu s", "peak MiB"
