@@ -2,7 +2,7 @@
 //!
 //! A DNS server under load spends its time in system calls. `recvmmsg` and `sendmmsg` move up to
 //! [`BATCH`] datagrams at once: [`Batch::receive`] fills the slots, the caller reads each query and
-//! writes its reply in place, and [`Batch::send`] sends those that have one. All buffers are allocated
+//! writes its reply in place, which [`Batch::answer`] then sends. All buffers are allocated
 //! once.
 //!
 //! Why a crate of its own: these calls need `unsafe`, and nothing else in the workspace may use it.
