@@ -2,6 +2,8 @@
 
 #[path = "support/daemon.rs"]
 mod daemon;
+#[path = "life/garbage.rs"]
+mod garbage;
 #[path = "support/http_peer.rs"]
 mod http_peer;
 #[path = "support/master.rs"]
@@ -16,6 +18,7 @@ use std::{
 
 use daemon::{Daemon, PATIENCE, Process};
 use domain::base::iana::{Rcode, Rtype};
+use garbage::garbage;
 use master::{Master, document, document_of, ordinary, task};
 use mesos_dns_sim::client::{self, Answer, Query};
 use rustix::process::Signal;
@@ -103,20 +106,22 @@ async fn what_is_in_hand_is_answered_before_the_end() {
 async fn a_silent_resolver_or_master_does_not_hold_up_the_end() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let deaf = UdpSocket::bind("127.0.0.1:0").unwrap();
-    for signal in [Signal::TERM, Signal::INT] {
+    for (signal, is_asked, limit) in [(Signal::INT, false, 1), (Signal::TERM, true, 5)] {
         let mut daemon = Daemon::start(json!({
             "masters": [silent.local_addr().unwrap().to_string()], "externalon": true,
             "resolvers": [deaf.local_addr().unwrap().to_string()], "timeout": 60,
         }));
-        let (dns, query) = (daemon.dns, Query::new("www.example.test", Rtype::A));
-        let asking = tokio::spawn(async move { client::udp(dns, &query).await });
-        deaf.recv(&mut [0; 512]).unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        if is_asked {
+            let query = Query::new("www.example.test", Rtype::A).message(1).unwrap();
+            client.send_to(&query, daemon.dns).unwrap();
+            deaf.recv(&mut [0; 512]).unwrap();
+        }
         let told = Instant::now();
         daemon.signal(signal);
         let (status, log) = daemon.ends();
-        assert!(told.elapsed() < Duration::from_secs(7), "{:?}", told.elapsed());
+        assert!(told.elapsed() < Duration::from_secs(limit), "{signal:?}: {:?}", told.elapsed());
         assert_eq!(status.code(), Some(0), "{log:?}");
-        asking.abort();
     }
 }
 
@@ -362,50 +367,6 @@ async fn one_bad_task_costs_only_itself() {
         assert_eq!(answer.answers().unwrap().len(), 1, "{number}");
     }
     assert_eq!(daemon.ready().await["reasons"], json!([]));
-}
-
-/// What a master could say instead of its state.
-fn garbage(good: &Value) -> Vec<(&'static str, Vec<u8>)> {
-    let good = good.to_string();
-    let says = |kind: &str, body: &[u8]| {
-        let head =
-            format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
-        [head.as_bytes(), body].concat()
-    };
-    let json = |body: &str| says("application/json", body.as_bytes());
-    let cut = &good[..good.len() * 2 / 3];
-    let promised = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{cut}", good.len());
-    vec![
-        ("nothing", Vec::new()),
-        ("empty", json("")),
-        ("html", says("text/html", b"<html><body>Please log in</body></html>")),
-        ("html said to be json", json("<html><body>Please log in</body></html>")),
-        ("cut json", json(cut)),
-        ("cut answer", promised.into_bytes()),
-        ("null", json("null")),
-        ("a list", json("[]")),
-        ("a number", json("42")),
-        (
-            "frameworks of a wrong type",
-            json(&good.replace("\"frameworks\":[", "\"frameworks\":[7,\"x\",null,[")),
-        ),
-        ("no frameworks", json(&good.replace("\"frameworks\"", "\"other\""))),
-        ("nothing in it", json("{}")),
-        ("more behind it", json(&format!("{good}{good}"))),
-        ("nested without end", json(&format!("{{\"x\":{}", "[".repeat(1_000_000)))),
-        ("no http", b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()),
-        ("503", b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".to_vec()),
-        ("401", b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n".to_vec()),
-        (
-            "another's redirect",
-            b"HTTP/1.1 307 Temporary Redirect\r\nLocation: //127.0.0.9:1/\r\nContent-Length: 0\r\n\r\n"
-                .to_vec(),
-        ),
-        (
-            "not the leader",
-            json(&good.replace("\"leader\":\"master@127.0.0.1:", "\"leader\":\"master@127.0.0.9:")),
-        ),
-    ]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,8 @@
 //!
 //! `dig` and `kdig` ask, as people would; what no tool sends, the test writes itself.
 
+#[path = "serve_dns/compare.rs"]
+mod compare;
 #[path = "support/daemon.rs"]
 mod daemon;
 #[path = "support/dig.rs"]
@@ -14,15 +16,16 @@ mod master;
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
+use compare::{answers, axfr, compare};
 use daemon::Daemon;
 use dig::Tool;
-use domain::base::iana::{Rcode, Rtype};
+use domain::base::iana::Rtype;
 use master::{Master, captured, document, ordinary, task};
 use mesos_dns_sim::client::{self, Query};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -284,6 +287,56 @@ async fn one_connection_for_many_questions() {
     assert_eq!(reader.read(&mut [0]).await.unwrap(), 0, "nothing more, and it ends with us");
 }
 
+/// A client believes a reply only if it comes from the address it asked, which one socket for all must know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_address_answers_for_itself() {
+    let master = Master::start(&ordinary()).await;
+    let masters = [master.address().to_string()];
+    // Forwarding is on for `localhost`, whose answer takes the way of those that come later.
+    let daemon = Daemon::start(
+        json!({"listener": "0.0.0.0", "masters": masters, "externalon": true, "resolvers": ["127.0.0.1:9"]}),
+    );
+    daemon.until_ready("loaded", |ready| ready["ready"] == true).await;
+    for tool in Tool::installed() {
+        for address in ["127.0.0.1", "127.0.0.5", "127.255.255.254", "::1"] {
+            let server = SocketAddr::new(address.parse().unwrap(), daemon.dns.port());
+            for (question, count) in [("web.marathon.mesos A", 3), ("localhost A", 1), ("+tcp mesos SOA", 1)]
+            {
+                let reply = tool.ask(server, question);
+                assert_eq!(reply.answer.len(), count, "{tool:?} {address} {question}: {}", reply.text);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_client_cannot_take_all_connections() {
+    let (_master, daemon) = serving().await;
+    let mut open = Vec::new();
+    for _ in 0..64 {
+        open.push(TcpStream::connect(daemon.dns).await.unwrap());
+    }
+    // The next is closed at once, and nobody else notices: UDP, HTTP, another address.
+    let mut refused = TcpStream::connect(daemon.dns).await.unwrap();
+    let ended = timeout(daemon::PATIENCE, refused.read(&mut [0])).await.expect("closed");
+    assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
+    assert_eq!(daemon.metric("dns_connections_refused_total").await, 1.0);
+    assert_eq!(daemon.metric("dns_connections").await, 64.0);
+    let web = Query::new("web.marathon.mesos", Rtype::A);
+    assert_eq!(client::udp(daemon.dns, &web).await.unwrap().answers().unwrap().len(), 3);
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = socket.connect(daemon.dns).await.unwrap();
+    other.write_all(&client::framed(&raw(0x0100))).await.unwrap();
+    assert_eq!(message(&mut other).await[7], 3);
+    // What is given back can be had again.
+    drop(open);
+    while daemon.metric("dns_connections").await > 1.0 {
+        tokio::time::sleep(daemon::LOOK).await;
+    }
+    assert_eq!(client::tcp(daemon.dns, &web).await.unwrap().answers().unwrap().len(), 3);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn before_the_first_data() {
     let master = Master::start(&ordinary()).await;
@@ -314,74 +367,6 @@ async fn before_the_first_data() {
 }
 
 //------------ DNS and HTTP say the same ---------------------------------------
-
-async fn axfr(daemon: &Daemon) -> Value {
-    daemon.json("/v1/axfr").await
-}
-
-/// What DNS answers over TCP, as `/v1/axfr` writes it, sorted; `None` if there is no such name.
-async fn answers(server: SocketAddr, name: &str, rtype: Rtype) -> Option<Vec<String>> {
-    let answer = client::tcp(server, &Query::new(name, rtype)).await.unwrap();
-    if answer.rcode() == Rcode::NXDOMAIN {
-        return None;
-    }
-    assert_eq!(answer.rcode(), Rcode::NOERROR, "{name} {rtype}");
-    let lines = answer.answers().unwrap();
-    let mut values: Vec<String> = lines
-        .iter()
-        .map(|line| {
-            let fields: Vec<&str> = line.split(' ').collect();
-            match fields.as_slice() {
-                [_, _, _, "SRV", _, _, port, target] => format!("{target}.:{port}").replace("..", "."),
-                [.., address] => (*address).to_owned(),
-                [] => unreachable!("a record has fields"),
-            }
-        })
-        .collect();
-    values.sort();
-    Some(values)
-}
-
-/// Whether a name is HTTP's alone: DNS has no such labels, or it was made of an empty task name.
-fn is_listed_only(name: &str) -> bool {
-    let labels = name.trim_end_matches('.').split('.');
-    let has_wrong_label = labels.clone().any(|label| label.is_empty() || label.len() > 63);
-    has_wrong_label || name.len() > 254 || name.starts_with('-') || name.starts_with("_._")
-}
-
-/// Compares every record of `/v1/axfr` with DNS, and every name with `/v1/hosts` and `/v1/services`; tells how
-/// many records there were.
-async fn compare(daemon: &Daemon) -> usize {
-    let zone = axfr(daemon).await;
-    let mut records = 0;
-    for (table, rtype) in [("As", Rtype::A), ("AAAAs", Rtype::AAAA), ("SRVs", Rtype::SRV)] {
-        for (name, listed) in zone["Records"][table].as_object().unwrap() {
-            let lower = |value: &Value| value.as_str().unwrap().to_lowercase();
-            let mut listed: Vec<String> = listed.as_array().unwrap().iter().map(lower).collect();
-            listed.sort();
-            if is_listed_only(name) {
-                continue;
-            }
-            let found = answers(daemon.dns, name, rtype).await.unwrap_or_default();
-            let found: BTreeSet<String> = found.iter().map(|value| value.to_lowercase()).collect();
-            assert_eq!(found, listed.iter().cloned().collect(), "{name} {rtype}");
-            records += listed.len();
-            if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-                // HTTP looks up lower-case names, and these are kept as they were written, as ever.
-                continue;
-            }
-            let (path, key) = if rtype == Rtype::SRV { ("services", "port") } else { ("hosts", "ip") };
-            let rows = daemon.json(&format!("/v1/{path}/{name}")).await;
-            let shown: BTreeSet<String> =
-                rows.as_array().unwrap().iter().map(|row| row[key].as_str().unwrap().to_owned()).collect();
-            for value in &listed {
-                let value = if rtype == Rtype::SRV { value.rsplit(':').next().unwrap() } else { value };
-                assert!(shown.contains(value), "{name}: {value} not in {shown:?}");
-            }
-        }
-    }
-    records
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn dns_and_http_say_the_same() {
