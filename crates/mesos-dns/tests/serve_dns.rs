@@ -352,9 +352,12 @@ async fn before_the_first_data() {
             assert!(reply.text.contains("EDE: 14 (Not Ready)"), "{}", reply.text);
         }
     }
-    let (status, body) = daemon.get("/ready").await;
-    assert_eq!(status, 503, "{body}");
-    assert!(body.contains("503") && body.contains("no state document has been read yet"), "{body}");
+    let reasons = daemon
+        .until_ready("refused by the master", |ready| ready["reasons"].to_string().contains("503"))
+        .await["reasons"]
+        .to_string();
+    assert!(reasons.contains("no state document has been read yet"), "{reasons}");
+    assert_eq!(daemon.get("/ready").await.0, 503);
     for path in ["/v1/axfr", "/v1/hosts/web.marathon.mesos.", "/v1/version"] {
         assert_eq!(daemon.get(path).await.0, 503, "{path}");
     }
