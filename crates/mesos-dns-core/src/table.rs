@@ -20,8 +20,9 @@ use std::{
 use foldhash::fast::FixedState;
 use hashbrown::{HashTable, hash_table::Entry};
 
-/// Entries per shard, on average, above which one more shard is added.
-pub const SHARD_ENTRIES: usize = 64;
+/// Entries per shard, on average, above which one more shard is added. A shard of this size, and most that
+/// are filled unevenly, fits 128 buckets of the hash table.
+pub const SHARD_ENTRIES: usize = 88;
 
 /// Shards per chunk of the directory.
 pub const CHUNK_SHARDS: usize = 64;

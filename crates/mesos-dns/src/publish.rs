@@ -175,7 +175,9 @@ impl Publisher {
             cluster::apply(&self.cluster, update.document, masters, update.hosts, self.seed);
         let tasks = touched.tasks.len();
         if self.version == 0 && tasks > LARGE_LOAD {
-            let new = std::mem::take(&mut touched.tasks);
+            let mut new = std::mem::take(&mut touched.tasks);
+            // Tasks of one name share most owners: one after the other they find them in the cache.
+            new.sort_unstable_by_key(|change| change.new.as_ref().map(|task| Arc::as_ptr(&task.name).addr()));
             load(&mut self.zone, &self.policy, &next, &new);
         }
         self.zone.update(&self.policy, &self.cluster, &next, &touched);

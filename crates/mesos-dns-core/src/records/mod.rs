@@ -142,3 +142,6 @@ impl Withheld {
         self.unencodable = self.unencodable.saturating_sub(other.unencodable);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+//! What is withheld, what only the API shows, and the worked example of the behaviour specification.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::cluster::{
+    Agent, Discovery, DiscoveryPort, Endpoint, Framework, Host, Hosts, Masters, PortRange, Task, TaskAddress,
+    TaskState,
+};
+
+fn policy() -> Policy {
+    Policy {
+        domain: "mesos".into(),
+        apex: Name::parse("mesos.").unwrap(),
+        rules: Rules::Rfc1123,
+        sources: vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host],
+        server_name: "NS7.mesos.".into(),
+        server_addresses: Vec::new(),
+    }
+}
+
+fn agent_at(host: &str) -> Agent {
+    let address = Some(Endpoint { host: Host::new(host), port: 5051 });
+    Agent { id: "6e8f-S12".into(), hostname: "node".into(), address }
+}
+
+fn framework_named(name: &str) -> Framework {
+    Framework { id: "f".into(), name: name.into(), host: Some(Host::new("10.0.0.5")), port: Some(15101) }
+}
+
+fn task(name: &str, discovery: Option<Discovery>) -> Task {
+    Task {
+        id: "api.0001".into(),
+        name: name.into(),
+        framework_id: "f".into(),
+        agent_id: "6e8f-S12".into(),
+        state: TaskState::Running,
+        healthy: None,
+        ports: [PortRange { first: 31001, last: 31002 }].into(),
+        addresses: [TaskAddress { source: AddressSource::NetInfo, address: "172.16.0.4".parse().unwrap() }]
+            .into(),
+        discovery: discovery.map(Box::new),
+    }
+}
+
+fn discovery(name: &str, ports: &[(i64, &str, &str)]) -> Option<Discovery> {
+    let port = |(number, name, protocol): &(i64, &str, &str)| DiscoveryPort {
+        number: *number,
+        name: Arc::from(*name),
+        protocol: Arc::from(*protocol),
+    };
+    Some(Discovery { name: name.into(), ports: ports.iter().map(port).collect() })
+}
+
+/// The records of a task as `name type value`, in order; those that DNS cannot carry marked with `!`.
+fn listed(task: &Task, framework: &Framework, agent: &Agent) -> (Vec<String>, Withheld) {
+    let mut lines = Vec::new();
+    let withheld = contribution(task, framework, agent, &Hosts::default(), &policy(), &mut |record| {
+        let target_fits = !matches!(&record.data, Data::Srv { target, .. } if target.name().is_none());
+        let mark = if record.owner.name().is_some() && target_fits { "" } else { "!" };
+        lines.push(format!("{mark}{} {} {}", record.listed_name(), record.rtype(), record.listed_value()));
+    });
+    (lines, withheld)
+}
+
+#[test]
+fn a_task_without_discovery() {
+    let (lines, withheld) =
+        listed(&task("API_Server", None), &framework_named("Marathon.prod"), &agent_at("10.0.1.10"));
+    let host = "api-server-wkx1q-s12.marathon.prod.slave.mesos.";
+    let mut expected = vec![
+        "api-server.marathon.prod.mesos. A 172.16.0.4".to_owned(),
+        "api-server-wkx1q-s12.marathon.prod.mesos. A 172.16.0.4".into(),
+        "api-server.marathon.prod.slave.mesos. A 10.0.1.10".into(),
+        format!("{host} A 10.0.1.10"),
+    ];
+    for port in [31001, 31002] {
+        for zone in ["marathon.prod.slave", "marathon.prod"] {
+            for protocol in ["tcp", "udp"] {
+                expected.push(format!("_api-server._{protocol}.{zone}.mesos. SRV {host}:{port}"));
+            }
+        }
+    }
+    assert_eq!(lines, expected);
+    assert_eq!(withheld, Withheld::default());
+}
+
+#[test]
+fn a_task_with_discovery_has_two_names() {
+    let task = task("ignored", discovery("Web.UI", &[(80, "http", "tcp"), (9090, "", "")]));
+    let (lines, _) = listed(&task, &framework_named("m"), &agent_at("10.0.1.10"));
+    for name in ["Web.UI", "web-ui"] {
+        for line in [
+            format!("{name}.m.mesos. A 172.16.0.4"),
+            format!("{name}-wkx1q-s12.m.slave.mesos. A 10.0.1.10"),
+            format!("_{name}._tcp.m.mesos. SRV {name}-wkx1q-s12.m.mesos.:80"),
+            format!("_http._{name}._tcp.m.mesos. SRV {name}-wkx1q-s12.m.mesos.:80"),
+            format!("_{name}._udp.m.mesos. SRV {name}-wkx1q-s12.m.mesos.:9090"),
+            format!("_{name}._tcp.m.slave.mesos. SRV {name}-wkx1q-s12.m.slave.mesos.:31001"),
+        ] {
+            assert!(lines.contains(&line), "{line} in {lines:#?}");
+        }
+    }
+    assert!(
+        !lines.iter().any(|line| line.contains("ignored")
+            || line.contains("._udp.m.mesos. SRV Web.UI-wkx1q-s12.m.mesos.:80"))
+    );
+}
+
+/// Robustness N1 and N2: names that are ours hold only what we put there.
+#[test]
+fn special_names_are_withheld() {
+    let withheld_by = |framework: &str, task: &Task| {
+        let (lines, withheld) = listed(task, &framework_named(framework), &agent_at("10.0.1.10"));
+        let mut own = Vec::new();
+        let of_framework =
+            super::framework(&framework_named(framework), &Hosts::default(), &policy(), &mut |record| {
+                own.push(record)
+            });
+        (lines.len(), withheld.special, own.len(), of_framework.special)
+    };
+    for name in ["leader", "Lea@der", "MASTER", "master7", "slave", "a.slave", "ns", "ns7", "x.ns7"] {
+        assert_eq!(withheld_by(name, &task("x", None)), (0, 1, 0, 1), "{name}");
+    }
+    // A leading underscore never survives munging, so such a framework is simply another one.
+    for name in ["leaders", "master7x", "slave.a", "_tcp", "ns1"] {
+        assert_eq!(withheld_by(name, &task("x", None)), (12, 0, 2, 0), "{name}");
+    }
+    // The scheduler's own SRV owner.
+    let (lines, withheld) = listed(&task("framework", None), &framework_named("m"), &agent_at("10.0.1.10"));
+    assert!(!lines.iter().any(|line| line.starts_with("_framework.")), "{lines:#?}");
+    assert_eq!(withheld.special, 8);
+    let (lines, _) =
+        listed(&task("x", discovery("_framework._tcp", &[])), &framework_named("m"), &agent_at("10.0.1.10"));
+    assert!(!lines.iter().any(|line| line.starts_with("_framework.")), "{lines:#?}");
+}
+
+/// Robustness N3 and N4, and ports that cannot exist.
+#[test]
+fn what_dns_cannot_carry_is_marked_and_impossible_ports_are_left_out() {
+    let long = "x".repeat(60);
+    let (lines, withheld) = listed(&task(&long, None), &framework_named("m"), &agent_at("10.0.1.10"));
+    assert!(lines.contains(&format!("{long}.m.mesos. A 172.16.0.4")));
+    assert!(lines.contains(&format!("!{long}-wkx1q-s12.m.mesos. A 172.16.0.4")), "{lines:#?}");
+    assert!(lines.contains(&format!("!_{long}._tcp.m.mesos. SRV {long}-wkx1q-s12.m.slave.mesos.:31001")));
+    assert_eq!(withheld.unencodable, 2 + 8);
+    for name in ["", "...", "---", "日本"] {
+        let (lines, _) = listed(&task(name, None), &framework_named("m"), &agent_at("10.0.1.10"));
+        assert!(lines.len() == 12 && lines.iter().all(|line| line.starts_with('!')), "{name:?} {lines:#?}");
+    }
+    let mut wild =
+        task("x", discovery("x", &[(0, "", ""), (70000, "", ""), (-1, "", ""), (65535, "", "tcp")]));
+    wild.ports = [
+        PortRange { first: 0, last: 1 },
+        PortRange { first: 65535, last: 65537 },
+        PortRange { first: 5, last: 4 },
+    ]
+    .into();
+    let (lines, withheld) = listed(&wild, &framework_named("m"), &agent_at("10.0.1.10"));
+    let mut ports: Vec<&str> =
+        lines.iter().filter(|line| line.contains("SRV")).filter_map(|line| line.rsplit(':').next()).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports, ["1", "65535"]);
+    assert_eq!(withheld.ports, 3 + 3);
+    wild.ports = [PortRange { first: 1, last: u32::MAX }].into();
+    let (lines, _) = listed(&wild, &framework_named("m"), &agent_at("10.0.1.10"));
+    assert!(lines.len() < 3 * TASK_PORTS_MAX, "bounded");
+}
+
+#[test]
+fn agents_that_cannot_be_found_leave_their_names() {
+    let (lines, _) = listed(&task("x", None), &framework_named("m"), &agent_at("nowhere.example"));
+    assert!(lines.contains(&"x.m.mesos. A 172.16.0.4".to_owned()));
+    assert!(lines.contains(&"x.m.slave.mesos.  ".to_owned()), "the name alone: {lines:#?}");
+    let mut idle = task("x", None);
+    idle.state = TaskState::Staging;
+    assert!(listed(&idle, &framework_named("m"), &agent_at("10.0.1.10")).0.is_empty());
+}
+
+/// The table of behaviour section 4.6.
+#[test]
+fn masters_are_numbered() {
+    for (listed, master, numbered) in [
+        (&[][..], "1", "0=1"),
+        (&["10.0.0.2:5050", "10.0.0.1:5050", "10.0.0.3:5050"], "1 2 3", "0=2 1=1 2=3"),
+        (&["10.0.0.2:5050"], "1 2", "0=2 1=1"),
+        (&["10.0.0.2:5050", "10.0.0.2:5051"], "1 2", "0=2 1=1"),
+        (&["10.0.0.1:5051", "10.0.0.2:5050"], "1 2", "0=2 1=1"),
+        (&["", "10.0.0.1:5050"], "1", "0=1"),
+        (&["10.0.0.1:5050", "10.0.0.1:5050"], "1", "0=1"),
+    ] {
+        let known = Masters {
+            leader: Some("10.0.0.1:5050".into()),
+            listed: listed.iter().map(|text| Arc::from(*text)).collect(),
+        };
+        let (mut all, mut each) = (Vec::new(), Vec::new());
+        masters(&known, &Hosts::default(), &policy(), &mut |record| {
+            let (name, value) = (record.listed_name(), record.listed_value());
+            let last = value.rsplit('.').next().unwrap_or_default().to_owned();
+            match name.strip_prefix("master").and_then(|rest| rest.strip_suffix(".mesos.")) {
+                Some("") => all.push(last),
+                Some(number) => each.push(format!("{number}={last}")),
+                None => {}
+            }
+        });
+        all.sort();
+        all.dedup();
+        assert_eq!((all.join(" ").as_str(), each.join(" ").as_str()), (master, numbered), "{listed:?}");
+    }
+    let unknown = Masters { leader: None, listed: vec!["10.0.0.1:5050".into()] };
+    masters(&unknown, &Hosts::default(), &policy(), &mut |record| panic!("{record:?}"));
+}
