@@ -54,7 +54,7 @@ mod tests {
             (99, None, "trace"),
             (0, Some(""), "zookeeper_client=error,warn"),
             (0, Some("debug"), "zookeeper_client=error,debug"),
-            (1, Some("mesos_dns::dns=trace"), "mesos_dns::dns=trace,zookeeper_client=error,info"),
+            (1, Some("mesos_dns::dns=trace"), "zookeeper_client=error,mesos_dns::dns=trace,info"),
         ] {
             assert_eq!(filter(verbosity, refined).to_string(), filters, "{verbosity} {refined:?}");
         }

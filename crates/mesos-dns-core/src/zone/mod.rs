@@ -64,13 +64,11 @@ impl Zone {
         }
     }
 
-    /// Makes room for about this many more names in a zone that is still empty.
+    /// Makes room for about this many more names. For a zone that is all but empty: what it has is moved.
     pub fn reserve(&mut self, names: usize) {
-        if self.nodes.len() <= 1 {
-            let mut nodes = Table::with_capacity(self.nodes.seed(), names);
-            self.nodes.iter().cloned().for_each(|node| _ = nodes.insert(node));
-            self.nodes = nodes;
-        }
+        let mut nodes = Table::with_capacity(self.nodes.seed(), names.saturating_add(self.nodes.len()));
+        self.nodes.iter().cloned().for_each(|node| _ = nodes.insert(node));
+        self.nodes = nodes;
     }
 
     /// Adds a contribution.
