@@ -5,6 +5,7 @@
 //! atomic store, so that readers never wait and never see half of two versions.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, sync_channel},
@@ -26,7 +27,7 @@ use prometheus_client::{
     registry::Registry,
 };
 use tokio::sync::{oneshot, watch};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 /// A first load of more tasks than this is worth a second thread.
 const LARGE_LOAD: usize = 5_000;
@@ -152,14 +153,30 @@ impl Publisher {
     }
 
     /// Takes orders until told to stop.
+    ///
+    /// An order that panics is counted and dropped, and the zone is built anew from the last good cluster:
+    /// nothing half-changed is ever published.
     pub fn run(mut self, orders: &Receiver<Order>) {
         loop {
-            match orders.recv_timeout(self.patience()) {
-                Ok(Order::Update(update)) => self.update(*update),
-                Ok(Order::Settings(settings)) => self.change_settings(settings.0, settings.1),
-                Err(RecvTimeoutError::Timeout) => self.label(),
+            let order = match orders.recv_timeout(self.patience()) {
                 Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(order) => Some(order),
+                Err(RecvTimeoutError::Timeout) => None,
+            };
+            if catch_unwind(AssertUnwindSafe(|| self.take(order))).is_err() {
+                self.metrics.panics.inc();
+                error!("publishing broke down; the zone is built anew from the last good cluster");
+                self.rebuild();
             }
+        }
+    }
+
+    fn take(&mut self, order: Option<Order>) {
+        match order {
+            Some(Order::Update(update)) => self.update(*update),
+            Some(Order::Settings(settings)) => self.change_settings(settings.0, settings.1),
+            Some(Order::Stop) => {}
+            None => self.label(),
         }
     }
 
@@ -213,11 +230,17 @@ impl Publisher {
             });
             return;
         }
+        let tasks = self.rebuild();
+        self.publish(tasks);
+    }
+
+    /// Builds the zone from the cluster alone; returns how many tasks that took.
+    fn rebuild(&mut self) -> usize {
         let everything = self.cluster.everything();
         self.zone = fresh_zone(&self.policy, self.seed);
         self.zone.update(&self.policy, &Cluster::default(), &self.cluster, &everything);
         self.zone.compile();
-        self.publish(everything.tasks.len());
+        everything.tasks.len()
     }
 
     /// Publishes changed content.
@@ -312,6 +335,7 @@ fn gauge(value: u64) -> i64 {
 /// What the publisher counts.
 #[derive(Debug, Default)]
 pub struct PublishMetrics {
+    panics: Counter,
     updates: Counter,
     publications: Counter,
     tasks_generated: Counter,
@@ -330,6 +354,7 @@ impl PublishMetrics {
     /// Registers the counters.
     pub fn register(&self, registry: &mut Registry) {
         let zone = registry.sub_registry_with_prefix("zone");
+        zone.register("panics", "Faults of this program met while publishing", self.panics.clone());
         zone.register("updates", "Views of the cluster taken over", self.updates.clone());
         zone.register("publications", "Versions published", self.publications.clone());
         zone.register("tasks_generated", "Tasks whose records were made anew", self.tasks_generated.clone());

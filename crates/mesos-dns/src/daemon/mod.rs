@@ -39,12 +39,15 @@ use crate::{
     metrics::Metrics,
     publish::{Board, Order, Publisher},
     system::{self, Signals},
-    watch::{Contact, Watch},
+    watch::{Contact, Watch, WatchError},
 };
 
 /// How long answers in hand may take when the process is told to stop. With what the workers take before, it
 /// ends within five seconds.
 const DRAIN: Duration = Duration::from_secs(4);
+
+/// Pause before a watcher that broke down is started anew: whatever broke it may still be there.
+const RESTART_PAUSE: Duration = Duration::from_secs(5);
 
 /// How a configuration is read again, for a reload.
 pub type Reload = dyn Fn() -> anyhow::Result<Config> + Send + Sync;
@@ -146,7 +149,7 @@ struct Daemon {
 
 /// The running watcher. A reload replaces it.
 struct Watching {
-    task: tokio::task::JoinHandle<anyhow::Result<()>>,
+    task: tokio::task::JoinHandle<Result<(), WatchError>>,
     stop: CancellationToken,
 }
 
@@ -188,7 +191,8 @@ impl Daemon {
             metrics.forward.clone(),
             metrics.legacy.clone(),
         ));
-        let (watching, seen) = start_watch(&config, Contact::default(), &board, &metrics, &orders)?;
+        let (watching, seen) =
+            start_watch(&config, Contact::default(), Duration::ZERO, &board, &metrics, &orders)?;
         let seen = Arc::new(ArcSwap::from_pointee(seen));
         let standing = standing(board.clone(), seen.clone());
         let api = Arc::new(Api::new(
@@ -240,8 +244,22 @@ impl Daemon {
     }
 
     /// Ends when the watcher gives up.
+    ///
+    /// A watcher that panics is counted and started anew: what it held is published or will be read again.
     async fn watched(&mut self) -> anyhow::Result<()> {
-        (&mut self.watching.task).await?
+        loop {
+            match (&mut self.watching.task).await {
+                Ok(Err(WatchError::Panicked)) => error!("the watcher broke down and is started anew"),
+                Err(panic) => error!(%panic, "the watcher broke down and is started anew"),
+                Ok(ended) => return Ok(ended?),
+            }
+            self.metrics.watch.panics.inc();
+            let known = self.seen.load().contact.borrow().clone();
+            let (watching, seen) =
+                start_watch(&self.config, known, RESTART_PAUSE, &self.board, &self.metrics, &self.orders)?;
+            self.watching = watching;
+            self.seen.store(Arc::new(seen));
+        }
     }
 
     /// Reads the configuration again and puts it in force, as a whole or not at all.
@@ -274,7 +292,8 @@ impl Daemon {
         // The data stay, and with them their age and whatever was odd about them.
         let known = self.seen.load().contact.borrow().clone();
         let known = Contact { zookeeper: None, group_is_empty: false, ..known };
-        let (watching, seen) = start_watch(&config, known, &self.board, &self.metrics, &self.orders)?;
+        let (watching, seen) =
+            start_watch(&config, known, Duration::ZERO, &self.board, &self.metrics, &self.orders)?;
         let policy = Arc::new(rooms::policy(&config, &interfaces));
         let settings = Order::Settings(Box::new((policy, Arc::new(rooms::soa(&config)))));
         self.orders.send(settings).context("the publisher is gone")?;
@@ -357,6 +376,7 @@ fn help(error: &std::io::Error, port: u16, protocol: system::Protocol, key: &str
 fn start_watch(
     config: &Config,
     known: Contact,
+    pause: Duration,
     board: &Board,
     metrics: &Metrics,
     orders: &threads::Sender<Order>,
@@ -372,7 +392,12 @@ fn start_watch(
     let orders = orders.clone();
     let task = tokio::spawn({
         let stop = stop.clone();
-        async move { Ok(watcher.run(orders, contact, stop).await?) }
+        async move {
+            tokio::select! {
+                () = tokio::time::sleep(pause) => watcher.run(orders, contact, stop).await,
+                () = stop.cancelled() => Ok(()),
+            }
+        }
     });
     Ok((Watching { task, stop }, Seen { contact: told, stale_after: rooms::stale_after(config) }))
 }
