@@ -172,7 +172,7 @@ impl WatchMetrics {
             ("sessions_lost", "Sessions lost, expired ones included", &self.sessions_lost),
             ("bad_nodes", "Nodes that could not be read or made no sense", &self.bad_nodes),
             ("members_ignored", "Members of the group beyond the limit", &self.members_ignored),
-            ("panics", "Panics of the session's task", &self.panics),
+            ("panics", "Panics of the session or of the watcher", &self.panics),
             ("leader_changes", "Changes of the leader", &self.leader_changes),
         ] {
             zookeeper.register(name, help, counter.clone());
