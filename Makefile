@@ -18,7 +18,8 @@ bench: install-build
 	$${CARGO_TARGET_DIR:-target}/release/start-bench $${CARGO_TARGET_DIR:-target}/release/mesos-dns $(DOCUMENT)
 
 demo: install-build
-	$(CARGO) run --quiet --package mesos-dns --bin mesos-dns -- demo $(ARGS)
+	$(CARGO) build --locked --workspace --bins
+	$${CARGO_TARGET_DIR:-target}/debug/mesos-dns demo $(ARGS)
 
 # A failing check does not hide what the tests say; the last lines on the screen are always their sums.
 test: install
