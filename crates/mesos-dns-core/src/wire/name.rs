@@ -142,11 +142,6 @@ impl Name {
         }
         rest == apex.as_wire()
     }
-
-    /// How many other holders share this allocation; used by memory figures only.
-    pub fn shared(&self) -> usize {
-        ThinArc::strong_count(&self.0)
-    }
 }
 
 impl fmt::Display for Name {
