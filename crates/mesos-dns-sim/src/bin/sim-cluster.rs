@@ -12,7 +12,7 @@ use mesos_dns_sim::{
     clock,
     life::{self, Life},
     master::{Masters, Settings},
-    render::{self, Face, Knowledge, View},
+    render::{self, Face, View},
 };
 
 /// A simulated Mesos cluster: masters on 127.0.0.1, the first of them leading, and tasks that come and go.
@@ -52,19 +52,14 @@ fn write(args: &Args, file: &PathBuf) -> anyhow::Result<()> {
     let (_, cluster) = Life::new(settings(args), clock::now());
     let port = args.ports.first().copied().unwrap_or(5050);
     let master = Face { id: "written".into(), address: ([127, 0, 0, 1], port).into(), started: cluster.born };
-    let view = View {
-        cluster: &cluster,
-        master: &master,
-        leader: Some(&master),
-        elected: Some(cluster.born),
-        knowledge: Knowledge::Everything,
-    };
     let target: Box<dyn Write> = match file.to_str() {
         Some("-") => Box::new(io::stdout().lock()),
         _ => Box::new(File::create(file).with_context(|| format!("cannot create {}", file.display()))?),
     };
     let mut out = BufWriter::with_capacity(1 << 20, target);
-    render::state(view, &mut out).and_then(|()| out.flush()).context("cannot write the document")
+    render::state(View::settled(&cluster, &master), &mut out)
+        .and_then(|()| out.flush())
+        .context("cannot write the document")
 }
 
 async fn serve(args: &Args) -> anyhow::Result<()> {

@@ -17,7 +17,7 @@ use std::{
 use mesos_dns_sim::{
     clock,
     life::{self, Life},
-    render::{self, Face, Knowledge, View},
+    render::{self, Face, View},
 };
 
 /// Rounds per size; the median is reported with the smallest and the largest.
@@ -60,15 +60,8 @@ fn main() {
 fn document(tasks: usize) -> Vec<u8> {
     let (_, cluster) = Life::new(life::Settings { seed: 7, tasks, churn: 0.0 }, clock::now());
     let master = Face { id: "bench".into(), address: ([127, 0, 0, 1], 5050).into(), started: cluster.born };
-    let view = View {
-        cluster: &cluster,
-        master: &master,
-        leader: Some(&master),
-        elected: Some(cluster.born),
-        knowledge: Knowledge::Everything,
-    };
     let mut bytes = Vec::new();
-    render::state(view, &mut bytes).expect("memory takes everything");
+    render::state(View::settled(&cluster, &master), &mut bytes).expect("memory takes everything");
     bytes
 }
 

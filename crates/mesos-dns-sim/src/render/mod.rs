@@ -62,6 +62,14 @@ pub struct View<'a> {
     pub knowledge: Knowledge,
 }
 
+impl<'a> View<'a> {
+    /// What a lone master shows that has led since the cluster began and knows all of it.
+    pub fn settled(cluster: &'a Cluster, master: &'a Face) -> Self {
+        let (leader, elected) = (Some(master), Some(cluster.born));
+        Self { cluster, master, leader, elected, knowledge: Knowledge::Everything }
+    }
+}
+
 impl Face {
     /// `master@10.0.0.1:5050`.
     pub fn pid(&self) -> String {
