@@ -7,11 +7,13 @@
 //! stored.
 
 mod apply;
+mod change;
 mod hosts;
 
 use std::{net::IpAddr, sync::Arc};
 
 pub use apply::{TaskChange, Touched, apply};
+pub use change::{Change, RunningStatus, TaskUpdate};
 pub use hosts::{Host, Hosts};
 
 use crate::table::{Find, Keyed, Table};
