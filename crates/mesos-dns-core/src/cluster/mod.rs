@@ -9,14 +9,16 @@
 mod apply;
 mod change;
 mod hosts;
+mod model;
 
 use std::{net::IpAddr, sync::Arc};
 
 pub use apply::{TaskChange, Touched, apply};
 pub use change::{Change, RunningStatus, TaskUpdate};
 pub use hosts::{Host, Hosts};
+pub use model::{Model, Subject, TaskKey};
 
-use crate::table::{Find, Keyed, Table};
+use crate::table::{Find, Keyed, Seed, Table};
 
 /// One version of the cluster.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +36,16 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// Nothing at all; `seed` starts the hash functions of its tables.
+    pub fn empty(seed: Seed) -> Self {
+        Self {
+            agents: Table::new(seed),
+            frameworks: Table::new(seed),
+            tasks: Table::new(seed),
+            ..Self::default()
+        }
+    }
+
     /// All of it, as if it had just come: for building something anew.
     pub fn everything(&self) -> Touched {
         Touched {

@@ -67,7 +67,7 @@ impl Watcher {
 
     fn reads(&mut self, document: &Document) -> Kept {
         let mut document = document.clone();
-        let kept = self.belief.judge(&self.cluster, &document, self.now).unwrap();
+        let kept = self.belief.judge(&self.cluster, &document, Registry::Unknown, self.now).unwrap();
         kept.clone().restore(&mut document);
         let (masters, hosts) = (Masters::default(), Hosts::default());
         self.cluster = apply(&self.cluster, document, masters, hosts, Seed(1)).0;
@@ -252,5 +252,6 @@ fn a_new_leader_that_stays_empty_is_believed_in_the_end() {
 fn incomplete_documents_are_refused() {
     let mut belief = Belief::new(SETTINGS);
     let document = Document { complete: false, ..three_agents("m1:1") };
-    assert_eq!(belief.judge(&Cluster::default(), &document, Instant::now()).unwrap_err(), Incomplete);
+    let judged = belief.judge(&Cluster::default(), &document, Registry::Unknown, Instant::now());
+    assert_eq!(judged.unwrap_err(), Incomplete);
 }
