@@ -57,6 +57,14 @@ impl Model {
         Self { cluster: Cluster::empty(seed), seed, ..Self::default() }
     }
 
+    /// Goes on from a cluster that was known before.
+    pub fn with(cluster: Cluster, seed: Seed) -> Self {
+        let mut model = Self { seed, ..Self::default() };
+        cluster.tasks.iter().for_each(|task| model.remember(task));
+        model.cluster = cluster;
+        model
+    }
+
     /// The newest version.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster

@@ -111,6 +111,11 @@ impl Knowledge {
         }
     }
 
+    /// Goes on from a cluster that was known before.
+    pub fn with(cluster: Cluster, settings: believe::Settings, seed: Seed) -> Self {
+        Self { model: Model::with(cluster, seed), ..Self::new(settings, seed) }
+    }
+
     /// The newest version of the cluster.
     pub fn cluster(&self) -> &Cluster {
         self.model.cluster()

@@ -2,6 +2,7 @@
 //!
 //! - [`leader`]: who leads, from the members of the ZooKeeper group.
 //! - [`poll`]: one request after the other: candidates, redirects, back-off.
+//! - [`subscribe`]: when to use a stream of events, when it is dead, when to look whether it told everything.
 //! - [`believe`]: is this the leader's document, and what of our knowledge outlives it.
 //! - [`knowledge`]: what we know, from documents and events, and what of it is held.
 //!
@@ -12,6 +13,7 @@ pub mod believe;
 pub mod knowledge;
 pub mod leader;
 pub mod poll;
+pub mod subscribe;
 
 use std::{fmt, sync::Arc};
 

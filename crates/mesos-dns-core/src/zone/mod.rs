@@ -222,6 +222,7 @@ impl Zone {
             records: self.records,
             withheld: self.withheld,
             is_loaded: true,
+            is_partial: false,
         }
     }
 }

@@ -25,6 +25,7 @@ pub struct Snapshot {
     pub(super) records: u64,
     pub(super) withheld: Withheld,
     pub(super) is_loaded: bool,
+    pub(super) is_partial: bool,
 }
 
 /// The SOA serial: Unix time in seconds of the last change of content (RFC 1982 arithmetic applies).
@@ -79,12 +80,24 @@ impl Snapshot {
             records: 0,
             withheld: Withheld::default(),
             is_loaded: false,
+            is_partial: false,
         }
     }
 
     /// Whether data has ever arrived.
     pub fn is_loaded(&self) -> bool {
         self.is_loaded
+    }
+
+    /// The same, told whether names of living tasks may be missing in it.
+    #[must_use]
+    pub fn partial(self, is_partial: bool) -> Self {
+        Self { is_partial, ..self }
+    }
+
+    /// Whether names of living tasks may be missing: that a name is not here says nothing.
+    pub fn is_partial(&self) -> bool {
+        self.is_partial
     }
 
     /// The served domain.
