@@ -6,6 +6,7 @@
 //! - [`zk_url`]: the configuration's `zk`; [`members`]: which nodes are masters, and which one leads;
 //!   [`master_info`]: what such a node says.
 //! - [`state`]: the state document.
+//! - [`recordio`]: where the records of a stream begin and end.
 //! - [`pid`]: the addresses that libprocess writes everywhere.
 
 mod json;
@@ -13,6 +14,7 @@ pub mod master_info;
 pub mod members;
 pub mod pid;
 mod protobuf;
+pub mod recordio;
 mod scan;
 pub mod state;
 pub mod zk_url;
