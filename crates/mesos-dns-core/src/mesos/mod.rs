@@ -5,13 +5,14 @@
 //!
 //! - [`zk_url`]: the configuration's `zk`; [`members`]: which nodes are masters, and which one leads;
 //!   [`master_info`]: what such a node says.
-//! - [`state`]: the state document.
-//! - [`recordio`]: where the records of a stream begin and end.
+//! - [`state`]: the state document, and the snapshot with which a stream begins.
+//! - [`operator`]: the stream of events, cut into records by [`recordio`], and who a master is.
 //! - [`pid`]: the addresses that libprocess writes everywhere.
 
 mod json;
 pub mod master_info;
 pub mod members;
+pub mod operator;
 pub mod pid;
 mod protobuf;
 pub mod recordio;

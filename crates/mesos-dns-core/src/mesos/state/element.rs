@@ -2,8 +2,9 @@
 //!
 //! The types named `Raw…` have the shape of the JSON and borrow from it; what is kept is made from them once an
 //! element has been read as a whole. An element of the wrong shape is `None`, and counted by who asked. How the
-//! operator API writes them is in a file of its own.
+//! operator API writes them, and what its events say, is in files of their own.
 
+mod event;
 mod operator;
 
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
@@ -21,6 +22,8 @@ use super::{
 use crate::cluster::{
     AddressSource, Agent, Discovery, DiscoveryPort, PortRange, Skipped, Task, TaskAddress, TaskState,
 };
+
+pub(in crate::mesos) use event::Unusable;
 
 /// Labels in which containerizers announced a container's address before `network_infos` had it.
 const LABELS: [(&str, AddressSource); 2] = [
