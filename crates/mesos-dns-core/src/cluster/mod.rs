@@ -78,9 +78,11 @@ pub struct Document {
     pub frameworks: Vec<Framework>,
     /// Tasks that have not ended, of all frameworks.
     pub tasks: Vec<Task>,
+    /// Tasks that the leader itself reports as unreachable, by framework id and task id.
+    pub unreachable: Vec<(Arc<str>, Box<str>)>,
     /// What was left out, by reason.
     pub skipped: Skipped,
-    /// Whether the document had the members every master writes (`slaves` and `frameworks`).
+    /// Whether the document had the members every master writes (`slaves` and `frameworks`, or `get_state`).
     pub complete: bool,
 }
 

@@ -12,7 +12,7 @@
 //!   [`AGREE_AFTER`] later misses it too.
 //!
 //! None of it is kept for longer than the hold time. What the leader reports in any other way (a task
-//! that ended, an agent without that task, an agent it gave up) goes at once.
+//! that ended or is unreachable, an agent without that task, an agent it gave up) goes at once.
 //!
 //! [`Belief`] looks at documents of the leader only: [`leads`] says which those are.
 

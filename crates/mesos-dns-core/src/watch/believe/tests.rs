@@ -255,3 +255,41 @@ fn incomplete_documents_are_refused() {
     let judged = belief.judge(&Cluster::default(), &document, Registry::Unknown, Instant::now());
     assert_eq!(judged.unwrap_err(), Incomplete);
 }
+
+/// A document of m1 that misses tasks 4 to 40, those from `from` on because they are unreachable.
+fn partition(from: u32) -> Document {
+    let unreachable = (from..40).map(|id| ("f".into(), id.to_string().into())).collect();
+    Document { unreachable, ..document("m1:1", &[("a", 0..4)]) }
+}
+
+#[test]
+fn a_loss_that_the_leader_explains_is_not_doubted() {
+    let all = document("m1:1", &[("a", 0..4), ("b", 4..40)]);
+    let mut watcher = Watcher::new(all.clone());
+    assert_eq!(watcher.reads_at(1, &partition(4)).why, None);
+    watcher.believes(1, 1, 4);
+    // Nineteen of them unexplained are too few to doubt, twenty are not; the explained ones go.
+    let mut watcher = Watcher::new(all.clone());
+    assert_eq!(watcher.reads_at(1, &partition(23)).why, None);
+    watcher.believes(1, 1, 4);
+    let mut watcher = Watcher::new(all.clone());
+    assert_eq!(watcher.reads_at(1, &partition(24)).why, Some(Why::Loss));
+    watcher.believes(2, 1, 24);
+    // The same id in another framework explains nothing.
+    let mut watcher = Watcher::new(all);
+    let mut other = partition(4);
+    other.unreachable.iter_mut().for_each(|task| task.0 = "g".into());
+    assert_eq!(watcher.reads_at(1, &other).why, Some(Why::Loss));
+    watcher.believes(2, 1, 40);
+}
+
+#[test]
+fn unreachable_tasks_go_even_while_a_reign_settles() {
+    let mut watcher = Watcher::new(three_agents("m1:1"));
+    let gone = Document {
+        unreachable: (4..12).map(|id| ("f".into(), id.to_string().into())).collect(),
+        ..document("m2:1", &[("a", 0..4)])
+    };
+    watcher.reads_at(1, &gone);
+    assert_eq!(watcher.cluster.tasks.len(), 4);
+}
