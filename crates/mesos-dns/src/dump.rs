@@ -28,7 +28,7 @@ use mesos_dns_core::{
     views::{Axfr, print},
     watch::{
         Master,
-        poll::{Credentials, Fetch},
+        poll::{Ask, Credentials, Fetch},
     },
     wire::Name,
     zone::{Serial, Snapshot, Soa, Zone, write_zone_file},
@@ -230,8 +230,9 @@ async fn from_master(master: Master, tls: Option<Tls>, config: &Config) -> anyho
     let client = Client::new(tls, auth, settings.limits, metrics.clone());
     let (mut master, mut credentials) = (master, Credentials::Send);
     for _ in 0..HOPS_MAX {
-        let fetch = Fetch { master: master.clone(), credentials, deadline: Instant::now() + TIMEOUT };
-        match client.fetch(&fetch).await.with_context(|| format!("no state from {master}"))? {
+        let deadline = Instant::now() + TIMEOUT;
+        let fetch = Fetch { master: master.clone(), ask: Ask::State, credentials, deadline };
+        match client.fetch(&fetch, |_| false).await.with_context(|| format!("no state from {master}"))? {
             Reply::Document(document) => {
                 let masters = masters(&document, config);
                 let names = crate::watch::host_names(&document, &masters);
@@ -242,6 +243,7 @@ async fn from_master(master: Master, tls: Option<Tls>, config: &Config) -> anyho
                 info!(%leader, "sent on");
                 (master, credentials) = (leader, Credentials::Withhold);
             }
+            Reply::NoStream(_) | Reply::Subscribed(_) => bail!("{master} answers what was not asked"),
         }
     }
     bail!("the masters send us in circles, last to {master}")

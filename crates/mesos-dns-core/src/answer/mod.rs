@@ -241,6 +241,11 @@ fn from_zone(
     transport: Transport,
 ) -> Action {
     let Some(node) = zone.find(query.name.as_wire()) else {
+        if zone.is_partial() {
+            // It may be the name of a living task: no answer is better than a wrong one.
+            reply.explain(ede::NOT_READY);
+            return reply.finish(flags & !FLAG_AA, rcode::SERV_FAIL, Reason::Loading);
+        }
         reply.negative_soa(zone);
         return reply.finish(flags, rcode::NX_DOMAIN, Reason::NxDomain);
     };

@@ -9,7 +9,7 @@
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
-    Health, LogFormat,
+    Health, LogFormat, Updates,
     json::Json,
     object::{Credentials, ZkUrl, Zones},
     remark::{Place, Remark},
@@ -286,6 +286,11 @@ keys! {
     workers: Whole<0, 1024> = Whole(0), "workers", "workers", Ours;
     /// Whether tasks that fail their health check stay in the answers. Only "ignore" is in force in this version.
     health: Health = Health::Ignore, "health", "health", Ours;
+    /// How changes are learnt: "events" from the master's stream of events, "poll" by asking for the state every
+    /// `refreshSeconds`, "auto" by events where the master is Mesos 1.5 or newer and lets us, else by asking.
+    updates: Updates = Updates::Auto, "updates", "updates", Ours;
+    /// Time between two comparisons with the whole state while events are followed, less up to a tenth by chance.
+    reconcile_seconds: Seconds = Seconds::new(300), "reconcileSeconds", "reconcileSeconds", Ours, "s";
     /// Without contact to a master for so long, the data counts as stale.
     stale_after_seconds: Seconds = Seconds::new(30), "staleAfterSeconds", "staleAfterSeconds", Ours, "s";
     /// Longest time the records of a lost agent or of a vanished cluster are held.
@@ -300,10 +305,6 @@ keys! {
     /// Form of the log: "auto" is text on a terminal and JSON elsewhere.
     log_format: LogFormat = LogFormat::Auto, "logFormat", "logFormat", Ours;
 
-    /// How the cluster is followed: "auto", "events" or "poll".
-    updates: String = "auto".to_owned(), "updates", "updates", Later;
-    /// Time between two comparisons with a whole state while events are followed.
-    reconcile_seconds: Seconds = Seconds::new(300), "reconcileSeconds", "reconcileSeconds", Later, "s";
     /// File that keeps the last good cluster over a restart.
     snapshot_file: String = String::new(), "snapshotFile", "snapshotFile", Later;
     /// Directory with secrets, one per file.

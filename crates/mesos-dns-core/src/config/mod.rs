@@ -43,11 +43,15 @@ pub use secret::{MASK, Secret};
 pub use surroundings::{Surroundings, Wants};
 pub use value::{Anything, Bytes, Item, List, Prefixes, SECONDS_MAX, Seconds, Whole};
 
+pub use crate::watch::subscribe::Updates;
 use crate::{cluster::AddressSource, mesos::zk_url, wire::Name};
 use value::Word;
 
 /// Budget of a forwarded query if `timeout` is 0.
 const FORWARD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Comparing oftener would be polling.
+const RECONCILE_MIN: Duration = Duration::from_secs(1);
 
 /// The configuration in force: complete and typed. Fields are named after their keys; a unit in such a name is
 /// the file's, the type has its own.
@@ -139,6 +143,10 @@ pub struct Config {
     pub workers: usize,
     /// What becomes of unhealthy tasks; the only policy in force is [`Health::Ignore`].
     pub health: Health,
+    /// How changes are learnt.
+    pub updates: Updates,
+    /// Time between comparisons while events are followed, never zero.
+    pub reconcile_seconds: Duration,
     /// Age from which data counts as stale.
     pub stale_after_seconds: Duration,
     /// Longest time to hold the records of what vanished.
@@ -214,6 +222,11 @@ pub enum LogFormat {
     Json,
     /// One line of text each.
     Text,
+}
+
+impl Word for Updates {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("events", Self::Events), ("poll", Self::Poll)];
 }
 
 impl Word for LogFormat {
@@ -316,6 +329,8 @@ impl Config {
             query_allow: s.query_allow.value.0.clone(),
             workers: usize::try_from(s.workers.value.0).unwrap_or(1),
             health: s.health.value,
+            updates: s.updates.value,
+            reconcile_seconds: s.reconcile_seconds.value.0.max(RECONCILE_MIN),
             stale_after_seconds: s.stale_after_seconds.value.0,
             hold_seconds: s.hold_seconds.value.0,
             mass_loss_percent: u8::try_from(s.mass_loss_percent.value.0).unwrap_or(100),

@@ -64,7 +64,7 @@ pub fn leads(document: &Document, asked: &Master) -> Leadership {
 }
 
 /// What the operator chose.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Longest time anything is kept that the leader no longer shows (`holdSeconds`).
     pub hold: Duration,

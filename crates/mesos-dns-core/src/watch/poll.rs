@@ -205,6 +205,14 @@ impl Poll {
         self.failures = 0;
     }
 
+    /// The state is wanted at once, if no request runs.
+    pub fn handle_wish(&mut self, now: Instant) {
+        if let Some(due) = &mut self.due {
+            let earliest = self.asked.map_or(now, |asked| after(asked, ROUND_MIN));
+            *due = (*due).min(earliest.max(now));
+        }
+    }
+
     /// A comparison was asked for outside of a round: requests keep their distance to it.
     pub fn handle_comparison(&mut self, now: Instant) {
         self.asked = Some(now);

@@ -20,6 +20,7 @@ use super::{
     Master,
     poll::{Ask, Credentials, Fetch, Life, after},
 };
+use crate::mesos::operator::{LOSSY_RECONCILE, Support};
 
 /// Heartbeats that may be missed in a row.
 pub const HEARTBEATS_MISSED: u32 = 3;
@@ -50,9 +51,6 @@ pub const FAILED_AGAIN: Duration = Duration::from_secs(60);
 /// A stream that ends earlier was of no use: the next one is not begun at once.
 pub const LIFE_MIN: Duration = Duration::from_secs(10);
 
-/// Time between comparisons where the stream is known to lose events (Mesos before 1.7).
-pub const COMPARE_OLD: Duration = Duration::from_secs(60);
-
 /// Time from something odd to the comparison; what is on its way should have arrived.
 pub const COMPARE_SOON: Duration = Duration::from_secs(2);
 
@@ -69,17 +67,6 @@ pub enum Updates {
     Events,
     /// By polling.
     Poll,
-}
-
-/// What a master's version says of its stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Support {
-    /// It tells all it promises (1.7 and newer).
-    Full,
-    /// It loses some events: compare often (1.5, 1.6).
-    Lossy,
-    /// None, or one that is of no use.
-    None,
 }
 
 /// Why a stream ended.
@@ -151,12 +138,9 @@ impl Subscription {
         if polls || self.settings.updates == Updates::Poll { Ask::State } else { Ask::Stream }
     }
 
-    /// Whether a stream of this quality is to be used.
-    pub fn accepts(&self, support: Support) -> bool {
-        match (support, self.settings.updates) {
-            (Support::None, _) | (_, Updates::Poll) => false,
-            (Support::Full | Support::Lossy, Updates::Auto | Updates::Events) => true,
-        }
+    /// What the operator chose.
+    pub fn settings(&self) -> Settings {
+        self.settings
     }
 
     /// The master whose stream runs.
@@ -197,7 +181,7 @@ impl Subscription {
     ) {
         let every = match support {
             Support::Full => self.settings.compare,
-            Support::Lossy | Support::None => self.settings.compare.min(COMPARE_OLD),
+            Support::Lossy | Support::None => self.settings.compare.min(LOSSY_RECONCILE),
         };
         let heartbeat = heartbeat.map(|beat| beat.clamp(HEARTBEAT_MIN, HEARTBEAT_MAX)).unwrap_or(HEARTBEAT);
         if self.last.as_ref().is_none_or(|last| last.at != fetch.master.at) {
@@ -285,12 +269,26 @@ impl Subscription {
         Some(Fetch { master, ask: Ask::Comparison, credentials, deadline: after(now, self.settings.timeout) })
     }
 
-    /// When to ask [`Subscription::poll_silence`] and [`Subscription::poll_compare`] again.
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    /// A request for the master's summary, if a stream runs.
+    pub fn summary(&self, now: Instant) -> Option<Fetch> {
+        let stream = self.stream.as_ref()?;
+        let (master, credentials) = (stream.master.clone(), stream.credentials);
+        Some(Fetch { master, ask: Ask::State, credentials, deadline: after(now, self.settings.timeout) })
+    }
+
+    /// When to ask [`Subscription::poll_silence`] again and, if a comparison could be made,
+    /// [`Subscription::poll_compare`].
+    pub fn poll_timeout(&self, can_compare: bool) -> Option<Instant> {
         let stream = self.stream.as_ref()?;
         let silent = after(stream.alive, stream.patience);
-        Some(stream.compare.map_or(silent, |compare| compare.min(silent)))
+        let compare = stream.compare.filter(|_| can_compare);
+        Some(compare.map_or(silent, |compare| compare.min(silent)))
     }
+}
+
+/// Whether a stream of this quality is to be used.
+pub fn accepts(settings: Settings, support: Support) -> bool {
+    support != Support::None && settings.updates != Updates::Poll
 }
 
 /// Whether streams are given up for now.
@@ -347,10 +345,10 @@ mod tests {
         assert!(subscription.poll_silence(now + seconds(45)));
         subscription.handle_alive(now + seconds(44));
         assert!(!subscription.poll_silence(now + seconds(88)));
-        assert_eq!(subscription.poll_timeout(), Some(now + seconds(44 + 45)));
+        assert_eq!(subscription.poll_timeout(true), Some(now + seconds(44 + 45)));
         let ended = subscription.handle_end(End::Silent, now + seconds(89));
         assert_eq!(ended, Some((Life::Long, GivesUp::No)));
-        assert_eq!(subscription.poll_timeout(), None);
+        assert_eq!(subscription.poll_timeout(true), None);
     }
 
     #[test]
@@ -413,11 +411,11 @@ mod tests {
         let now = now + seconds(302);
         subscription.handle_compared(now, u64::MAX);
         subscription.handle_alive(now + seconds(280));
-        assert_eq!(subscription.poll_timeout(), Some(now + seconds(270)), "a tenth sooner by chance");
+        assert_eq!(subscription.poll_timeout(true), Some(now + seconds(270)), "a tenth sooner by chance");
         subscription.handle_suspicion(now + seconds(1));
-        assert_eq!(subscription.poll_timeout(), Some(now + COMPARE_MIN), "not too often");
+        assert_eq!(subscription.poll_timeout(true), Some(now + COMPARE_MIN), "not too often");
         subscription.handle_again(seconds(5), now + seconds(1));
-        assert_eq!(subscription.poll_timeout(), Some(now + seconds(6)));
+        assert_eq!(subscription.poll_timeout(true), Some(now + seconds(6)));
     }
 
     #[test]
@@ -425,8 +423,8 @@ mod tests {
         let (mut subscription, now) = streaming(Updates::Auto);
         subscription.handle_begin(&fetch(), Support::Lossy, None, now, 0);
         subscription.handle_alive(now + seconds(59));
-        assert_eq!(subscription.poll_timeout(), Some(now + COMPARE_OLD));
-        assert!(subscription.accepts(Support::Lossy) && !subscription.accepts(Support::None));
+        assert_eq!(subscription.poll_timeout(true), Some(now + LOSSY_RECONCILE));
+        assert!(accepts(SETTINGS, Support::Lossy) && !accepts(SETTINGS, Support::None));
         assert!(subscription.handle_refused(now));
         assert!(!subscription.handle_refused(now), "told once");
         assert_eq!(subscription.wanted(now + seconds(3599)), Ask::State);

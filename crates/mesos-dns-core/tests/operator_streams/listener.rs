@@ -148,6 +148,7 @@ pub(crate) fn line(heard: &Heard) -> String {
         Heard::Change(Change::FrameworkAdded(framework)) => {
             format!("framework {} added: {}", short(&framework.id), framework.name)
         }
+        Heard::Change(Change::FrameworkAt { .. }) => unreachable!("no event says that"),
         Heard::Change(Change::FrameworkRemoved(id)) => format!("framework {} removed", short(id)),
         Heard::Change(Change::TaskAdded(task)) => {
             let ports: Vec<_> = task.ports.iter().map(|range| (range.first, range.last)).collect();

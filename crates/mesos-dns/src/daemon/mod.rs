@@ -13,14 +13,18 @@ pub(crate) mod rooms;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, mpsc as threads},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use mesos_dns_core::{config::Config, table::Seed};
+use mesos_dns_core::{
+    config::Config,
+    table::Seed,
+    watch::{believe::Why, knowledge::Held},
+};
 use tokio::{
     runtime::Builder,
     sync::{mpsc, watch},
@@ -37,9 +41,9 @@ use crate::{
     http::{self, Api, Standing, State},
     logging,
     metrics::Metrics,
-    publish::{Board, Order, Publisher},
+    publish::{Board, Doubts, Order, Orders, Publisher},
     system::{self, Signals},
-    watch::{Contact, Watch, WatchError},
+    watch::{Contact, Source, Watch, WatchError},
 };
 
 /// How long answers in hand may take when the process is told to stop. With what the workers take before, it
@@ -137,7 +141,8 @@ struct Daemon {
     shared: Arc<Shared>,
     forwarder: Arc<Forwarder>,
     api: Arc<Api>,
-    orders: threads::Sender<Order>,
+    orders: Orders,
+    doubts: watch::Receiver<Doubts>,
     publisher: thread::JoinHandle<()>,
     workers: dns::Workers,
     seen: Arc<ArcSwap<Seen>>,
@@ -156,7 +161,23 @@ struct Watching {
 /// What the running watcher tells, and from which age on its data are stale.
 struct Seen {
     contact: watch::Receiver<Contact>,
-    stale_after: Duration,
+    stale_after: StaleAfter,
+}
+
+/// From which age data are stale.
+#[derive(Clone, Copy)]
+struct StaleAfter {
+    events: Duration,
+    polls: Duration,
+}
+
+impl StaleAfter {
+    fn of(self, source: Source) -> Duration {
+        match source {
+            Source::Events => self.events,
+            Source::Polls => self.polls,
+        }
+    }
 }
 
 impl Daemon {
@@ -169,12 +190,12 @@ impl Daemon {
             http: http_socket.as_ref().map(|listener| listener.local_addr()).transpose()?,
         };
         let (metrics, registry) = Metrics::new();
-        let policy = Arc::new(rooms::policy(&config, &interfaces));
-        let soa = Arc::new(rooms::soa(&config));
-        let board = Arc::new(Board::new(policy.clone(), soa.clone()));
+        let settings = rooms::publish(&config, &interfaces);
+        let board = Arc::new(Board::new(settings.policy.clone(), settings.soa.clone()));
         let seed = Seed(rand::random());
-        let publisher = Publisher::new(board.clone(), metrics.publish.clone(), policy, soa, seed);
-        let (orders, taken) = threads::channel();
+        let publisher = Publisher::new(board.clone(), metrics.publish.clone(), settings, seed);
+        let doubts = publisher.doubts();
+        let (orders, taken) = Orders::channel();
         let publisher = thread::Builder::new().name("publish".into()).spawn(move || publisher.run(&taken))?;
         let (outside, queries) = mpsc::channel(OUTSIDE_WAITING_MAX);
         let shared = Arc::new(Shared {
@@ -192,7 +213,7 @@ impl Daemon {
             metrics.legacy.clone(),
         ));
         let (watching, seen) =
-            start_watch(&config, Contact::default(), Duration::ZERO, &board, &metrics, &orders)?;
+            start_watch(&config, Contact::default(), Duration::ZERO, &board, &metrics, (&orders, &doubts))?;
         let seen = Arc::new(ArcSwap::from_pointee(seen));
         let standing = standing(board.clone(), seen.clone());
         let api = Arc::new(Api::new(
@@ -234,6 +255,7 @@ impl Daemon {
             forwarder,
             api,
             orders,
+            doubts,
             publisher,
             workers,
             seen,
@@ -249,14 +271,19 @@ impl Daemon {
     async fn watched(&mut self) -> anyhow::Result<()> {
         loop {
             match (&mut self.watching.task).await {
-                Ok(Err(WatchError::Panicked)) => error!("the watcher broke down and is started anew"),
                 Err(panic) => error!(%panic, "the watcher broke down and is started anew"),
                 Ok(ended) => return Ok(ended?),
             }
             self.metrics.watch.panics.inc();
             let known = self.seen.load().contact.borrow().clone();
-            let (watching, seen) =
-                start_watch(&self.config, known, RESTART_PAUSE, &self.board, &self.metrics, &self.orders)?;
+            let (watching, seen) = start_watch(
+                &self.config,
+                known,
+                RESTART_PAUSE,
+                &self.board,
+                &self.metrics,
+                (&self.orders, &self.doubts),
+            )?;
             self.watching = watching;
             self.seen.store(Arc::new(seen));
         }
@@ -292,11 +319,16 @@ impl Daemon {
         // The data stay, and with them their age and whatever was odd about them.
         let known = self.seen.load().contact.borrow().clone();
         let known = Contact { zookeeper: None, group_is_empty: false, ..known };
-        let (watching, seen) =
-            start_watch(&config, known, Duration::ZERO, &self.board, &self.metrics, &self.orders)?;
-        let policy = Arc::new(rooms::policy(&config, &interfaces));
-        let settings = Order::Settings(Box::new((policy, Arc::new(rooms::soa(&config)))));
-        self.orders.send(settings).context("the publisher is gone")?;
+        let (watching, seen) = start_watch(
+            &config,
+            known,
+            Duration::ZERO,
+            &self.board,
+            &self.metrics,
+            (&self.orders, &self.doubts),
+        )?;
+        let settings = Order::Settings(Box::new(rooms::publish(&config, &interfaces)));
+        self.orders.send_blocking(settings)?;
         self.shared.settings.store(Arc::new(rooms::answer(&config)));
         let own = own_addresses(self.addresses.dns.as_slice());
         self.forwarder.replace(rooms::forward(&config), &own);
@@ -325,7 +357,7 @@ impl Daemon {
         if drained.await.is_err() {
             warn!("some answers did not end in time");
         }
-        let _ = self.orders.send(Order::Stop);
+        let _ = self.orders.send(Order::Stop).await;
         let publisher = self.publisher;
         let _ = tokio::task::spawn_blocking(move || publisher.join()).await;
     }
@@ -379,27 +411,30 @@ fn start_watch(
     pause: Duration,
     board: &Board,
     metrics: &Metrics,
-    orders: &threads::Sender<Order>,
+    (orders, doubts): (&Orders, &watch::Receiver<Doubts>),
 ) -> anyhow::Result<(Watching, Seen)> {
     let mut settings = rooms::watch(config);
     if board.load().zone.is_loaded() {
         // A leader was found once: from then on its absence ends nothing.
         settings.detection_timeout = None;
     }
-    let watcher = Watch::new(&settings, board.load().cluster.clone(), metrics.watch.clone())?;
+    let watcher = Watch::new(&settings, metrics.watch.clone())?;
     let (contact, told) = watch::channel(known);
     let stop = CancellationToken::new();
-    let orders = orders.clone();
+    let (orders, doubts) = (orders.clone(), doubts.clone());
     let task = tokio::spawn({
         let stop = stop.clone();
         async move {
             tokio::select! {
-                () = tokio::time::sleep(pause) => watcher.run(orders, contact, stop).await,
+                () = tokio::time::sleep(pause) => watcher.run(orders, doubts, contact, stop).await,
                 () = stop.cancelled() => Ok(()),
             }
         }
     });
-    Ok((Watching { task, stop }, Seen { contact: told, stale_after: rooms::stale_after(config) }))
+    // Polled data are as old as the period even when all is well.
+    let events = config.stale_after_seconds;
+    let stale_after = StaleAfter { events, polls: events.saturating_add(config.refresh_seconds) };
+    Ok((Watching { task, stop }, Seen { contact: told, stale_after }))
 }
 
 /// Answers queries for other names, each in a task of its own. Ends when nobody can ask any more.
@@ -433,17 +468,32 @@ fn standing(board: Arc<Board>, seen: Arc<ArcSwap<Seen>>) -> impl Fn() -> Standin
         let seen = seen.load();
         let contact = seen.contact.borrow().clone();
         let age = contact.age(Instant::now());
-        let is_loaded = board.load().zone.is_loaded();
+        let published = board.load();
+        let is_loaded = published.zone.is_loaded();
+        let stale_after = seen.stale_after.of(contact.source);
         let state = match (is_loaded, age) {
             (false, _) => State::Loading,
-            (true, Some(age)) if age <= seen.stale_after && contact.held.is_some() => State::Holding,
-            (true, Some(age)) if age <= seen.stale_after => State::Live,
+            (true, Some(age)) if age <= stale_after && published.held.is_some() => State::Holding,
+            (true, Some(age)) if age <= stale_after => State::Live,
             (true, _) => State::Stale,
         };
         let mut reasons = contact.reasons();
+        reasons.extend(published.held.as_ref().map(sentence));
         if !is_loaded {
             reasons.push("no state document has been read yet".into());
         }
         Standing { state, reasons, age }
     }
+}
+
+/// What is held, in a sentence for the operator.
+fn sentence(held: &Held) -> String {
+    let why = match held.why {
+        Why::Empty => "the leader shows an empty cluster",
+        Why::Loss => "a large part of the tasks is gone at once",
+        Why::Recovering => "the leader waits for agents to come back",
+        Why::Settling => "the leader was elected a moment ago",
+    };
+    let Held { tasks, agents, .. } = held;
+    format!("{why}: {tasks} tasks that it does not show are kept for now, {agents} agents are not back")
 }

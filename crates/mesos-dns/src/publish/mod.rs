@@ -1,45 +1,32 @@
-//! One writer, many readers: from updates of the cluster to the version that is served.
+//! One writer, many readers: from what is known of the cluster to the version that is served.
 //!
 //! The [`Publisher`] runs on a thread of its own, because compiling a large zone takes longer than any
-//! network task may be held up. It owns the zone; what it hands out is immutable and swapped in by one
-//! atomic store, so that readers never wait and never see half of two versions.
+//! network task may be held up. It owns what we know of the cluster and the zone made from it; what it hands
+//! out is immutable and swapped in by one atomic store, so that readers never wait and never see half of two
+//! versions.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError, sync_channel},
-    },
-    thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+mod load;
+mod metrics;
+mod orders;
+mod writer;
+
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use mesos_dns_core::{
-    cluster::{self, Cluster, Document, Hosts, Masters, TaskChange},
+    cluster::{Change, Cluster, Document, Hosts, Masters},
     records::Policy,
-    table::Seed,
-    wire::Name,
-    zone::{Made, Serial, Snapshot, Soa, Zone},
-};
-use prometheus_client::{
-    metrics::{counter::Counter, gauge::Gauge},
-    registry::Registry,
+    watch::{
+        believe::{self, Incomplete},
+        knowledge::{Held, Origin},
+    },
+    zone::{Snapshot, Soa},
 };
 use tokio::sync::{oneshot, watch};
-use tracing::{debug, error, info, warn};
 
-/// A first load of more tasks than this is worth a second thread.
-const LARGE_LOAD: usize = 5_000;
-
-/// Names to make room for per task; what the mixture of the benchmark comes to.
-const NAMES_PER_TASK: usize = 5;
-
-/// Tasks whose records are handed over at a time.
-const LOAD_CHUNK: usize = 256;
-
-/// Chunks that wait to be put in, at most: some 10,000 records.
-const LOAD_WAITING_MAX: usize = 4;
+pub use metrics::PublishMetrics;
+pub use orders::{NotTaken, Orders};
+pub use writer::{Doubts, PUBLISH_INTERVAL, Publisher};
 
 /// What readers see: one version of the zone and the cluster it was made from, never half of two.
 pub struct Published {
@@ -49,6 +36,8 @@ pub struct Published {
     pub cluster: Cluster,
     /// How names were made.
     pub policy: Arc<Policy>,
+    /// What is held although the leader does not show it.
+    pub held: Option<Held>,
     /// Counts publications from 1; 0 is the empty start, before any data (`zone.is_loaded()` is false).
     pub version: u64,
 }
@@ -62,9 +51,8 @@ pub struct Board {
 impl Board {
     /// A board that shows a zone without data.
     pub fn new(policy: Arc<Policy>, soa: Arc<Soa>) -> Self {
-        let zone = Arc::new(Snapshot::loading(policy.apex.clone(), soa));
-        let start = Published { zone, cluster: Cluster::default(), policy, version: 0 };
-        Self { current: ArcSwap::from_pointee(start), version: watch::Sender::new(0) }
+        let current = ArcSwap::from_pointee(Published::loading(policy, soa));
+        Self { current, version: watch::Sender::new(0) }
     }
 
     /// The current version. Hold it for one query or one whole transfer.
@@ -89,295 +77,62 @@ impl Board {
     }
 }
 
-/// A fetched snapshot of the cluster, checked and complete.
-pub struct Update {
-    /// The leader's document.
+impl Published {
+    /// The start: no data yet.
+    fn loading(policy: Arc<Policy>, soa: Arc<Soa>) -> Self {
+        let zone = Arc::new(Snapshot::loading(policy.apex.clone(), soa));
+        Self { zone, cluster: Cluster::default(), policy, held: None, version: 0 }
+    }
+}
+
+/// The leader's document, complete, with all that is needed to take it in.
+pub struct Report {
+    /// What it says.
     pub document: Document,
     /// The masters list in effect when it was fetched (behaviour spec section 2).
     pub listed: Vec<Arc<str>>,
     /// Addresses of every host name in the document and the list.
     pub hosts: Hosts,
-    /// Takes the cluster that is believed in from now on: the next document is compared with it. The watcher
-    /// sends nothing more until it has it.
-    pub applied: oneshot::Sender<Cluster>,
+    /// How it came.
+    pub origin: Origin,
+    /// Is told what became of it. Whoever sends documents waits for this before the next one.
+    pub taken: oneshot::Sender<Result<Taken, Incomplete>>,
+}
+
+/// A document was taken in.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// When to look again, if sooner than usual.
+    pub again: Option<Duration>,
 }
 
 /// What the publisher is told.
 pub enum Order {
+    /// What events say, in their order.
+    Changes(Vec<Change>),
+    /// A document to compare with is being asked for.
+    Comparing,
+    /// Host names were looked up.
+    Hosts(Hosts),
+    /// Other masters are there, or another one leads.
+    Masters(Masters),
+    /// The operator vouches for the leader: nothing is held any more.
+    Release,
     /// A new view of the cluster.
-    Update(Box<Update>),
-    /// Other names or other SOA fields, after a reload of the configuration.
-    Settings(Box<(Arc<Policy>, Arc<Soa>)>),
+    Report(Box<Report>),
+    /// Other names, other SOA fields, or other rules for what to believe, after a reload of the configuration.
+    Settings(Box<Settings>),
     /// Nothing more comes.
     Stop,
 }
 
-/// The writer.
-pub struct Publisher {
-    board: Arc<Board>,
-    metrics: Arc<PublishMetrics>,
-    policy: Arc<Policy>,
-    soa: Arc<Soa>,
-    seed: Seed,
-    zone: Zone,
-    cluster: Cluster,
-    serial: Serial,
-    /// Content changed again within the second of the present serial.
-    awaits_serial: bool,
-    version: u64,
-}
-
-impl Publisher {
-    /// A writer for this board. `seed` starts the hash functions.
-    pub fn new(
-        board: Arc<Board>,
-        metrics: Arc<PublishMetrics>,
-        policy: Arc<Policy>,
-        soa: Arc<Soa>,
-        seed: Seed,
-    ) -> Self {
-        let zone = fresh_zone(&policy, seed);
-        let cluster = Cluster::default();
-        Self {
-            board,
-            metrics,
-            policy,
-            soa,
-            seed,
-            zone,
-            cluster,
-            serial: Serial(0),
-            awaits_serial: false,
-            version: 0,
-        }
-    }
-
-    /// Takes orders until told to stop.
-    ///
-    /// An order that panics is counted and dropped, and the zone is built anew from the last good cluster:
-    /// nothing half-changed is ever published.
-    pub fn run(mut self, orders: &Receiver<Order>) {
-        loop {
-            let order = match orders.recv_timeout(self.patience()) {
-                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(order) => Some(order),
-                Err(RecvTimeoutError::Timeout) => None,
-            };
-            if catch_unwind(AssertUnwindSafe(|| self.take(order))).is_err() {
-                self.metrics.panics.inc();
-                error!("publishing broke down; the zone is built anew from the last good cluster");
-                self.rebuild();
-            }
-        }
-    }
-
-    fn take(&mut self, order: Option<Order>) {
-        match order {
-            Some(Order::Update(update)) => self.update(*update),
-            Some(Order::Settings(settings)) => self.change_settings(settings.0, settings.1),
-            Some(Order::Stop) => {}
-            None => self.label(),
-        }
-    }
-
-    /// How long to wait for an order: until a serial that is due can be given.
-    fn patience(&self) -> Duration {
-        if self.awaits_serial { Duration::from_millis(50) } else { Duration::from_secs(3600) }
-    }
-
-    fn update(&mut self, update: Update) {
-        let masters =
-            Masters { leader: update.document.leader.as_deref().map(Arc::from), listed: update.listed };
-        let (next, mut touched) =
-            cluster::apply(&self.cluster, update.document, masters, update.hosts, self.seed);
-        let tasks = touched.tasks.len();
-        if self.version == 0 && tasks > LARGE_LOAD {
-            let mut new = std::mem::take(&mut touched.tasks);
-            // Tasks of one name share most owners: one after the other they find them in the cache.
-            new.sort_unstable_by_key(|change| change.new.as_ref().map(|task| Arc::as_ptr(&task.name).addr()));
-            load(&mut self.zone, &self.policy, &next, &new);
-        }
-        self.zone.update(&self.policy, &self.cluster, &next, &touched);
-        let is_changed = self.zone.compile();
-        self.metrics.updates.inc();
-        self.metrics.tasks_generated.inc_by(tasks as u64);
-        let is_touched = tasks > 0 || !touched.is_empty();
-        if is_touched {
-            self.cluster = next;
-        }
-        if is_changed || self.version == 0 {
-            self.publish(tasks);
-        } else if is_touched {
-            // Names and addresses are as they were, so the zone keeps its version; the API shows the rest.
-            self.post();
-        }
-        // Nobody waits for it any more if the watcher was stopped meanwhile.
-        let _ = update.applied.send(self.cluster.clone());
-    }
-
-    fn change_settings(&mut self, policy: Arc<Policy>, soa: Arc<Soa>) {
-        if *policy == *self.policy && *soa == *self.soa {
-            return;
-        }
-        (self.policy, self.soa) = (policy, soa);
-        if self.version == 0 {
-            self.zone = fresh_zone(&self.policy, self.seed);
-            self.board.post(Published {
-                zone: Arc::new(Snapshot::loading(self.policy.apex.clone(), self.soa.clone())),
-                cluster: Cluster::default(),
-                policy: self.policy.clone(),
-                version: 0,
-            });
-            return;
-        }
-        let tasks = self.rebuild();
-        self.publish(tasks);
-    }
-
-    /// Builds the zone from the cluster alone; returns how many tasks that took.
-    fn rebuild(&mut self) -> usize {
-        let everything = self.cluster.everything();
-        self.zone = fresh_zone(&self.policy, self.seed);
-        self.zone.update(&self.policy, &Cluster::default(), &self.cluster, &everything);
-        self.zone.compile();
-        everything.tasks.len()
-    }
-
-    /// Publishes changed content.
-    fn publish(&mut self, tasks: usize) {
-        self.version += 1;
-        let now = unix_seconds();
-        // The serial is the time of the change: it neither runs ahead of the clock nor falls over a restart.
-        self.awaits_serial = now <= self.serial.0;
-        if !self.awaits_serial {
-            self.serial = Serial(now);
-        }
-        self.post();
-        let withheld = self.zone.withheld();
-        if withheld.special > 0 && self.version == 1 {
-            warn!(withheld.special, "frameworks or tasks withheld: their names are reserved");
-        }
-        let (records, names, serial) = (self.zone.records(), self.metrics.names.get(), self.serial.0);
-        if self.version == 1 {
-            info!(serial, records, names, tasks, "first data, zone published");
-        } else {
-            debug!(serial, records, names, tasks, "zone published");
-        }
-    }
-
-    /// Gives changed content its serial once the second of the former one is over.
-    fn label(&mut self) {
-        let now = unix_seconds();
-        if self.awaits_serial && now > self.serial.0 {
-            self.awaits_serial = false;
-            self.serial = Serial(now);
-            self.version += 1;
-            self.post();
-        }
-    }
-
-    fn post(&mut self) {
-        let snapshot = self.zone.snapshot(self.soa.clone(), self.serial);
-        let metrics = &self.metrics;
-        metrics.publications.inc();
-        metrics.records.set(gauge(snapshot.records()));
-        metrics.names.set(gauge(snapshot.names() as u64));
-        metrics.tasks.set(gauge(self.cluster.tasks.len() as u64));
-        metrics.agents.set(gauge(self.cluster.agents.len() as u64));
-        metrics.frameworks.set(gauge(self.cluster.frameworks.len() as u64));
-        metrics.serial.set(i64::from(snapshot.serial()));
-        let withheld = snapshot.withheld();
-        metrics.withheld_special.set(i64::from(withheld.special));
-        metrics.withheld_ports.set(i64::from(withheld.ports));
-        metrics.unencodable.set(i64::from(withheld.unencodable));
-        self.board.post(Published {
-            zone: Arc::new(snapshot),
-            cluster: self.cluster.clone(),
-            policy: self.policy.clone(),
-            version: self.version,
-        });
-    }
-}
-
-/// Fills an empty zone: one core makes the records, another puts them in.
-fn load(zone: &mut Zone, policy: &Policy, cluster: &Cluster, tasks: &[TaskChange]) {
-    zone.reserve(tasks.len().saturating_mul(NAMES_PER_TASK));
-    thread::scope(|scope| {
-        let (send, made) = sync_channel(LOAD_WAITING_MAX);
-        scope.spawn(move || {
-            for some in tasks.chunks(LOAD_CHUNK) {
-                // The receiver is there until the last chunk is taken, unless it panicked.
-                let _ = send.send(Made::of(policy, cluster, some));
-            }
-        });
-        made.iter().for_each(|made| zone.take(&made));
-    });
-}
-
-fn fresh_zone(policy: &Policy, seed: Seed) -> Zone {
-    let mut zone = Zone::new(policy.apex.clone(), Name::parse(&policy.server_name).ok(), seed);
-    zone.add_server(policy);
-    zone
-}
-
-fn unix_seconds() -> u32 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    // Serials wrap in 2106, as RFC 1982 foresees.
-    now.as_secs() as u32
-}
-
-fn gauge(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-//------------ PublishMetrics ------------------------------------------------
-
-/// What the publisher counts.
-#[derive(Debug, Default)]
-pub struct PublishMetrics {
-    panics: Counter,
-    updates: Counter,
-    publications: Counter,
-    tasks_generated: Counter,
-    records: Gauge,
-    names: Gauge,
-    tasks: Gauge,
-    agents: Gauge,
-    frameworks: Gauge,
-    serial: Gauge,
-    withheld_special: Gauge,
-    withheld_ports: Gauge,
-    unencodable: Gauge,
-}
-
-impl PublishMetrics {
-    /// Registers the counters.
-    pub fn register(&self, registry: &mut Registry) {
-        let zone = registry.sub_registry_with_prefix("zone");
-        zone.register("panics", "Faults of this program met while publishing", self.panics.clone());
-        zone.register("updates", "Views of the cluster taken over", self.updates.clone());
-        zone.register("publications", "Versions published", self.publications.clone());
-        zone.register("tasks_generated", "Tasks whose records were made anew", self.tasks_generated.clone());
-        for (name, help, metric) in [
-            ("records", "Records that DNS answers", &self.records),
-            ("names", "Names, empty non-terminals included", &self.names),
-            ("tasks", "Tasks that have not ended", &self.tasks),
-            ("agents", "Agents", &self.agents),
-            ("frameworks", "Frameworks", &self.frameworks),
-            ("serial", "SOA serial", &self.serial),
-            (
-                "withheld_special",
-                "Frameworks and records withheld because their name is reserved",
-                &self.withheld_special,
-            ),
-            (
-                "withheld_ports",
-                "Ports withheld because they cannot exist or are too many",
-                &self.withheld_ports,
-            ),
-            ("unencodable_records", "Records that only the HTTP API can show", &self.unencodable),
-        ] {
-            zone.register(name, help, metric.clone());
-        }
-    }
+/// What the operator chose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// How names are made.
+    pub policy: Arc<Policy>,
+    /// SOA, NS, and what all records carry.
+    pub soa: Arc<Soa>,
+    /// How long and when to keep what the leader does not show.
+    pub believe: believe::Settings,
 }
