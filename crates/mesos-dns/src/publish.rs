@@ -5,9 +5,11 @@
 //! atomic store, so that readers never wait and never see half of two versions.
 
 use std::{
+    num::NonZero,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
+        atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, RecvTimeoutError, sync_channel},
     },
     thread,
@@ -20,7 +22,7 @@ use mesos_dns_core::{
     records::Policy,
     table::Seed,
     wire::Name,
-    zone::{Made, Serial, Snapshot, Soa, Zone},
+    zone::{self, Serial, Snapshot, Soa, Zone},
 };
 use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge},
@@ -29,17 +31,17 @@ use prometheus_client::{
 use tokio::sync::{oneshot, watch};
 use tracing::{debug, error, info, warn};
 
-/// A first load of more tasks than this is worth a second thread.
+/// A first load of at least this many tasks is worth several threads.
 const LARGE_LOAD: usize = 5_000;
 
 /// Names to make room for per task; what the mixture of the benchmark comes to.
 const NAMES_PER_TASK: usize = 5;
 
-/// Tasks whose records are handed over at a time.
-const LOAD_CHUNK: usize = 256;
-
-/// Chunks that wait to be put in, at most: some 10,000 records.
+/// Pieces that wait to be put in, at most.
 const LOAD_WAITING_MAX: usize = 4;
+
+/// Most threads of a first load: one that puts in cannot keep up with more.
+const LOAD_THREADS_MAX: usize = 4;
 
 /// What readers see: one version of the zone and the cluster it was made from, never half of two.
 pub struct Published {
@@ -191,14 +193,11 @@ impl Publisher {
         let (next, mut touched) =
             cluster::apply(&self.cluster, update.document, masters, update.hosts, self.seed);
         let tasks = touched.tasks.len();
-        if self.version == 0 && tasks > LARGE_LOAD {
-            let mut new = std::mem::take(&mut touched.tasks);
-            // Tasks of one name share most owners: one after the other they find them in the cache.
-            new.sort_unstable_by_key(|change| change.new.as_ref().map(|task| Arc::as_ptr(&task.name).addr()));
-            load(&mut self.zone, &self.policy, &next, &new);
+        if self.version == 0 {
+            load(&mut self.zone, &self.policy, &next, &mut touched.tasks);
         }
         self.zone.update(&self.policy, &self.cluster, &next, &touched);
-        let is_changed = self.zone.compile();
+        let is_changed = self.zone.compile().is_changed;
         self.metrics.updates.inc();
         self.metrics.tasks_generated.inc_by(tasks as u64);
         let is_touched = tasks > 0 || !touched.is_empty();
@@ -236,11 +235,13 @@ impl Publisher {
 
     /// Builds the zone from the cluster alone; returns how many tasks that took.
     fn rebuild(&mut self) -> usize {
-        let everything = self.cluster.everything();
+        let mut everything = self.cluster.everything();
+        let tasks = everything.tasks.len();
         self.zone = fresh_zone(&self.policy, self.seed);
+        load(&mut self.zone, &self.policy, &self.cluster, &mut everything.tasks);
         self.zone.update(&self.policy, &Cluster::default(), &self.cluster, &everything);
         self.zone.compile();
-        everything.tasks.len()
+        tasks
     }
 
     /// Publishes changed content.
@@ -299,18 +300,28 @@ impl Publisher {
     }
 }
 
-/// Fills an empty zone: one core makes the records, another puts them in.
-fn load(zone: &mut Zone, policy: &Policy, cluster: &Cluster, tasks: &[TaskChange]) {
+/// Fills an empty zone, if there are many tasks: all cores make nodes, this thread puts them in. Takes the tasks.
+fn load(zone: &mut Zone, policy: &Policy, cluster: &Cluster, new: &mut Vec<TaskChange>) {
+    if new.len() < LARGE_LOAD {
+        return;
+    }
+    let mut tasks = std::mem::take(new);
+    let (pieces, tasks) = (zone::plan(&mut tasks), &tasks);
     zone.reserve(tasks.len().saturating_mul(NAMES_PER_TASK));
+    let (loader, next) = (zone.loader(), AtomicUsize::new(0));
+    let (send, made) = sync_channel(LOAD_WAITING_MAX);
     thread::scope(|scope| {
-        let (send, made) = sync_channel(LOAD_WAITING_MAX);
-        scope.spawn(move || {
-            for some in tasks.chunks(LOAD_CHUNK) {
-                // The receiver is there until the last chunk is taken, unless it panicked.
-                let _ = send.send(Made::of(policy, cluster, some));
-            }
-        });
-        made.iter().for_each(|made| zone.take(&made));
+        for _ in 0..thread::available_parallelism().map_or(1, NonZero::get).min(LOAD_THREADS_MAX) {
+            let (send, loader, pieces, next) = (send.clone(), loader.clone(), &pieces, &next);
+            scope.spawn(move || {
+                while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    // The receiver is there until the last piece is taken, unless it panicked.
+                    let _ = send.send(loader.make(policy, cluster, &tasks[piece.clone()]));
+                }
+            });
+        }
+        drop(send);
+        made.iter().for_each(|made| zone.take(made));
     });
 }
 
