@@ -13,6 +13,7 @@
 mod change;
 mod compile;
 mod delta;
+mod journal;
 mod listing;
 mod load;
 mod node;
@@ -23,6 +24,7 @@ mod update;
 
 pub use change::Rdata;
 pub use delta::{Compiled, DELTA_RECORDS_MAX, Delta, Move};
+pub use journal::{JOURNAL_RECORDS_MAX, JOURNAL_STEPS_MAX, Journal, Mark, Step};
 pub use load::{Loader, Made, plan};
 pub use node::Node;
 pub use set::{A, Aaaa, Srv};

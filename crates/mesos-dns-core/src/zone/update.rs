@@ -130,7 +130,7 @@ mod tests {
         records::Rules,
         table::Seed,
         wire::Name,
-        zone::{Serial, Snapshot, Soa},
+        zone::{self, Serial, Snapshot, Soa},
     };
 
     fn policy() -> Policy {
@@ -237,8 +237,24 @@ mod tests {
         (document, masters, hosts)
     }
 
+    /// Fills a zone as a first load does, with the tasks cut into pieces anywhere, also within a service.
+    fn load(zone: &mut Zone, policy: &Policy, cluster: &Cluster, piece: usize) {
+        let mut everything = cluster.everything();
+        let mut tasks = std::mem::take(&mut everything.tasks);
+        let pieces = zone::plan(&mut tasks);
+        assert_eq!(
+            pieces.iter().cloned().flatten().collect::<Vec<_>>(),
+            (0..tasks.len()).collect::<Vec<_>>()
+        );
+        let loader = zone.loader();
+        tasks.chunks(piece).for_each(|piece| zone.take(loader.make(policy, cluster, piece)));
+        zone.update(policy, &Cluster::default(), cluster, &everything);
+        assert_eq!(zone.compile().delta, zone::Delta::Everything);
+    }
+
     proptest! {
-        /// After any sequence of documents the zone is the one built from the last document alone.
+        /// After any sequence of documents the zone is the one built from the last document alone, task by task or
+        /// in pieces.
         #[test]
         fn updates_equal_a_fresh_build(
             steps in prop::collection::vec((prop::collection::vec(any::<(u8, u8, u8, u8)>(), 0..25), 0u8..6), 1..6)
@@ -263,6 +279,9 @@ mod tests {
                 fresh.update(&policy, &Cluster::default(), &alone, &touched);
                 fresh.compile();
                 prop_assert_eq!(seen(&zone), seen(&fresh));
+                let mut loaded = make();
+                load(&mut loaded, &policy, &alone, usize::from(*moved) + 1);
+                prop_assert_eq!(seen(&loaded), seen(&fresh));
                 prop_assert_eq!(held.content_hash(), held_hash);
                 // The same document again touches nothing and publishes nothing.
                 let (again, touched) = cluster::apply(&next, document, masters, hosts, Seed(2));
