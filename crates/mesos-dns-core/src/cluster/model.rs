@@ -132,6 +132,11 @@ impl Model {
         }
     }
 
+    /// Whether anything was touched since the last call of [`Model::take`].
+    pub fn is_touched(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
     /// Tells what was touched since the last call. What is as it was before is not in it.
     pub fn take(&mut self) -> Touched {
         let Pending { agents, frameworks, tasks, masters } = std::mem::take(&mut self.touched);

@@ -227,6 +227,11 @@ impl Knowledge {
         self.model.lead(masters);
     }
 
+    /// Whether events touched anything since that was last taken.
+    pub fn is_touched(&self) -> bool {
+        self.model.is_touched()
+    }
+
     /// What was touched since it was last taken.
     pub fn take(&mut self) -> Touched {
         self.model.take()

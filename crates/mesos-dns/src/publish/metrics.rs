@@ -24,6 +24,8 @@ pub struct PublishMetrics {
     pub(super) drift: Counter,
     pub(super) publications: Counter,
     pub(super) tasks_generated: Counter,
+    pub(super) owners_compiled: Counter,
+    pub(super) bytes_copied: Counter,
     /// Times that something began to be held, by reason.
     held: Family<Kept, Counter>,
     held_tasks: Gauge,
@@ -65,6 +67,8 @@ impl PublishMetrics {
             ("drift", "Agents and tasks that a document corrected, as no event told of them", &self.drift),
             ("publications", "Versions published", &self.publications),
             ("tasks_generated", "Tasks whose records were made anew", &self.tasks_generated),
+            ("owners_compiled", "Names whose records were compiled anew", &self.owners_compiled),
+            ("copied_bytes", "Bytes copied because older versions share them", &self.bytes_copied),
         ] {
             zone.register(name, help, counter.clone());
         }

@@ -10,7 +10,10 @@ mod metrics;
 mod orders;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use mesos_dns_core::{
@@ -20,7 +23,7 @@ use mesos_dns_core::{
         believe::{self, Incomplete},
         knowledge::{Held, Origin},
     },
-    zone::{Snapshot, Soa},
+    zone::{Journal, Snapshot, Soa, Step},
 };
 use tokio::sync::{oneshot, watch};
 
@@ -46,13 +49,28 @@ pub struct Published {
 pub struct Board {
     current: ArcSwap<Published>,
     version: watch::Sender<u64>,
+    journal: Mutex<Journal>,
 }
 
 impl Board {
     /// A board that shows a zone without data.
     pub fn new(policy: Arc<Policy>, soa: Arc<Soa>) -> Self {
         let current = ArcSwap::from_pointee(Published::loading(policy, soa));
-        Self { current, version: watch::Sender::new(0) }
+        Self { current, version: watch::Sender::new(0), journal: Mutex::new(Journal::new(0, None)) }
+    }
+
+    /// The steps from this version to the newest one; `None` if they are not kept any more, or were too many: then
+    /// only the whole zone helps. The newest step can be younger than what [`Board::load`] gave before.
+    pub fn since(&self, version: u64) -> Option<Vec<Step>> {
+        self.journal().since(version).map(|steps| steps.cloned().collect())
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Journal)) {
+        note(&mut self.journal());
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The current version. Hold it for one query or one whole transfer.

@@ -23,7 +23,7 @@ use mesos_dns_core::{
         knowledge::{Held, Knowledge, Origin},
     },
     wire::Name,
-    zone::{Serial, Zone},
+    zone::{Compiled, Delta, Serial, Zone},
 };
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
@@ -52,6 +52,8 @@ pub struct Publisher {
     zone: Zone,
     /// What the zone was made from.
     cluster: Cluster,
+    /// The way from the version before to the one that is waiting to be published.
+    delta: Delta,
     serial: Serial,
     /// Content changed again within the second of the present serial.
     awaits_serial: bool,
@@ -97,6 +99,7 @@ impl Publisher {
             zone: fresh_zone(&settings.policy, seed),
             settings,
             cluster: Cluster::default(),
+            delta: Delta::Everything,
             serial: Serial(0),
             awaits_serial: false,
             waiting: Waiting::Nothing,
@@ -160,7 +163,8 @@ impl Publisher {
     fn patience(&self) -> Duration {
         let now = Instant::now();
         let until = |moment: Instant| moment.saturating_duration_since(now);
-        let publication = (self.waiting > Waiting::Nothing).then(|| until(self.next));
+        let is_waiting = self.waiting > Waiting::Nothing || self.knowledge.is_touched();
+        let publication = is_waiting.then(|| until(self.next));
         let serial = self.awaits_serial.then_some(SERIAL_PATIENCE);
         let knowledge = self.knowledge.poll_timeout().map(until);
         [publication, serial, knowledge].into_iter().flatten().min().unwrap_or(PATIENCE)
@@ -171,11 +175,8 @@ impl Publisher {
         if self.knowledge.poll_timeout().is_some_and(|due| due <= now) {
             self.knowledge.handle_timeout(now);
         }
-        let touched = self.knowledge.take();
-        self.follow(touched);
-        self.tell_held();
         if now >= self.next {
-            self.publish();
+            self.flush();
         }
         self.label();
     }
@@ -201,8 +202,7 @@ impl Publisher {
 
     fn report(&mut self, report: Report) {
         // What events said before comes before.
-        let touched = self.knowledge.take();
-        self.follow(touched);
+        self.flush();
         let taken = self.take_document(report.document, report.listed, report.hosts, report.origin);
         // Whoever sent it finds it published.
         self.tell_held();
@@ -252,6 +252,14 @@ impl Publisher {
 
     //--- The zone
 
+    /// Publishes what is known now.
+    fn flush(&mut self) {
+        let touched = self.knowledge.take();
+        self.follow(touched);
+        self.tell_held();
+        self.publish();
+    }
+
     /// Brings the zone to what is known now.
     fn follow(&mut self, mut touched: Touched) {
         if touched.is_empty() {
@@ -259,22 +267,27 @@ impl Publisher {
         }
         let next = self.knowledge.cluster().clone();
         let tasks = touched.tasks.len();
-        if self.version == 0 && self.cluster.tasks.is_empty() && tasks > load::LARGE_LOAD {
-            load::load(&mut self.zone, &self.settings.policy, &next, mem::take(&mut touched.tasks));
+        if self.cluster.tasks.is_empty() {
+            load::load(&mut self.zone, &self.settings.policy, &next, &mut touched.tasks);
         }
         self.zone.update(&self.settings.policy, &self.cluster, &next, &touched);
-        let is_changed = self.zone.compile();
         self.metrics.tasks_generated.inc_by(tasks as u64);
+        let Compiled { is_changed, delta, owners_compiled, bytes_copied } = self.zone.compile();
+        self.metrics.owners_compiled.inc_by(owners_compiled);
+        self.metrics.bytes_copied.inc_by(bytes_copied);
         self.cluster = next;
+        self.delta = delta;
         self.waiting = self.waiting.max(if is_changed { Waiting::Content } else { Waiting::Values });
     }
 
     /// Builds the zone from the cluster alone.
     fn rebuild(&mut self) {
-        let everything = self.cluster.everything();
+        let mut everything = self.cluster.everything();
         self.zone = fresh_zone(&self.settings.policy, self.seed);
+        load::load(&mut self.zone, &self.settings.policy, &self.cluster, &mut everything.tasks);
         self.zone.update(&self.settings.policy, &Cluster::default(), &self.cluster, &everything);
         self.zone.compile();
+        self.delta = Delta::Everything;
     }
 
     /// After a fault of ours: what was being changed is in doubt, the last good cluster is not.
@@ -300,11 +313,14 @@ impl Publisher {
             return self.post();
         }
         self.version += 1;
+        let delta = mem::replace(&mut self.delta, Delta::Records(Vec::new()));
+        self.board.note(|journal| journal.push(self.version, delta));
         let now = unix_seconds();
         // The serial is the time of the change: it neither runs ahead of the clock nor falls over a restart.
         self.awaits_serial = now <= self.serial.0;
         if !self.awaits_serial {
             self.serial = Serial(now);
+            self.board.note(|journal| journal.label(self.serial));
         }
         self.post();
         let (records, names, serial) = (self.zone.records(), self.metrics.names.get(), self.serial.0);
@@ -324,7 +340,7 @@ impl Publisher {
         if self.awaits_serial && now > self.serial.0 {
             self.awaits_serial = false;
             self.serial = Serial(now);
-            self.version += 1;
+            self.board.note(|journal| journal.label(self.serial));
             self.post();
         }
     }
