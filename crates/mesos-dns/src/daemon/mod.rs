@@ -184,7 +184,7 @@ impl Daemon {
             metrics: metrics.dns.clone(),
             legacy: metrics.legacy.clone(),
         });
-        let own = own_addresses(addresses.dns.as_slice());
+        let own = own_addresses(addresses.dns.as_slice(), &interfaces);
         let forwarder = Arc::new(Forwarder::new(
             rooms::forward(&config),
             &own,
@@ -298,7 +298,7 @@ impl Daemon {
         let settings = Order::Settings(Box::new((policy, Arc::new(rooms::soa(&config)))));
         self.orders.send(settings).context("the publisher is gone")?;
         self.shared.settings.store(Arc::new(rooms::answer(&config)));
-        let own = own_addresses(self.addresses.dns.as_slice());
+        let own = own_addresses(self.addresses.dns.as_slice(), &interfaces);
         self.forwarder.replace(rooms::forward(&config), &own);
         self.api.reload(rooms::http(&config));
         std::mem::replace(&mut self.watching, watching).stop.cancel();
