@@ -8,6 +8,10 @@ mod garbage;
 mod http_peer;
 #[path = "support/master.rs"]
 mod master;
+#[path = "life/zookeeper.rs"]
+mod zookeeper;
+#[path = "support/zookeeper.rs"]
+mod zookeeper_server;
 
 use std::{
     fs,

@@ -20,7 +20,7 @@ use std::{
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use mesos_dns_core::{config::Config, table::Seed};
+use mesos_dns_core::{config::Config, table::Seed, watch::leader::Group};
 use tokio::{
     runtime::Builder,
     sync::{mpsc, watch},
@@ -291,7 +291,9 @@ impl Daemon {
         // What can fail comes first.
         // The data stay, and with them their age and whatever was odd about them.
         let known = self.seen.load().contact.borrow().clone();
-        let known = Contact { zookeeper: None, group_is_empty: false, ..known };
+        // Another ZooKeeper may vouch for other masters, and only they may see our credentials.
+        let group = if config.zk == self.config.zk { known.group } else { Group::default() };
+        let known = Contact { zookeeper: None, group, ..known };
         let (watching, seen) =
             start_watch(&config, known, Duration::ZERO, &self.board, &self.metrics, &self.orders)?;
         let policy = Arc::new(rooms::policy(&config, &interfaces));
@@ -387,6 +389,7 @@ fn start_watch(
         settings.detection_timeout = None;
     }
     let watcher = Watch::new(&settings, board.load().cluster.clone(), metrics.watch.clone())?;
+    let watcher = watcher.knowing(&known.group);
     let (contact, told) = watch::channel(known);
     let stop = CancellationToken::new();
     let orders = orders.clone();

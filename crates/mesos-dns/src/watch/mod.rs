@@ -150,6 +150,17 @@ impl Watch {
         })
     }
 
+    /// Goes on from what another watcher knew of the masters' group: ZooKeeper may be away just now.
+    #[must_use]
+    pub fn knowing(mut self, group: &Group) -> Self {
+        self.group.remember(group);
+        if self.group.has_leader() {
+            self.detection.handle_leader();
+        }
+        self.poll.handle_masters(self.group.candidates(), Leader::Changed, Instant::now());
+        self
+    }
+
     /// Runs until `shutdown`, or until there is no sense in going on.
     pub async fn run(
         mut self,
@@ -226,7 +237,7 @@ impl Watch {
         let is_empty = self.group.is_empty();
         contact.send_modify(|contact| {
             contact.zookeeper = Some(sight.state);
-            contact.group_is_empty = is_empty;
+            contact.group.clone_from(&self.group);
         });
         if is_empty && !was_empty {
             warn!("zookeeper lists no masters; the last leader is kept");
