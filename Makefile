@@ -11,13 +11,13 @@ CARGO ?= cargo
 
 DOCUMENT ?=
 
-.PHONY: bench demo test test-all check fmt clippy doc licences advisories doctest nextest install install-build
+.PHONY: bench demo test test-all check fmt clippy doc licences advisories doctest nextest install install-build install-demo
 
 bench: install-build
 	$(CARGO) build --release --locked --package mesos-dns --package mesos-dns-sim --bins
 	$${CARGO_TARGET_DIR:-target}/release/start-bench $${CARGO_TARGET_DIR:-target}/release/mesos-dns $(DOCUMENT)
 
-demo: install-build
+demo: install-demo
 	$(CARGO) build --locked --workspace --bins
 	$${CARGO_TARGET_DIR:-target}/debug/mesos-dns demo $(ARGS)
 
@@ -61,3 +61,6 @@ install:
 
 install-build:
 	scripts/install.sh build
+
+install-demo:
+	scripts/install.sh demo

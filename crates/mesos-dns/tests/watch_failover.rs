@@ -135,7 +135,7 @@ async fn zookeeper_names_the_new_leader() {
 
     // All masters leave ZooKeeper, and then ZooKeeper leaves: nothing is forgotten.
     client.delete(&node(2), None).await.unwrap();
-    running.until("an empty group", |contact| contact.group_is_empty).await;
+    running.until("an empty group", |contact| contact.group.is_empty()).await;
     assert_eq!(running.contact.borrow().reasons().len(), 1, "no masters");
     drop(client);
     server.stop();

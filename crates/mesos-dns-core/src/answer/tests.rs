@@ -15,7 +15,7 @@ use super::*;
 use crate::{
     records::{Data, Owner, Record},
     table::Seed,
-    wire::Name,
+    test_support::{name, soa},
     zone::{Serial, Soa, Zone},
 };
 
@@ -24,7 +24,6 @@ fn record(owner: &str, data: Data) -> Record {
 }
 
 fn zone() -> Snapshot {
-    let name = |text| Name::parse(text).unwrap();
     let mut zone = Zone::new(name("mesos."), None, Seed(1));
     let address = |text: &str| Data::from(text.parse::<IpAddr>().unwrap());
     zone.add(&record("ns1.mesos.", address("10.0.0.9")));
@@ -44,17 +43,7 @@ fn zone() -> Snapshot {
         zone.add(&record("_web._tcp.marathon.mesos.", Data::Srv { port, target: target.clone() }));
     }
     zone.compile();
-    let soa = Soa {
-        mname: name("ns1.mesos."),
-        rname: name("root.ns1.mesos."),
-        refresh: 60,
-        retry: 600,
-        expire: 86400,
-        minimum: 3,
-        ttl: 60,
-        weight: 1,
-    };
-    zone.snapshot(Arc::new(soa), Serial(77))
+    zone.snapshot(Arc::new(Soa { minimum: 3, ..soa() }), Serial(77))
 }
 
 const SETTINGS: Settings =
@@ -211,8 +200,7 @@ fn edns_is_answered_with_edns() {
 
 #[test]
 fn before_the_first_data_nothing_is_denied() {
-    let soa = zone().soa().clone();
-    let loading = Snapshot::loading(Name::parse("mesos.").unwrap(), Arc::new(soa));
+    let loading = Snapshot::loading(name("mesos."), Arc::new(soa()));
     let peer = Peer { address: "192.0.2.1".parse().unwrap(), transport: Transport::Udp };
     let mut out = [0; 512];
     let message = query("web.marathon.mesos", rtype::A, Some((1232, 0)));

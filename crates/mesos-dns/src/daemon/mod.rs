@@ -23,7 +23,7 @@ use arc_swap::ArcSwap;
 use mesos_dns_core::{
     config::Config,
     table::Seed,
-    watch::{believe::Why, knowledge::Held},
+    watch::{believe::Why, knowledge::Held, leader::Group},
 };
 use tokio::{
     runtime::Builder,
@@ -205,7 +205,7 @@ impl Daemon {
             metrics: metrics.dns.clone(),
             legacy: metrics.legacy.clone(),
         });
-        let own = own_addresses(addresses.dns.as_slice());
+        let own = own_addresses(addresses.dns.as_slice(), &interfaces);
         let forwarder = Arc::new(Forwarder::new(
             rooms::forward(&config),
             &own,
@@ -318,7 +318,9 @@ impl Daemon {
         // What can fail comes first.
         // The data stay, and with them their age and whatever was odd about them.
         let known = self.seen.load().contact.borrow().clone();
-        let known = Contact { zookeeper: None, group_is_empty: false, ..known };
+        // Another ZooKeeper may vouch for other masters, and only they may see our credentials.
+        let group = if config.zk == self.config.zk { known.group } else { Group::default() };
+        let known = Contact { zookeeper: None, group, ..known };
         let (watching, seen) = start_watch(
             &config,
             known,
@@ -330,7 +332,7 @@ impl Daemon {
         let settings = Order::Settings(Box::new(rooms::publish(&config, &interfaces)));
         self.orders.send_blocking(settings)?;
         self.shared.settings.store(Arc::new(rooms::answer(&config)));
-        let own = own_addresses(self.addresses.dns.as_slice());
+        let own = own_addresses(self.addresses.dns.as_slice(), &interfaces);
         self.forwarder.replace(rooms::forward(&config), &own);
         self.api.reload(rooms::http(&config));
         std::mem::replace(&mut self.watching, watching).stop.cancel();
@@ -418,7 +420,7 @@ fn start_watch(
         // A leader was found once: from then on its absence ends nothing.
         settings.detection_timeout = None;
     }
-    let watcher = Watch::new(&settings, metrics.watch.clone())?;
+    let watcher = Watch::new(&settings, metrics.watch.clone())?.knowing(&known);
     let (contact, told) = watch::channel(known);
     let stop = CancellationToken::new();
     let (orders, doubts) = (orders.clone(), doubts.clone());

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mesos_dns_core::cluster::Document;
+use mesos_dns_core::{cluster::Document, watch::leader::Group};
 
 use super::zookeeper;
 
@@ -36,8 +36,8 @@ pub struct Contact {
     pub remark: Option<&'static str>,
     /// How things stand with ZooKeeper; `None` if it is not used.
     pub zookeeper: Option<zookeeper::State>,
-    /// ZooKeeper lists no master that makes sense; the last leader is kept.
-    pub group_is_empty: bool,
+    /// What ZooKeeper showed of the masters' group: the next watcher goes on from it.
+    pub group: Group,
 }
 
 impl Contact {
@@ -52,7 +52,7 @@ impl Contact {
         let zookeeper = match self.zookeeper {
             Some(zookeeper::State::Away) => Some("there is no ZooKeeper session"),
             Some(zookeeper::State::NoGroup) => Some("ZooKeeper does not have the node of the masters' group"),
-            Some(zookeeper::State::Watching) if self.group_is_empty => Some("ZooKeeper lists no masters"),
+            Some(zookeeper::State::Watching) if self.group.is_empty() => Some("ZooKeeper lists no masters"),
             Some(zookeeper::State::Watching) | None => None,
         };
         let remark = self.remark.map(str::to_owned);

@@ -153,6 +153,17 @@ impl Watch {
         })
     }
 
+    /// Goes on from what another watcher knew of the masters: ZooKeeper may be away just now.
+    #[must_use]
+    pub fn knowing(mut self, known: &Contact) -> Self {
+        self.group.remember(&known.group);
+        if self.group.has_leader() {
+            self.detection.handle_leader();
+        }
+        self.poll.handle_masters(self.group.candidates(), Leader::Changed, Instant::now());
+        self
+    }
+
     /// Runs until `shutdown`, or until there is no sense in going on. `doubts` are the publisher's.
     pub async fn run(
         mut self,
@@ -277,7 +288,7 @@ impl Watch {
         let is_empty = self.group.is_empty();
         out.contact.send_modify(|contact| {
             contact.zookeeper = Some(sight.state);
-            contact.group_is_empty = is_empty;
+            contact.group.clone_from(&self.group);
         });
         if is_empty && !was_empty {
             warn!("zookeeper lists no masters; the last leader is kept");

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::{
-    cluster::{Endpoint, Host, Hosts, Masters, TaskState, apply},
+    cluster::{Endpoint, Host, Hosts, Masters, apply},
     table::Seed,
+    test_support,
 };
 
 const SETTINGS: Settings = Settings { hold: Duration::from_secs(600), loss_percent: 30, loss_minimum: 20 };
@@ -23,17 +24,7 @@ fn framework(id: &str, port: Option<u16>) -> Framework {
 }
 
 fn task(id: u32, agent: &str) -> Task {
-    Task {
-        id: id.to_string().into(),
-        name: "web".into(),
-        framework_id: "f".into(),
-        agent_id: agent.into(),
-        state: TaskState::Running,
-        healthy: None,
-        ports: Box::default(),
-        addresses: Box::default(),
-        discovery: None,
-    }
+    test_support::task(&id.to_string(), "web", "f", agent)
 }
 
 /// A leader's document: per agent, which tasks.

@@ -1,7 +1,7 @@
 //! Streams that are lost.
 
 use super::*;
-use crate::mesos::state;
+use crate::mesos::state::{self, BATCH_BYTES};
 
 /// The stream is lost alike however it is cut, and stays lost.
 fn check(bytes: &[u8], said_before: usize, expected: &str) {
@@ -60,6 +60,9 @@ fn something_else_first() {
     check_first(&format!(r#"{{"type":"{}"}}"#, "x".repeat(99)), &"x".repeat(40));
     let heartbeat = r#"{"subscribed":{"get_state":{"get_tasks":{"tasks":[{}]}}},"type":"HEARTBEAT"}"#;
     check_first(heartbeat, "HEARTBEAT");
+    let large = heartbeat.replace("[{}]", &format!("[{{\"x\":\"{}\"}}]", "x".repeat(BATCH_BYTES)));
+    let expected = Some(StreamError::NotSubscribed { event: "HEARTBEAT".into() });
+    assert_eq!(hear(&stream([large]), 1 << 16), (Vec::new(), expected));
 }
 
 #[test]

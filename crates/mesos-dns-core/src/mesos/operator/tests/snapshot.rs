@@ -83,6 +83,12 @@ fn the_last_of_two_counts() {
     );
     check(&format!(r#""get_tasks":{{"tasks":[{a}]}},"get_tasks":{{}}"#), &[]);
     check(&format!(r#""GET_tasks":{{"Tasks":[{a}]}}"#), &[("F", "a")]);
+    let both = r#""get_frameworks":{"frameworks":[{"framework_info":{"id":{"value":"F"}}}]},"get_agents":{"agents":[{
+        "agent_info":{"id":{"value":"S"}},"pid":"x@10.0.0.1:1"}],"recovered_agents":[{"id":{"value":"R"}}]}"#;
+    let found = document(&subscribed(both));
+    assert_eq!((found.frameworks.len(), found.agents.len(), found.recovered_agents.len()), (1, 1, 1));
+    let found = document(&subscribed(&format!(r#"{both},"get_frameworks":{{}},"get_agents":null"#)));
+    assert_eq!(found, Document { complete: true, ..Document::default() });
     let twice = format!(
         r#"{{"type":"HEARTBEAT","type":"SUBSCRIBED","subscribed":{{"get_state":{{"get_tasks":{{"tasks":[{a}]}},"get_agents":
         {{"agents":[{{"agent_info":{{"id":{{"value":"S"}}}},"pid":"x@10.0.0.1:1"}}]}}}}}},"subscribed":{{"get_state":{{}}}}}}"#
