@@ -5,7 +5,8 @@
 //! - [`memory`]: what a leader has learnt of it, and what it tells its subscribers.
 //! - [`profile`]: which Mesos it is; [`render`]: the documents and events in which a master shows it.
 //! - [`master`]: masters that speak HTTP, lead, fail and recover when told.
-//! - [`clock`]: lets the cluster live in real time.
+//! - [`scenario`]: what happens to cluster and masters, as data.
+//! - [`clock`]: lets clusters live and scenarios be played in real time.
 //! - [`client`]: asks, over DNS and HTTP; [`subscriber`]: listens to a stream.
 
 pub mod catalogue;
@@ -17,4 +18,5 @@ pub mod master;
 pub mod memory;
 pub mod profile;
 pub mod render;
+pub mod scenario;
 pub mod subscriber;

@@ -187,9 +187,11 @@ impl Memory {
     pub fn hear(&mut self, fact: Fact, cluster: &Cluster, profile: Profile) -> Vec<Event> {
         match fact {
             Fact::Launched(task) if self.knows_agent(task.agent) => {
-                // Only a scheduler launches.
-                self.unheard.remove(&cluster.service(&task).framework);
-                vec![Event::TaskAdded(task)]
+                // Only a scheduler that is back launches.
+                let at = cluster.service(&task).framework;
+                let back = self.unconnected.contains(&at);
+                let back = back.then(|| self.scheduler_back(at, &cluster.frameworks[at]));
+                back.into_iter().chain([Event::TaskAdded(task)]).collect()
             }
             Fact::Reported(report) if self.knows_agent(report.task.agent) && is_told(&report, profile) => {
                 vec![Event::TaskUpdated(report)]
@@ -197,10 +199,9 @@ impl Memory {
             Fact::Launched(_) | Fact::Reported(_) => Vec::new(),
             Fact::AgentJoined { agent, .. } => vec![Event::AgentAdded(agent)],
             Fact::AgentBack { at, agent, tasks } => self.agent_back(at, &agent, tasks, cluster, profile),
-            Fact::AgentLeft { at, agent } => {
-                self.away.remove(&at);
-                vec![Event::AgentRemoved(agent)]
-            }
+            // One that was not back is forgotten in silence.
+            Fact::AgentLeft { at, .. } if self.away.remove(&at) => Vec::new(),
+            Fact::AgentLeft { agent, .. } => vec![Event::AgentRemoved(agent)],
             Fact::FrameworkJoined { framework, .. } => {
                 vec![Event::FrameworkAdded(Introduction { framework, recovered: false })]
             }

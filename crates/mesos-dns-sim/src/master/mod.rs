@@ -30,6 +30,7 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub(crate) use self::fault::seconds;
 pub use self::{
     fault::{Detour, Fault},
     stage::BACKLOG_BYTES_MAX,
@@ -139,6 +140,16 @@ impl Masters {
         Ok(masters)
     }
 
+    /// How many masters there are, dead ones included.
+    pub fn len(&self) -> usize {
+        self.shared.stage().masters.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Where a master listens, or listened.
     pub fn address(&self, master: usize) -> SocketAddr {
         self.face(master).address
@@ -192,6 +203,11 @@ impl Masters {
         self.shared.stage().agents_back(agents);
     }
 
+    /// Agents that the leader waits for.
+    pub fn awaited(&self) -> Vec<usize> {
+        self.shared.stage().awaited()
+    }
+
     /// Lets schedulers come back to the leader that waits for them.
     pub fn schedulers_back(&self, frameworks: impl IntoIterator<Item = usize>) {
         self.shared.stage().schedulers_back(frameworks);
@@ -205,6 +221,11 @@ impl Masters {
     /// Streams at present.
     pub fn subscribers(&self) -> usize {
         self.shared.stage().subscribers()
+    }
+
+    /// Ends the oldest stream, as when somebody subscribes who is one too many.
+    pub fn evict(&self) {
+        self.shared.stage().evict();
     }
 
     /// Sends a heartbeat on all streams.

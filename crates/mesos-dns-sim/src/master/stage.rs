@@ -67,19 +67,19 @@ pub(super) struct Scene {
     profile: Profile,
 }
 
-/// Somebody who is told events.
+/// Somebody who is told events. Dropped, the stream ends once everything that waits was taken.
 struct Subscriber {
     items: mpsc::UnboundedSender<Item>,
     backlog: Arc<AtomicUsize>,
-    /// Dropping it ends the stream at once.
-    _present: DropGuard,
+    crash: CancellationToken,
 }
 
 /// The other end.
 pub(super) struct Subscription {
     pub(super) items: mpsc::UnboundedReceiver<Item>,
     backlog: Arc<AtomicUsize>,
-    pub(super) gone: CancellationToken,
+    /// The stream breaks off as soon as this is cancelled.
+    pub(super) crash: CancellationToken,
 }
 
 /// What a subscriber is to be told.
@@ -120,7 +120,7 @@ impl Stage {
 
     /// Makes a master the leader, or nobody; whoever led before is gone, and with it its streams.
     pub(super) fn elect(&mut self, leader: Option<usize>, knowledge: Knowledge, now: Duration) {
-        self.subscribers.clear();
+        self.subscribers.drain(..).for_each(|subscriber| subscriber.crash.cancel());
         self.leader = leader;
         self.elected = now;
         self.learning = None;
@@ -146,6 +146,11 @@ impl Stage {
             }
             _ => self.elect(self.leader, knowledge, self.elected),
         }
+    }
+
+    /// Agents that the leader waits for.
+    pub(super) fn awaited(&self) -> Vec<usize> {
+        self.memory.awaited(&self.cluster)
     }
 
     pub(super) fn agents_back(&mut self, agents: impl IntoIterator<Item = usize>) {
@@ -188,19 +193,24 @@ impl Stage {
     /// Takes a subscriber on; the oldest goes if there are too many.
     pub(super) fn subscribe(&mut self) -> Subscription {
         let (sender, items) = mpsc::unbounded_channel();
-        let (gone, backlog) = (CancellationToken::new(), Arc::<AtomicUsize>::default());
-        let _present = gone.clone().drop_guard();
-        self.subscribers.push_back(Subscriber { items: sender, backlog: backlog.clone(), _present });
+        let (crash, backlog) = (CancellationToken::new(), Arc::<AtomicUsize>::default());
+        let (waiting, breaking) = (backlog.clone(), crash.clone());
+        self.subscribers.push_back(Subscriber { items: sender, backlog: waiting, crash: breaking });
         self.subscribers.retain(|subscriber| !subscriber.items.is_closed());
         let surplus = self.subscribers.len().saturating_sub(self.subscribers_max);
         self.subscribers.drain(..surplus);
-        Subscription { items, backlog, gone }
+        Subscription { items, backlog, crash }
     }
 
     /// Subscribers at present.
     pub(super) fn subscribers(&mut self) -> usize {
         self.subscribers.retain(|subscriber| !subscriber.items.is_closed());
         self.subscribers.len()
+    }
+
+    /// Ends the oldest stream.
+    pub(super) fn evict(&mut self) {
+        self.subscribers.pop_front();
     }
 
     /// Sends every subscriber a heartbeat.

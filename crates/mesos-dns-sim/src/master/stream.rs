@@ -46,7 +46,7 @@ pub(super) fn respond(
     end: End,
 ) -> Response<Body> {
     let (out, pieces) = mpsc::channel(PIECES_MAX);
-    let gone = subscription.gone.clone();
+    let crash = subscription.crash.clone();
     let seen = faults.clone();
     tokio::spawn(async move {
         let fault = *faults.borrow();
@@ -63,7 +63,7 @@ pub(super) fn respond(
         // It fails when the client is gone or the stream has come to its end.
         _ = teller.run().await;
     });
-    let mut response = Response::new(Body::new(Pieces(trouble::pass(pieces, seen, end, gone))));
+    let mut response = Response::new(Body::new(Pieces(trouble::pass(pieces, seen, end, crash))));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(header::CONTENT_TYPE, json);
     response

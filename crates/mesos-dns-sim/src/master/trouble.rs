@@ -12,15 +12,15 @@ use super::{
     line::End,
 };
 
-/// Passes pieces on as a master with the fault of the moment would, until the source ends or is gone.
+/// Passes pieces on as a master with the fault of the moment would, until the source ends or crashes.
 pub(super) fn pass(
     source: mpsc::Receiver<Piece>,
     faults: watch::Receiver<Fault>,
     end: End,
-    gone: CancellationToken,
+    crash: CancellationToken,
 ) -> mpsc::Receiver<Piece> {
     let (out, receiver) = mpsc::channel(PIECES_MAX);
-    let passage = Passage { source, faults, end, out, gone, passed: 0 };
+    let passage = Passage { source, faults, end, out, crash, passed: 0 };
     tokio::spawn(passage.run());
     receiver
 }
@@ -30,7 +30,7 @@ struct Passage {
     faults: watch::Receiver<Fault>,
     end: End,
     out: mpsc::Sender<Piece>,
-    gone: CancellationToken,
+    crash: CancellationToken,
     passed: usize,
 }
 
@@ -39,7 +39,7 @@ impl Passage {
         loop {
             let piece = tokio::select! {
                 () = self.out.closed() => return,
-                () = self.gone.cancelled() => return,
+                () = self.crash.cancelled() => return self.fail().await,
                 piece = self.source.recv() => piece,
             };
             let Some(Ok(mut piece)) = piece else {
@@ -59,7 +59,7 @@ impl Passage {
             piece.truncate(left.unwrap_or(usize::MAX));
             self.passed += piece.len();
             tokio::select! {
-                () = self.gone.cancelled() => return,
+                () = self.crash.cancelled() => return self.fail().await,
                 sent = self.send(piece, fault) => if sent.is_err() { return },
             }
             match fault {

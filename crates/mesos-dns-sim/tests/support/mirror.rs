@@ -100,6 +100,11 @@ impl Mirror {
         self
     }
 
+    /// Leaves the tasks' states alone.
+    pub(crate) fn forget_addresses(&mut self) {
+        self.tasks.values_mut().for_each(|(_, addresses)| addresses.clear());
+    }
+
     fn agent(&mut self, agent: &Value) {
         self.agents.insert(text(&agent["agent_info"]["id"]["value"]), text(&agent["pid"]));
     }
