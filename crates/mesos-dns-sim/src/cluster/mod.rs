@@ -1,17 +1,27 @@
 //! The simulated cluster as plain values: agents in zones, frameworks, tasks with all that Mesos tells of them.
 //!
-//! What happens to it over time is in [`life`](crate::life), how a master shows it in
-//! [`render`](crate::render). Times are durations since 1970, as Mesos writes them. Cloning costs an
-//! increment per task and agent, so a master can render one moment while the next one comes.
+//! This is the truth; what happens to it over time is in [`life`](crate::life), what a master has learnt of it
+//! in [`memory`](crate::memory), how it is shown in [`render`](crate::render). Whatever changes the cluster
+//! notes the fact in its [`log`](Fact), the one place from which event streams are told. Times are durations
+//! since 1970, as Mesos writes them. Cloning costs an increment per task and agent, so a master can render one
+//! moment while the next one comes.
+
+mod agents;
+mod frameworks;
+mod log;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
     time::Duration,
 };
 
-use crate::catalogue::{Flavour, Network, SDK_NAME, Service};
+use crate::catalogue::{Flavour, Network, Service};
+pub use agents::{Agent, Standing};
+pub use frameworks::Framework;
+use log::Log;
+pub use log::{Fact, Report};
 
 /// Ended tasks that are remembered in all; Mesos keeps 1,000 per framework.
 pub const COMPLETED_TASKS_MAX: usize = 200;
@@ -19,16 +29,11 @@ pub const COMPLETED_TASKS_MAX: usize = 200;
 /// Statuses a task keeps; Mesos keeps one per change of state, and health flips make many.
 const STATUSES_MAX: usize = 8;
 
-/// First port that agents offer to tasks.
-const PORT_FIRST: u16 = 31_000;
-
-/// Last port that agents offer to tasks.
-const PORT_LAST: u16 = 32_000;
-
 /// Tasks by the number of their launch, the order in which lists show them.
 pub type Tasks = BTreeMap<u64, Arc<Task>>;
 
-/// Everything a settled leader knows.
+/// Everything a leader knows that has seen all of it. Agents and frameworks that went stay in their places, so
+/// that an index means one of them for ever.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     /// Agents, by index.
@@ -43,43 +48,7 @@ pub struct Cluster {
     pub completed: VecDeque<Arc<Task>>,
     /// When it all began.
     pub born: Duration,
-}
-
-/// A machine that runs tasks.
-#[derive(Clone, Debug)]
-pub struct Agent {
-    /// Agent id, `…-S7`.
-    pub id: String,
-    /// A name that nobody can resolve, as is common.
-    pub hostname: String,
-    /// Its address.
-    pub address: Ipv4Addr,
-    /// Its IPv6 address, known to tasks only.
-    pub address6: Option<Ipv6Addr>,
-    /// Region of its fault domain.
-    pub region: &'static str,
-    /// Zone of its fault domain.
-    pub zone: String,
-    /// Whether the master can reach it; if not, its tasks are unreachable.
-    pub reachable: bool,
-    /// Ports in use by tasks.
-    pub ports: BTreeSet<u16>,
-    next_port: u16,
-}
-
-/// A framework, without its tasks.
-#[derive(Clone, Debug)]
-pub struct Framework {
-    /// Framework id, `…-0001`.
-    pub id: String,
-    /// Its name, free text.
-    pub name: &'static str,
-    /// Its manner of naming.
-    pub flavour: Flavour,
-    /// Address of its scheduler.
-    pub address: Ipv4Addr,
-    /// Port of its scheduler; schedulers on the HTTP API have none, and no `pid`.
-    pub port: Option<u16>,
+    log: Log,
 }
 
 /// States a task goes through here, in the order of a usual life.
@@ -94,6 +63,27 @@ pub enum State {
     Finished,
     Failed,
     Killed,
+    Lost,
+    GoneByOperator,
+}
+
+/// Who made a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The task's executor.
+    Executor,
+    /// The master itself, which knows no container.
+    Master,
+}
+
+/// Why a report was made, where Mesos says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Reason {
+    AgentRemoved,
+    FrameworkRemoved,
+    /// A health check had a result, the same as before or another.
+    Health,
 }
 
 /// One task.
@@ -132,19 +122,31 @@ pub struct Status {
     pub addresses: Vec<IpAddr>,
     /// Health as known then.
     pub healthy: Option<bool>,
+    /// Who says so.
+    pub source: Source,
+    /// Why.
+    pub reason: Option<Reason>,
 }
 
 impl Cluster {
     /// A cluster of this size without tasks.
     pub(crate) fn empty(agents: usize, services: Vec<Service>, born: Duration) -> Self {
         Self {
-            agents: (0..agents).map(|index| Arc::new(Agent::new(index))).collect(),
-            frameworks: frameworks().into(),
+            agents: (0..agents).map(|index| Arc::new(Agent::new(index, born))).collect(),
+            frameworks: frameworks::first(born).into(),
             services: services.into(),
             tasks: Tasks::new(),
             completed: VecDeque::new(),
             born,
+            log: Log::default(),
         }
+    }
+
+    /// A cluster without anything in it.
+    pub(crate) fn blank(born: Duration) -> Self {
+        let (frameworks, services) = (Vec::new().into(), Vec::new().into());
+        let (tasks, completed, log) = (Tasks::new(), VecDeque::new(), Log::default());
+        Self { agents: Vec::new(), frameworks, services, tasks, completed, born, log }
     }
 
     /// The service of a task.
@@ -162,6 +164,16 @@ impl Cluster {
         &self.agents[task.agent]
     }
 
+    /// From now on notes what happens, for [`drain`](Self::drain).
+    pub fn record(&mut self) {
+        self.log.record();
+    }
+
+    /// What happened since the last call, oldest first.
+    pub fn drain(&mut self) -> Vec<Fact> {
+        self.log.drain()
+    }
+
     /// Adds a staging task.
     pub(crate) fn launch(
         &mut self,
@@ -172,16 +184,16 @@ impl Cluster {
         agent: usize,
     ) {
         let wanted = &self.services[service];
+        let place = Arc::make_mut(&mut self.agents[agent]);
         let ports = match wanted.network {
             // The container's own ports suffice where everybody reaches the container.
             Network::Container { .. } => Vec::new(),
-            Network::Bridge | Network::Host => {
-                Arc::make_mut(&mut self.agents[agent]).take_ports(wanted.ports.len())
-            }
+            Network::Bridge | Network::Host => place.take_ports(wanted.ports.len()),
         };
-        let addresses = container_addresses(wanted.network, launch)
-            .unwrap_or_else(|| self.agents[agent].addresses().collect());
-        let task = Task {
+        place.tasks += 1;
+        let addresses =
+            container_addresses(wanted.network, launch).unwrap_or_else(|| place.addresses().collect());
+        let task = Arc::new(Task {
             launch,
             id,
             service,
@@ -192,42 +204,87 @@ impl Cluster {
             container,
             healthy: None,
             statuses: Vec::new(),
-        };
-        self.tasks.insert(launch, Arc::new(task));
+        });
+        self.tasks.insert(launch, task.clone());
+        self.log.note(|| Fact::Launched(task));
     }
 
-    /// Notes what is reported of a living task; it leaves the living once the state is a last one.
+    /// Notes what an executor reports of a living task; it leaves the living once the state is a last one.
     /// Returns the task as it is then; `None` if it does not live.
-    pub(crate) fn report(
+    pub fn report(
         &mut self,
         launch: u64,
         state: State,
         healthy: Option<bool>,
         at: Duration,
     ) -> Option<Arc<Task>> {
-        let task = Arc::make_mut(self.tasks.get_mut(&launch)?);
-        let agent = &self.agents[task.agent];
+        let task = self.tasks.get(&launch)?;
         let addresses = match state {
-            State::Staging | State::Unreachable => Vec::new(),
             // The executor does not know the container's addresses yet; the agent fills in its own.
-            State::Starting => agent.addresses().collect(),
+            State::Starting => self.agent(task).addresses().collect(),
             _ => task.addresses.clone(),
         };
+        // A failing check reports each time, a passing one when it did not pass before.
+        let checked = state == State::Running && task.state == State::Running && healthy.is_some();
+        let reason =
+            (checked && (healthy == Some(false) || task.healthy != healthy)).then_some(Reason::Health);
+        let status = Status { state, at, addresses, healthy, source: Source::Executor, reason };
+        self.receive(launch, status, state)
+    }
+
+    /// Notes that a task starts, told so late that its agent knows already that it runs; that it runs is then to
+    /// be [reported](Self::report) itself.
+    pub fn report_late_start(&mut self, launch: u64, at: Duration) -> Option<Arc<Task>> {
+        let addresses = self.agent(self.tasks.get(&launch)?).addresses().collect();
+        let (state, source) = (State::Starting, Source::Executor);
+        let status = Status { state, at, addresses, healthy: None, source, reason: None };
+        self.receive(launch, status, State::Running)
+    }
+
+    /// Repeats that a task runs: its executor reports it again, perhaps from other addresses, which no stream tells.
+    pub fn repeat_running(&mut self, launch: u64, addresses: Option<Vec<IpAddr>>, at: Duration) {
+        let Some(task) = self.tasks.get_mut(&launch) else { return };
+        if task.state != State::Running {
+            return;
+        }
+        let task = Arc::make_mut(task);
+        task.addresses = addresses.unwrap_or_else(|| task.addresses.clone());
+        let (addresses, healthy) = (task.addresses.clone(), task.healthy);
+        let (state, source) = (State::Running, Source::Executor);
+        self.receive(launch, Status { state, at, addresses, healthy, source, reason: None }, state);
+    }
+
+    /// Notes what the master itself finds out about a task.
+    fn decree(&mut self, launch: u64, state: State, reason: Reason, at: Duration) {
+        let (addresses, source) = (Vec::new(), Source::Master);
+        let status = Status { state, at, addresses, healthy: None, source, reason: Some(reason) };
+        self.receive(launch, status, state);
+    }
+
+    /// Takes a status of a task whose agent knows it in this state (`Master::updateTask` of Mesos).
+    fn receive(&mut self, launch: u64, status: Status, state: State) -> Option<Arc<Task>> {
+        let shared = self.tasks.get_mut(&launch)?;
+        let task = Arc::make_mut(shared);
+        let (before, last_told) = (task.state, task.statuses.last().map(|last| last.state));
         task.state = state;
-        task.healthy = healthy;
-        let status = Status { state, at, addresses, healthy };
+        if status.source == Source::Executor {
+            task.healthy = status.healthy;
+        }
         match task.statuses.last_mut() {
-            Some(last) if last.state == state => *last = status,
-            _ => task.statuses.push(status),
+            Some(last) if last.state == status.state => *last = status.clone(),
+            _ => task.statuses.push(status.clone()),
         }
         let surplus = task.statuses.len().saturating_sub(STATUSES_MAX);
         task.statuses.drain(..surplus);
+        let after = shared.clone();
+        self.log.note(|| Fact::Reported(Report { task: after, status, before, last_told }));
         if state.is_last() { self.end(launch) } else { self.tasks.get(&launch).cloned() }
     }
 
     fn end(&mut self, launch: u64) -> Option<Arc<Task>> {
         let task = self.tasks.remove(&launch)?;
         let agent = Arc::make_mut(&mut self.agents[task.agent]);
+        agent.tasks = agent.tasks.saturating_sub(1);
         for port in &task.ports {
             agent.ports.remove(port);
         }
@@ -238,71 +295,14 @@ impl Cluster {
         Some(task)
     }
 
-    /// Cuts an agent off: its tasks become unreachable, as 75 s after a machine died.
-    pub fn lose_agent(&mut self, agent: usize, now: Duration) {
-        Arc::make_mut(&mut self.agents[agent]).reachable = false;
-        self.report_all(agent, State::Unreachable, now);
-    }
-
-    /// Brings a lost agent back with its tasks running, as after a partition.
-    pub fn return_agent(&mut self, agent: usize, now: Duration) {
-        Arc::make_mut(&mut self.agents[agent]).reachable = true;
-        self.report_all(agent, State::Running, now);
-    }
-
-    fn report_all(&mut self, agent: usize, state: State, now: Duration) {
-        let there: Vec<u64> =
-            self.tasks.values().filter(|task| task.agent == agent).map(|task| task.launch).collect();
-        for launch in there {
-            let healthy = self.tasks[&launch].healthy;
-            self.report(launch, state, healthy, now);
-        }
-    }
-}
-
-impl Agent {
-    fn new(index: usize) -> Self {
-        // Two zones in the first region, one in the second; the second octet tells them apart.
-        let zone = index % 3;
-        let (region, letter) = [("eu-west", 'a'), ("eu-west", 'b'), ("us-east", 'a')][zone];
-        let (high, low) = (index / 3 / 250, index / 3 % 250 + 1);
-        Self {
-            id: format!("{CLUSTER_ID}-S{index}"),
-            hostname: format!("node{index}.{region}.example"),
-            address: Ipv4Addr::new(10, (zone + 1 + 3 * (high / 256)) as u8, high as u8, low as u8),
-            address6: (zone == 0).then(|| Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, high as u16, low as u16)),
-            region,
-            zone: format!("{region}-{letter}"),
-            reachable: true,
-            ports: BTreeSet::new(),
-            next_port: PORT_FIRST,
-        }
-    }
-
-    /// The addresses that a task in the agent's own network has.
-    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        [self.address.into()].into_iter().chain(self.address6.map(Into::into))
-    }
-
-    /// Takes free ports; fewer if the agent has no more.
-    fn take_ports(&mut self, count: usize) -> Vec<u16> {
-        let mut taken = Vec::with_capacity(count);
-        for _ in PORT_FIRST..=PORT_LAST {
-            if taken.len() == count {
-                break;
-            }
-            if self.ports.insert(self.next_port) {
-                taken.push(self.next_port);
-            }
-            self.next_port = if self.next_port == PORT_LAST { PORT_FIRST } else { self.next_port + 1 };
-        }
-        taken
+    fn launches(&self, wanted: impl Fn(&Task) -> bool) -> Vec<u64> {
+        self.tasks.values().filter(|task| wanted(task)).map(|task| task.launch).collect()
     }
 }
 
 impl State {
     /// Each of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Staging,
         Self::Starting,
         Self::Running,
@@ -311,6 +311,8 @@ impl State {
         Self::Finished,
         Self::Failed,
         Self::Killed,
+        Self::Lost,
+        Self::GoneByOperator,
     ];
 
     /// The name Mesos gives it.
@@ -324,12 +326,14 @@ impl State {
             Self::Finished => "TASK_FINISHED",
             Self::Failed => "TASK_FAILED",
             Self::Killed => "TASK_KILLED",
+            Self::Lost => "TASK_LOST",
+            Self::GoneByOperator => "TASK_GONE_BY_OPERATOR",
         }
     }
 
     /// Whether nothing follows.
     pub fn is_last(self) -> bool {
-        matches!(self, Self::Finished | Self::Failed | Self::Killed)
+        matches!(self, Self::Finished | Self::Failed | Self::Killed | Self::Lost | Self::GoneByOperator)
     }
 }
 
@@ -339,21 +343,6 @@ pub(crate) const CLUSTER_ID: &str = "5f8e1c0a-7d2b-4f6e-9a41-c0ffee000000";
 /// Places in the list of [`frameworks`], and how many services each has for how many of the others'.
 pub(crate) const SHARES: [(usize, Flavour, usize); 4] =
     [(0, Flavour::Marathon, 6), (1, Flavour::Aurora, 2), (2, Flavour::Sdk, 5), (3, Flavour::Chronos, 1)];
-
-fn frameworks() -> Vec<Framework> {
-    let names = ["marathon", "Aurora", SDK_NAME, "chronos"];
-    SHARES
-        .iter()
-        .zip(names)
-        .map(|((index, flavour, _), name)| Framework {
-            id: format!("{CLUSTER_ID}-{index:04}"),
-            name,
-            flavour: *flavour,
-            address: Ipv4Addr::new(10, 0, 0, 10 + *index as u8),
-            port: (*flavour != Flavour::Sdk).then_some(15_100 + *index as u16),
-        })
-        .collect()
-}
 
 /// Addresses of a container with a network of its own, from the number of its launch.
 fn container_addresses(network: Network, launch: u64) -> Option<Vec<IpAddr>> {
