@@ -126,6 +126,11 @@ impl Node {
         }
     }
 
+    /// Whether DNS answers anything here. A name may be there for what is below it, or without a known address.
+    pub fn has_records(&self) -> bool {
+        !(self.a().is_empty() && self.aaaa().is_empty() && self.srv().is_empty())
+    }
+
     /// How many contribute this record.
     pub(super) fn count(&self, data: &Data) -> i32 {
         self.slices().count(data)

@@ -196,8 +196,8 @@ impl Snapshot {
 
 /// Whether the v1 API shows a record of this node under its plain name.
 fn shows_something(node: &Node) -> bool {
-    let has_records = !(node.a().is_empty() && node.aaaa().is_empty() && node.srv().is_empty());
-    has_records && (!node.is_spelled() || !ListedName { node: Some(node), entry: None }.listed().is_empty())
+    node.has_records()
+        && (!node.is_spelled() || !ListedName { node: Some(node), entry: None }.listed().is_empty())
 }
 
 /// One name of the v1 API; ask it for its values.

@@ -10,21 +10,13 @@
 //! message. After that only a signal ends the process, or the one time limit that the file can set.
 
 pub(crate) mod rooms;
+pub(crate) mod standing;
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use mesos_dns_core::{
-    config::Config,
-    table::Seed,
-    watch::{believe::Why, knowledge::Held, leader::Group},
-};
+use mesos_dns_core::{config::Config, table::Seed, watch::leader::Group};
 use tokio::{
     runtime::Builder,
     sync::{mpsc, watch},
@@ -38,13 +30,14 @@ use crate::{
     configuration,
     dns::{self, OUTSIDE_WAITING_MAX, Outside, Shared, Sockets},
     forward::{Client, Forwarder, own_addresses},
-    http::{self, Api, Standing, State},
+    http::{self, Api},
     logging,
     metrics::Metrics,
     publish::{Board, Doubts, Order, Orders, Publisher},
     system::{self, Signals},
-    watch::{Contact, Source, Watch, WatchError},
+    watch::{Contact, Watch, WatchError},
 };
+use standing::{Seen, StaleAfter, View};
 
 /// How long answers in hand may take when the process is told to stop. With what the workers take before, it
 /// ends within five seconds.
@@ -158,28 +151,6 @@ struct Watching {
     stop: CancellationToken,
 }
 
-/// What the running watcher tells, and from which age on its data are stale.
-struct Seen {
-    contact: watch::Receiver<Contact>,
-    stale_after: StaleAfter,
-}
-
-/// From which age data are stale.
-#[derive(Clone, Copy)]
-struct StaleAfter {
-    events: Duration,
-    polls: Duration,
-}
-
-impl StaleAfter {
-    fn of(self, source: Source) -> Duration {
-        match source {
-            Source::Events => self.events,
-            Source::Polls => self.polls,
-        }
-    }
-}
-
 impl Daemon {
     fn start(config: Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
         let interfaces = configuration::interface_addresses();
@@ -201,6 +172,7 @@ impl Daemon {
         let shared = Arc::new(Shared {
             board: board.clone(),
             settings: ArcSwap::from_pointee(rooms::answer(&config)),
+            standing: Arc::default(),
             outside,
             metrics: metrics.dns.clone(),
             legacy: metrics.legacy.clone(),
@@ -215,17 +187,27 @@ impl Daemon {
         let (watching, seen) =
             start_watch(&config, Contact::default(), Duration::ZERO, &board, &metrics, (&orders, &doubts))?;
         let seen = Arc::new(ArcSwap::from_pointee(seen));
-        let standing = standing(board.clone(), seen.clone());
+        let view = View { board: board.clone(), seen: seen.clone() };
         let api = Arc::new(Api::new(
             rooms::http(&config),
             board.clone(),
-            standing,
+            {
+                let view = view.clone();
+                move || view.look()
+            },
             metrics.http.clone(),
             metrics.legacy.clone(),
             registry,
         ));
         let mut servers = JoinSet::new();
         servers.spawn(dispatch(queries, forwarder.clone()));
+        servers.spawn({
+            let told = view.tell(shared.standing.clone(), metrics.standing.clone(), shutdown.clone());
+            async move {
+                told.await;
+                Ok(())
+            }
+        });
         let mut udp = Vec::new();
         if let Some(Sockets { udp: datagrams, tcp, .. }) = sockets {
             udp = datagrams;
@@ -462,40 +444,4 @@ async fn dispatch(mut queries: mpsc::Receiver<Outside>, forwarder: Arc<Forwarder
     }
     while running.join_next().await.is_some() {}
     Ok(())
-}
-
-/// Tells how our view of the cluster stands, from what is published and what the watcher last met.
-fn standing(board: Arc<Board>, seen: Arc<ArcSwap<Seen>>) -> impl Fn() -> Standing + Send + Sync {
-    move || {
-        let seen = seen.load();
-        let contact = seen.contact.borrow().clone();
-        let age = contact.age(Instant::now());
-        let published = board.load();
-        let is_loaded = published.zone.is_loaded();
-        let stale_after = seen.stale_after.of(contact.source);
-        let state = match (is_loaded, age) {
-            (false, _) => State::Loading,
-            (true, Some(age)) if age <= stale_after && published.held.is_some() => State::Holding,
-            (true, Some(age)) if age <= stale_after => State::Live,
-            (true, _) => State::Stale,
-        };
-        let mut reasons = contact.reasons();
-        reasons.extend(published.held.as_ref().map(sentence));
-        if !is_loaded {
-            reasons.push("no state document has been read yet".into());
-        }
-        Standing { state, reasons, age }
-    }
-}
-
-/// What is held, in a sentence for the operator.
-fn sentence(held: &Held) -> String {
-    let why = match held.why {
-        Why::Empty => "the leader shows an empty cluster",
-        Why::Loss => "a large part of the tasks is gone at once",
-        Why::Recovering => "the leader waits for agents to come back",
-        Why::Settling => "the leader was elected a moment ago",
-    };
-    let Held { tasks, agents, .. } = held;
-    format!("{why}: {tasks} tasks that it does not show are kept for now, {agents} agents are not back")
 }

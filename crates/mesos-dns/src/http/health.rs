@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hyper::{Response, StatusCode, header::HeaderValue};
-use mesos_dns_core::views;
+use mesos_dns_core::{answer::State, views};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use serde::Serialize;
 
@@ -26,20 +26,6 @@ pub struct Standing {
     pub reasons: Vec<String>,
     /// Time since the masters last confirmed the data; `None` before they ever did.
     pub age: Option<Duration>,
-}
-
-/// The states of our view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// No data yet.
-    Loading,
-    /// Something is kept although the masters do not show it.
-    Holding,
-    /// As the masters say.
-    Live,
-    /// As the masters said before contact to them was lost.
-    Stale,
 }
 
 /// `/health`: an answer at all is what is asked for.

@@ -38,8 +38,9 @@ use refusal::Refusal;
 use reply::Reply;
 use route::Route;
 
-pub use health::{Standing, State};
+pub use health::Standing;
 pub use listener::{Limits, bind, serve};
+pub use mesos_dns_core::answer::State;
 pub use metrics::{HttpMetrics, Limit, RouteName};
 
 /// Bodies that are streamed at the same time. Each holds a version of the zone, a pointer per name and
