@@ -181,7 +181,10 @@ impl Belief {
         }
         self.handle_reign(document, now);
         if std::mem::take(&mut self.is_released) {
-            (self.doubt, self.recovered) = (None, HashMap::new());
+            self.doubt = None;
+            // Waited for long enough, and not anew from the next document on.
+            let over = now.checked_sub(self.settings.hold).unwrap_or(now);
+            self.recovered = document.recovered_agents.iter().map(|agent| (agent.clone(), over)).collect();
             return Ok(Kept::default());
         }
         let missing = Missing::new(old, document);

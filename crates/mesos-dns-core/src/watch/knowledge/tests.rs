@@ -194,6 +194,56 @@ fn the_operator_can_vouch_for_a_loss() {
 }
 
 #[test]
+fn the_operator_can_vouch_for_a_leader_that_waits() {
+    for origin in [Origin::Polled, Origin::Compared, Origin::Subscribed] {
+        let mut story = Story::new();
+        story.reads(origin, document(2, &[("a", 0..4)], &["b"]));
+        story.holds(Some((Why::Recovering, 4, 1)));
+        story.knowledge.release(story.now);
+        // Dropped at once, whatever the master shows next ...
+        story.waits(0);
+        story.knows(1, 4);
+        story.holds(None);
+        // ... and not held again by the documents that follow.
+        for _ in 0..3 {
+            story.reads(origin, document(2, &[("a", 0..4)], &["b"]));
+            story.knows(1, 4);
+            story.holds(None);
+            story.waits(30);
+        }
+        // Another leader is another matter.
+        story.reads(origin, document(3, &[], &["a", "b"]));
+        story.holds(Some((Why::Recovering, 4, 2)));
+    }
+}
+
+#[test]
+fn the_operator_can_vouch_for_an_empty_cluster() {
+    let mut story = Story::new();
+    story.reads(Origin::Polled, document(1, &[], &[]));
+    story.holds(Some((Why::Empty, 8, 0)));
+    story.knowledge.release(story.now);
+    story.reads(Origin::Polled, document(1, &[], &[]));
+    story.knows(0, 0);
+    story.holds(None);
+    story.reads(Origin::Polled, document(1, &[], &[]));
+    story.holds(None);
+}
+
+#[test]
+fn the_operator_can_vouch_for_the_first_leader_of_all() {
+    let mut story = Story { knowledge: Knowledge::new(SETTINGS, Seed(1)), now: Instant::now() };
+    story.reads(Origin::Subscribed, document(1, &[], &["a"]));
+    assert!(story.knowledge.is_partial());
+    story.knowledge.release(story.now);
+    for _ in 0..2 {
+        story.reads(Origin::Compared, document(1, &[], &["a"]));
+        assert!(!story.knowledge.is_partial());
+        story.holds(None);
+    }
+}
+
+#[test]
 fn a_comparison_finds_what_no_event_told() {
     let mut story = Story::new();
     story.knowledge.expect_comparison();
