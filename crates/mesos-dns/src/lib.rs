@@ -2,6 +2,7 @@
 //!
 //! A room here is named like the core room it drives, or by its protocol:
 //!
+//! - [`ask`]: the commands that ask a running process.
 //! - [`args`]: the command line. [`configuration`]: reading the file and what it names. [`check`]: judging it.
 //! - [`daemon`]: all the wiring; the only file that knows every part.
 //! - [`watch`]: ZooKeeper, the masters, host names.
@@ -10,6 +11,7 @@
 //! - [`metrics`], [`logging`], [`system`]: counters; log set-up; signals and the service manager.
 
 pub mod args;
+pub mod ask;
 pub mod check;
 pub mod configuration;
 pub mod daemon;

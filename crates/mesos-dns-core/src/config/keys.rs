@@ -304,9 +304,13 @@ keys! {
     http_allow_hosts: List = List::of::<String>([]), "httpAllowHosts", "httpAllowHosts", Ours;
     /// Form of the log: "auto" is text on a terminal and JSON elsewhere.
     log_format: LogFormat = LogFormat::Auto, "logFormat", "logFormat", Ours;
-
-    /// File that keeps the last good cluster over a restart.
+    /// File that keeps the last good cluster over a restart: names are answered from it, marked as stale, until a
+    /// master has spoken. It is replaced as a whole, so its directory must be writable. Empty: none.
     snapshot_file: String = String::new(), "snapshotFile", "snapshotFile", Later;
+    /// Path of a Unix socket for `mesos-dns status` and `mesos-dns release`, which only this user and root can
+    /// open. Empty: none.
+    admin_socket: String = String::new(), "adminSocket", "adminSocket", Ours;
+
     /// Directory with secrets, one per file.
     secrets_dir: String = String::new(), "secretsDir", "secretsDir", Later;
     /// Where to listen, with which protocol, in place of `listener` and `port`.
@@ -345,8 +349,6 @@ keys! {
     zone_files: Anything = Anything(false), "zoneFiles", "zoneFiles", Later;
     /// Least visibility of a discovery name that is published.
     visibility: String = "framework".to_owned(), "visibility", "visibility", Later;
-    /// Path of the local control socket.
-    admin_socket: String = String::new(), "adminSocket", "adminSocket", Later;
     /// File with the tokens that open the HTTP API.
     http_tokens_file: String = String::new(), "httpTokensFile", "httpTokensFile", Later;
     /// PEM file with the certificate of the HTTP API.

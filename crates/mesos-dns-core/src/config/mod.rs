@@ -159,6 +159,10 @@ pub struct Config {
     pub http_allow_hosts: Vec<String>,
     /// Form of the log.
     pub log_format: LogFormat,
+    /// File that keeps the last good cluster; `None`: it is kept nowhere.
+    pub snapshot_file: Option<String>,
+    /// Path of the admin socket; `None`: there is none.
+    pub admin_socket: Option<String>,
     /// What is odd about the file. Logged at each start.
     pub warnings: Vec<Remark>,
     settings: Settings,
@@ -337,6 +341,8 @@ impl Config {
             mass_loss_minimum: usize::try_from(s.mass_loss_minimum.value.0).unwrap_or(usize::MAX),
             http_allow_hosts: s.http_allow_hosts.value.texts(),
             log_format: s.log_format.value,
+            snapshot_file: some(&s.snapshot_file.value),
+            admin_socket: some(&s.admin_socket.value),
             warnings,
             settings,
             path,

@@ -30,11 +30,11 @@ use crate::{
     configuration,
     dns::{self, OUTSIDE_WAITING_MAX, Outside, Shared, Sockets},
     forward::{Client, Forwarder, own_addresses},
-    http::{self, Api},
+    http::{self, Admin, Api, PrivateSocket},
     logging,
     metrics::Metrics,
     publish::{Board, Doubts, Order, Orders, Publisher},
-    system::{self, Signals},
+    system::{self, Asked, Signals},
     watch::{Contact, Watch, WatchError},
 };
 use standing::{Seen, StaleAfter, View};
@@ -108,13 +108,22 @@ pub async fn serve(
     started(daemon.addresses.clone(), daemon.board.clone());
     info!(dns = ?daemon.addresses.dns, http = ?daemon.addresses.http, ?descriptors, "serving");
     system::tell_ready();
-    let (reloads, mut asked) = watch::channel(0);
-    let relay = tokio::spawn(signals.relay(reloads, shutdown.clone()));
+    let (asks, mut asked) = watch::channel(Asked::default());
+    let relay = tokio::spawn(signals.relay(asks, shutdown.clone()));
+    let mut done = Asked::default();
     let ended = loop {
         tokio::select! {
             () = shutdown.cancelled() => break Ok(()),
             ended = daemon.watched() => break ended,
-            Ok(()) = asked.changed() => daemon.reload(&*reload),
+            Ok(()) = asked.changed() => {
+                let before = std::mem::replace(&mut done, *asked.borrow_and_update());
+                if before.releases != done.releases {
+                    daemon.release().await;
+                }
+                if before.reloads != done.reloads {
+                    daemon.reload(&*reload);
+                }
+            }
         }
     };
     system::tell_stopping();
@@ -156,6 +165,7 @@ impl Daemon {
         let interfaces = configuration::interface_addresses();
         let sockets = bind_dns(&config)?;
         let http_socket = bind_http(&config)?;
+        let admin_socket = bind_admin(&config)?;
         let addresses = Addresses {
             dns: sockets.as_ref().map(|sockets| sockets.address),
             http: http_socket.as_ref().map(|listener| listener.local_addr()).transpose()?,
@@ -202,7 +212,7 @@ impl Daemon {
         let mut servers = JoinSet::new();
         servers.spawn(dispatch(queries, forwarder.clone()));
         servers.spawn({
-            let told = view.tell(shared.standing.clone(), metrics.standing.clone(), shutdown.clone());
+            let told = view.clone().tell(shared.standing.clone(), metrics.standing.clone(), shutdown.clone());
             async move {
                 told.await;
                 Ok(())
@@ -220,6 +230,11 @@ impl Daemon {
             servers.spawn(
                 async move { Ok(http::serve(listener, api, http::Limits::default(), shutdown).await?) },
             );
+        }
+        if let Some(socket) = admin_socket {
+            let admin = Admin::new(board.clone(), move || view.look(), orders.clone());
+            let served = http::admin::serve(socket, Arc::new(admin), shutdown.clone());
+            servers.spawn(async move { Ok(served.await?) });
         }
         servers.spawn({
             let shutdown = shutdown.clone();
@@ -269,6 +284,13 @@ impl Daemon {
             self.watching = watching;
             self.seen.store(Arc::new(seen));
         }
+    }
+
+    /// The operator vouches for the leader, by a signal.
+    async fn release(&self) {
+        warn!(signal = "SIGUSR1", "release asked for");
+        // If the publisher is gone, so is what was held.
+        let _ = self.orders.send(Order::Release).await;
     }
 
     /// Reads the configuration again and puts it in force, as a whole or not at all.
@@ -370,6 +392,11 @@ fn bind_http(config: &Config) -> anyhow::Result<Option<std::net::TcpListener>> {
         anyhow::Error::from(error)
             .context(format!("the HTTP server cannot start: cannot bind {address}{help}"))
     })
+}
+
+fn bind_admin(config: &Config) -> anyhow::Result<Option<PrivateSocket>> {
+    let socket = config.admin_socket.as_ref().map(|path| PrivateSocket::bind(path.as_ref())).transpose();
+    socket.context("the admin socket cannot be opened; it is chosen with \"adminSocket\"")
 }
 
 /// What an operator can do about a port that cannot be bound.

@@ -36,7 +36,7 @@ pub(super) fn health() -> Response<Reply> {
 /// The body of `/ready`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Ready<'a> {
+pub(super) struct Ready<'a> {
     ready: bool,
     state: State,
     reasons: &'a [String],
@@ -52,19 +52,25 @@ struct Ready<'a> {
 /// Old data does not make it 503: when the masters are away, all servers of a cluster lose them at the
 /// same time, and taking all of them out of service would turn old answers into none.
 pub(super) fn ready(published: &Published, standing: &Standing) -> Response<Reply> {
-    let is_loaded = published.zone.is_loaded();
-    let body = Ready {
-        ready: is_loaded,
-        state: if is_loaded { standing.state } else { State::Loading },
-        reasons: &standing.reasons,
-        serial: published.zone.serial(),
-        version: published.version,
-        content_hash: format!("{:016x}", published.zone.content_hash()),
-        age_seconds: standing.age.map(|age| (age.as_secs_f64() * 1000.0).round() / 1000.0),
-        leader: published.cluster.masters.leader.as_deref(),
-    };
-    let status = if is_loaded { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = Ready::new(published, standing);
+    let status = if body.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     whole(status, JSON, views::text(&body))
+}
+
+impl<'a> Ready<'a> {
+    pub(super) fn new(published: &'a Published, standing: &'a Standing) -> Self {
+        let is_loaded = published.zone.is_loaded();
+        Self {
+            ready: is_loaded,
+            state: if is_loaded { standing.state } else { State::Loading },
+            reasons: &standing.reasons,
+            serial: published.zone.serial(),
+            version: published.version,
+            content_hash: format!("{:016x}", published.zone.content_hash()),
+            age_seconds: standing.age.map(|age| (age.as_secs_f64() * 1000.0).round() / 1000.0),
+            leader: published.cluster.masters.leader.as_deref(),
+        }
+    }
 }
 
 /// `/metrics`.

@@ -23,6 +23,8 @@ pub struct PublishMetrics {
     /// What documents had to correct because no event told it.
     pub(super) drift: Counter,
     pub(super) publications: Counter,
+    /// Times that an operator vouched for the leader.
+    pub(super) releases: Counter,
     pub(super) tasks_generated: Counter,
     pub(super) owners_compiled: Counter,
     pub(super) bytes_copied: Counter,
@@ -66,6 +68,7 @@ impl PublishMetrics {
             ("unknown_tasks", "Events about tasks that nobody told us of", &self.unknown_tasks),
             ("drift", "Agents and tasks that a document corrected, as no event told of them", &self.drift),
             ("publications", "Versions published", &self.publications),
+            ("releases", "Times that an operator vouched for the leader", &self.releases),
             ("tasks_generated", "Tasks whose records were made anew", &self.tasks_generated),
             ("owners_compiled", "Names whose records were compiled anew", &self.owners_compiled),
             ("copied_bytes", "Bytes copied because older versions share them", &self.bytes_copied),

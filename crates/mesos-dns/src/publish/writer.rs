@@ -195,6 +195,7 @@ impl Publisher {
     }
 
     fn release(&mut self) {
+        self.metrics.releases.inc();
         warn!("the operator vouches for the leader: what it does not show is dropped");
         self.knowledge.release(Instant::now());
         self.doubts.send_modify(|doubts| doubts.released += 1);
