@@ -60,6 +60,7 @@ async fn old_answers_are_marked_while_the_master_is_away() {
     until_status(&daemon, "state", "live").await;
     assert_eq!(ask(&daemon, "web.marathon.mesos").await, (Rcode::NOERROR, None));
     assert_eq!(daemon.metric("state{state=\"live\"}").await, 1.0);
+    assert_eq!(daemon.count_logged("the data is stale"), 0, "not at the start either");
 
     master.says("503 Service Unavailable", "text/plain", b"later");
     let ready = daemon.until_ready("stale", |ready| ready["state"] == "stale").await;

@@ -68,7 +68,8 @@ impl View {
         let contact = seen.contact.borrow().clone();
         let published = self.board.load();
         let is_loaded = published.zone.is_loaded();
-        let age = contact.age(Instant::now());
+        // Data without contact: published a moment ago, and the watcher is about to say so.
+        let age = contact.age(Instant::now()).or(is_loaded.then_some(Duration::ZERO));
         let stale_after = seen.stale_after.of(contact.source);
         let state = State::of(is_loaded, age, stale_after, published.held.is_some());
         let mut reasons = contact.reasons();
