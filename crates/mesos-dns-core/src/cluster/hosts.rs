@@ -42,6 +42,11 @@ impl Hosts {
         hosts
     }
 
+    /// All names with their addresses, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &[IpAddr])> {
+        self.0.iter().map(|(name, found)| (name, &**found))
+    }
+
     /// All addresses of a host: its own if it is a literal, else what its name resolved to, else none.
     pub fn addresses<'a>(&'a self, host: &'a Host) -> &'a [IpAddr] {
         match host {

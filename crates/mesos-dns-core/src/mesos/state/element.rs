@@ -26,7 +26,7 @@ use crate::cluster::{
 pub(in crate::mesos) use event::Unusable;
 
 /// Labels in which containerizers announced a container's address before `network_infos` had it.
-const LABELS: [(&str, AddressSource); 2] = [
+pub(super) const LABELS: [(&str, AddressSource); 2] = [
     ("Docker.NetworkSettings.IPAddress", AddressSource::Docker),
     ("MesosContainerizer.NetworkSettings.IPAddress", AddressSource::Mesos),
 ];

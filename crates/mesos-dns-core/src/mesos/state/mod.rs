@@ -19,20 +19,26 @@
 //! *element* is of no use (no id, a member of the wrong type), only that one is left out and counted in
 //! [`Skipped`](crate::cluster::Skipped).
 //!
+//! The way back is [`encode`]: a cluster as such a document, for keeping it over a restart; [`decode_saved`] reads it.
+//!
 //! What is passed over is checked for its strings and brackets only: a master's history cannot make the present
 //! unreadable.
 
 mod decode;
 pub(super) mod element;
+mod encode;
 mod intern;
 mod outline;
 mod ranges;
+mod saved;
 mod shape;
 mod split;
 
 pub use super::scan::DEPTH_MAX;
 pub use decode::{Decoder, Part};
+pub use encode::encode;
 pub use outline::{Outline, assemble};
+pub use saved::{About, FORMAT, Saved, SavedError, decode_saved};
 pub use shape::Shape;
 pub use split::{BATCH_BYTES, Batch, Splitter};
 
