@@ -6,7 +6,7 @@
 //! - [`args`]: the command line. [`configuration`]: reading the file and what it names. [`check`]: judging it.
 //! - [`daemon`]: all the wiring; the only file that knows every part.
 //! - [`watch`]: ZooKeeper, the masters, host names.
-//! - [`publish`]: one writer, many readers.
+//! - [`publish`]: one writer, many readers. [`snapshot`]: the last good cluster on disk.
 //! - [`dns`], [`forward`], [`http`]: what clients reach.
 //! - [`metrics`], [`logging`], [`system`]: counters; log set-up; signals and the service manager.
 
@@ -23,5 +23,6 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod publish;
+pub mod snapshot;
 pub mod system;
 pub mod watch;

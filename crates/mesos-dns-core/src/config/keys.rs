@@ -306,7 +306,7 @@ keys! {
     log_format: LogFormat = LogFormat::Auto, "logFormat", "logFormat", Ours;
     /// File that keeps the last good cluster over a restart: names are answered from it, marked as stale, until a
     /// master has spoken. It is replaced as a whole, so its directory must be writable. Empty: none.
-    snapshot_file: String = String::new(), "snapshotFile", "snapshotFile", Later;
+    snapshot_file: String = String::new(), "snapshotFile", "snapshotFile", Ours;
     /// Path of a Unix socket for `mesos-dns status` and `mesos-dns release`, which only this user and root can
     /// open. Empty: none.
     admin_socket: String = String::new(), "adminSocket", "adminSocket", Ours;

@@ -1,6 +1,6 @@
 //! One version of a zone, immutable, as readers see it.
 
-use std::{cmp::Ordering, net::Ipv4Addr, net::Ipv6Addr, sync::Arc};
+use std::{cmp::Ordering, fmt, net::Ipv4Addr, net::Ipv6Addr, sync::Arc};
 
 use super::{
     listing::Entry,
@@ -51,6 +51,14 @@ pub struct Soa {
     pub ttl: u32,
     /// Weight of every SRV record.
     pub weight: u16,
+}
+
+/// All of it in one line, for people and for comparing.
+impl fmt::Display for Soa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mname, rname, refresh, retry, expire, minimum, ttl, weight } = self;
+        write!(f, "{mname} {rname} {refresh} {retry} {expire} {minimum}, TTL {ttl}, weight {weight}")
+    }
 }
 
 /// What the v1 API shows under one stored name. The name is spelled as the original spells it, with the

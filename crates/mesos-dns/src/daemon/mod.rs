@@ -9,6 +9,7 @@
 //! Sockets are bound first and nothing is served halfway: a port that is taken ends the start with a
 //! message. After that only a signal ends the process, or the one time limit that the file can set.
 
+mod restore;
 pub(crate) mod rooms;
 pub(crate) mod standing;
 
@@ -34,6 +35,7 @@ use crate::{
     logging,
     metrics::Metrics,
     publish::{Board, Doubts, Order, Orders, Publisher},
+    snapshot::{Keeper, SnapshotFile},
     system::{self, Asked, Signals},
     watch::{Contact, Watch, WatchError},
 };
@@ -146,12 +148,27 @@ struct Daemon {
     orders: Orders,
     doubts: watch::Receiver<Doubts>,
     publisher: thread::JoinHandle<()>,
+    keeper: Option<Keeping>,
     workers: dns::Workers,
     seen: Arc<ArcSwap<Seen>>,
     watching: Watching,
     /// TCP, HTTP, the dispatcher of forwarded queries.
     servers: JoinSet<anyhow::Result<()>>,
     shutdown: CancellationToken,
+}
+
+/// What writes the snapshot file. It ends after the publisher.
+struct Keeping {
+    task: tokio::task::JoinHandle<()>,
+    finished: CancellationToken,
+}
+
+impl Keeping {
+    fn start(file: SnapshotFile, board: &Arc<Board>, metrics: &Metrics) -> Self {
+        let finished = CancellationToken::new();
+        let keeper = Keeper::new(file, board.clone(), metrics.snapshot.clone());
+        Self { task: tokio::spawn(keeper.run(finished.clone())), finished }
+    }
 }
 
 /// The running watcher. A reload replaces it.
@@ -174,10 +191,18 @@ impl Daemon {
         let settings = rooms::publish(&config, &interfaces);
         let board = Arc::new(Board::new(settings.policy.clone(), settings.soa.clone()));
         let seed = Seed(rand::random());
-        let publisher = Publisher::new(board.clone(), metrics.publish.clone(), settings, seed);
+        let mut publisher = Publisher::new(board.clone(), metrics.publish.clone(), settings, seed);
         let doubts = publisher.doubts();
         let (orders, taken) = Orders::channel();
-        let publisher = thread::Builder::new().name("publish".into()).spawn(move || publisher.run(&taken))?;
+        let file = config.snapshot_file.as_ref().map(SnapshotFile::at);
+        let keeper = file.clone().map(|file| Keeping::start(file, &board, &metrics));
+        let masters = config.masters.clone();
+        let publisher = thread::Builder::new().name("publish".into()).spawn(move || {
+            if let Some(saved) = file.and_then(|file| restore::read(&file, &masters)) {
+                publisher.restore(saved);
+            }
+            publisher.run(&taken);
+        })?;
         let (outside, queries) = mpsc::channel(OUTSIDE_WAITING_MAX);
         let shared = Arc::new(Shared {
             board: board.clone(),
@@ -254,6 +279,7 @@ impl Daemon {
             orders,
             doubts,
             publisher,
+            keeper,
             workers,
             seen,
             watching,
@@ -366,6 +392,10 @@ impl Daemon {
         let _ = self.orders.send(Order::Stop).await;
         let publisher = self.publisher;
         let _ = tokio::task::spawn_blocking(move || publisher.join()).await;
+        if let Some(keeping) = self.keeper {
+            keeping.finished.cancel();
+            let _ = keeping.task.await;
+        }
     }
 }
 
@@ -425,7 +455,8 @@ fn start_watch(
     (orders, doubts): (&Orders, &watch::Receiver<Doubts>),
 ) -> anyhow::Result<(Watching, Seen)> {
     let mut settings = rooms::watch(config);
-    if board.load().zone.is_loaded() {
+    let published = board.load();
+    if published.zone.is_loaded() && published.restored.is_none() {
         // A leader was found once: from then on its absence ends nothing.
         settings.detection_timeout = None;
     }

@@ -161,7 +161,7 @@ pub(super) fn http_address(config: &Config) -> anyhow::Result<SocketAddr> {
 }
 
 /// Keys that a running process cannot change, and whether they are as before.
-pub(super) fn fixed(before: &Config, after: &Config) -> [(&'static str, bool); 8] {
+pub(super) fn fixed(before: &Config, after: &Config) -> [(&'static str, bool); 9] {
     [
         ("listener", before.listener == after.listener),
         ("port", before.port == after.port),
@@ -171,5 +171,6 @@ pub(super) fn fixed(before: &Config, after: &Config) -> [(&'static str, bool); 8
         ("httpon", before.http_on == after.http_on),
         ("workers", before.workers == after.workers),
         ("adminSocket", before.admin_socket == after.admin_socket),
+        ("snapshotFile", before.snapshot_file == after.snapshot_file),
     ]
 }

@@ -3,7 +3,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
 use arc_swap::ArcSwap;
@@ -69,11 +69,23 @@ impl View {
         let published = self.board.load();
         let is_loaded = published.zone.is_loaded();
         // Data without contact: published a moment ago, and the watcher is about to say so.
-        let age = contact.age(Instant::now()).or(is_loaded.then_some(Duration::ZERO));
+        let contact_age = contact.age(Instant::now()).or(is_loaded.then_some(Duration::ZERO));
+        let restored = published.restored.map(|saved_at| UNIX_EPOCH + Duration::from_secs(saved_at));
+        let (age, confirmed) = match restored {
+            Some(saved_at) => (Some(saved_at.elapsed().unwrap_or_default()), None),
+            None => (contact_age, contact_age),
+        };
         let stale_after = seen.stale_after.of(contact.source);
-        let state = State::of(is_loaded, age, stale_after, published.held.is_some());
+        let state = State::of(is_loaded, confirmed, stale_after, published.held.is_some());
         let mut reasons = contact.reasons();
         reasons.extend(published.held.as_ref().map(sentence));
+        if let (Some(saved_at), Some(age)) = (published.restored, age) {
+            reasons.push(format!(
+                "no master has spoken yet: the data is that of the snapshot file, written {} s ago (Unix time \
+                 {saved_at})",
+                age.as_secs()
+            ));
+        }
         if !is_loaded {
             reasons.push("no state document has been read yet".into());
         }

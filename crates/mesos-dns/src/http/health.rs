@@ -45,6 +45,9 @@ pub(super) struct Ready<'a> {
     content_hash: String,
     age_seconds: Option<f64>,
     leader: Option<&'a str>,
+    /// When the snapshot file was written that the data is from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    saved_at: Option<u64>,
 }
 
 /// `/ready`: 200 as soon as there is data to answer from.
@@ -69,6 +72,7 @@ impl<'a> Ready<'a> {
             content_hash: format!("{:016x}", published.zone.content_hash()),
             age_seconds: standing.age.map(|age| (age.as_secs_f64() * 1000.0).round() / 1000.0),
             leader: published.cluster.masters.leader.as_deref(),
+            saved_at: published.restored,
         }
     }
 }

@@ -41,8 +41,22 @@ pub struct Published {
     pub policy: Arc<Policy>,
     /// What is held although the leader does not show it.
     pub held: Option<Held>,
+    /// When the snapshot file was written that all this is from, as Unix time in seconds; `None` once a master has
+    /// spoken.
+    pub restored: Option<u64>,
+    /// Whose reign it is.
+    pub reign: Arc<Reign>,
     /// Counts publications from 1; 0 is the empty start, before any data (`zone.is_loaded()` is false).
     pub version: u64,
+}
+
+/// The time in which one master leads, as its documents name it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reign {
+    /// Its own address.
+    pub pid: Option<String>,
+    /// When it was elected, as Unix time in seconds.
+    pub elected_time: Option<f64>,
 }
 
 /// Where readers find the current version.
@@ -99,7 +113,8 @@ impl Published {
     /// The start: no data yet.
     fn loading(policy: Arc<Policy>, soa: Arc<Soa>) -> Self {
         let zone = Arc::new(Snapshot::loading(policy.apex.clone(), soa));
-        Self { zone, cluster: Cluster::default(), policy, held: None, version: 0 }
+        let (held, restored, reign) = (None, None, Arc::default());
+        Self { zone, cluster: Cluster::default(), policy, held, restored, reign, version: 0 }
     }
 }
 

@@ -16,6 +16,7 @@ use std::{
 
 use mesos_dns_core::{
     cluster::{Change, Cluster, Masters, Subject, Touched},
+    mesos::state::Saved,
     records::Policy,
     table::Seed,
     watch::{
@@ -28,7 +29,7 @@ use mesos_dns_core::{
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
-use super::{Board, Order, PublishMetrics, Published, Report, Settings, Taken, load};
+use super::{Board, Order, PublishMetrics, Published, Reign, Report, Settings, Taken, load};
 
 /// Least time between two versions while changes keep coming.
 pub const PUBLISH_INTERVAL: Duration = Duration::from_millis(2);
@@ -63,6 +64,9 @@ pub struct Publisher {
     next: Instant,
     version: u64,
     told: Option<Why>,
+    /// When the snapshot file was written that everything is from, until a master speaks.
+    restored: Option<u64>,
+    reign: Arc<Reign>,
     doubts: watch::Sender<Doubts>,
 }
 
@@ -106,6 +110,8 @@ impl Publisher {
             next: Instant::now(),
             version: 0,
             told: None,
+            restored: None,
+            reign: Arc::default(),
             doubts: watch::Sender::default(),
         }
     }
@@ -113,6 +119,39 @@ impl Publisher {
     /// For whoever reads events.
     pub fn doubts(&self) -> watch::Receiver<Doubts> {
         self.doubts.subscribe()
+    }
+
+    /// Goes on from what an earlier process kept, and publishes it. Call it before anything else.
+    ///
+    /// It is taken for a document of the leader at that time, so that the next leader's is compared with it like
+    /// with any other. A zone that is as it was keeps its serial.
+    pub fn restore(&mut self, saved: Saved) {
+        let Saved { about, document, listed, hosts } = saved;
+        let work =
+            catch_unwind(AssertUnwindSafe(|| self.take_document(document, listed, hosts, Origin::Polled)));
+        match work {
+            Ok(Ok(_)) => {}
+            Ok(Err(incomplete)) => return warn!(error = %incomplete, "the snapshot file is not used"),
+            Err(_) => {
+                self.metrics.panics.inc();
+                error!("the snapshot file broke something down; it is not used");
+                self.knowledge = Knowledge::new(self.settings.believe, self.seed);
+                self.zone = fresh_zone(&self.settings.policy, self.seed);
+                (self.cluster, self.waiting) = (Cluster::default(), Waiting::Nothing);
+                return;
+            }
+        }
+        self.restored = Some(about.saved_at);
+        self.serial = Serial(about.serial);
+        let zone = self.zone.snapshot(self.settings.soa.clone(), self.serial);
+        if zone.content_hash() != about.content_hash || self.settings.soa.to_string() != about.soa {
+            self.number();
+        }
+        self.waiting = Waiting::Nothing;
+        self.version += 1;
+        self.post();
+        let (serial, tasks) = (self.serial.0, self.cluster.tasks.len());
+        info!(serial, records = self.zone.records(), tasks, saved_at = about.saved_at, "old data published");
     }
 
     /// Takes orders until told to stop.
@@ -220,7 +259,15 @@ impl Publisher {
         origin: Origin,
     ) -> Result<Taken, Incomplete> {
         let masters = Masters { leader: document.leader.as_deref().map(Arc::from), listed };
+        let reign = Reign { pid: document.pid.clone(), elected_time: document.elected_time };
         let verdict = self.knowledge.handle_document(document, masters, hosts, origin, Instant::now())?;
+        if *self.reign != reign {
+            self.reign = Arc::new(reign);
+        }
+        if self.restored.take().is_some() {
+            info!("a master has spoken: what the snapshot file said is confirmed or corrected");
+            self.waiting = self.waiting.max(Waiting::Values);
+        }
         self.metrics.updates.inc();
         self.metrics.drift.inc_by(verdict.drift as u64);
         if verdict.drift > 0 {
@@ -316,13 +363,7 @@ impl Publisher {
         self.version += 1;
         let delta = mem::replace(&mut self.delta, Delta::Records(Vec::new()));
         self.board.note(|journal| journal.push(self.version, delta));
-        let now = unix_seconds();
-        // The serial is the time of the change: it neither runs ahead of the clock nor falls over a restart.
-        self.awaits_serial = now <= self.serial.0;
-        if !self.awaits_serial {
-            self.serial = Serial(now);
-            self.board.note(|journal| journal.label(self.serial));
-        }
+        self.number();
         self.post();
         let (records, names, serial) = (self.zone.records(), self.metrics.names.get(), self.serial.0);
         if self.version > 1 {
@@ -335,13 +376,21 @@ impl Publisher {
         }
     }
 
-    /// Gives changed content its serial once the second of the former one is over.
-    fn label(&mut self) {
+    /// Gives changed content its serial: the time of the change. It neither runs ahead of the clock nor falls over a
+    /// restart, so it may have to wait.
+    fn number(&mut self) {
         let now = unix_seconds();
-        if self.awaits_serial && now > self.serial.0 {
-            self.awaits_serial = false;
+        self.awaits_serial = now <= self.serial.0;
+        if !self.awaits_serial {
             self.serial = Serial(now);
             self.board.note(|journal| journal.label(self.serial));
+        }
+    }
+
+    /// Gives changed content its serial once the second of the former one is over.
+    fn label(&mut self) {
+        if self.awaits_serial && unix_seconds() > self.serial.0 {
+            self.number();
             self.post();
         }
     }
@@ -353,6 +402,8 @@ impl Publisher {
             cluster: self.cluster.clone(),
             policy: self.settings.policy.clone(),
             held: self.knowledge.held(),
+            restored: self.restored,
+            reign: self.reign.clone(),
             version: self.version,
         };
         self.metrics.show(&published);
