@@ -7,7 +7,7 @@
 use std::{env, fs, time::Instant};
 
 use mesos_dns_core::{
-    answer::{self, Peer, Settings, Transport},
+    answer::{self, Peer, Settings, Standing, State, Transport},
     cluster::{self, AddressSource, Cluster, Hosts, Masters},
     mesos::state,
     records::{Policy, Rules},
@@ -51,13 +51,14 @@ fn main() {
         sets_truncated: true,
         query_allow: Vec::new(),
     };
+    let standing = Standing { state: State::Live, ..Standing::default() };
     let peer = Peer { address: [127, 0, 0, 1].into(), transport: Transport::Udp };
     let mut out = [0; answer::UDP_PAYLOAD_BYTES_MAX];
     let (begin, mut sent) = (Instant::now(), 0);
     for round in 0..rounds {
         for (query, dice) in queries.iter().zip(u64::from(round)..) {
             let dice = dice.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            let action = answer::decide(query, &snapshot, &settings, peer, dice, &mut out);
+            let action = answer::decide(query, &snapshot, &standing, &settings, peer, dice, &mut out);
             if let answer::Action::Send { length, .. } = action {
                 sent += length;
             }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mesos_dns_core::{
-    answer::{self, Action, Peer, Settings, Transport},
+    answer::{self, Action, Peer, Settings, Standing, Transport},
     cluster::{
         AddressSource, Agent, Cluster, Discovery, DiscoveryPort, Endpoint, Framework, Host, Masters,
         PortRange, Task, TaskAddress, TaskChange, TaskState, Touched,
@@ -273,7 +273,7 @@ fn reply(zone: &Snapshot, name: &Name, kind: u16, transport: Transport) -> Vec<u
     query.extend([0, 1]);
     let mut out = vec![0; answer::TCP_PAYLOAD_BYTES_MAX];
     let peer = Peer { address: [127, 0, 0, 1].into(), transport };
-    match answer::decide(&query, zone, &settings, peer, 4711, &mut out) {
+    match answer::decide(&query, zone, &Standing::default(), &settings, peer, 4711, &mut out) {
         Action::Send { length, .. } => out.truncate(length),
         other => panic!("{name} {kind}: {other:?}"),
     }

@@ -302,7 +302,7 @@ fn old_answers_fit_as_well() {
 fn a_name_tells_how_we_stand() {
     let ready = zone();
     let soa = ready.soa().clone();
-    let loading = Snapshot::loading(Name::parse("mesos.").unwrap(), Arc::new(soa));
+    let loading = Snapshot::loading(name("mesos."), Arc::new(soa));
     let told = |zone: &Snapshot, standing: &Standing, name: &str, qtype: u16| {
         let peer = Peer { address: "192.0.2.1".parse().unwrap(), transport: Transport::Udp };
         let mut out = [0; 512];
