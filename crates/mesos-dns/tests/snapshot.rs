@@ -157,6 +157,37 @@ async fn a_restart_during_a_failover_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_reign_of_the_file_counts() {
+    let stage = Stage::new().await;
+    stage.after_a_run().await;
+    // One of two agents is shown, and nobody is waited for, as masters before 1.2 have it.
+    let mut half = document(vec![task("web", 0, &["10.30.0.1"])]);
+    let agent = half["slaves"][0].clone();
+    half["slaves"] = json!([agent]);
+    let start = || {
+        Daemon::start(json!({
+            "masters": [stage.master.address().to_string()], "snapshotFile": &stage.file, "massLossPercent": 100,
+        }))
+    };
+    // A leader that was elected since may not have heard of the other one yet ...
+    let mut new = half.clone();
+    new["elected_time"] = json!(1_700_000_000.0);
+    stage.master.shows(&new);
+    let written = fs::read(&stage.file).unwrap();
+    let mut daemon = start();
+    let holding = daemon.until_ready("holding", |ready| ready["state"] == "holding").await;
+    assert!(holding["reasons"].to_string().contains("elected a moment ago"), "{holding}");
+    daemon.signal(Signal::KILL);
+    daemon.ends();
+    // ... the one that led before has.
+    fs::write(&stage.file, written).unwrap();
+    stage.master.shows(&half);
+    let daemon = start();
+    daemon.until_ready("live", |ready| ready["state"] == "live").await;
+    assert_eq!(daemon.metric("zone_tasks").await, 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_file_is_written_while_things_run_and_can_be_dumped() {
     let stage = Stage::new().await;
     let daemon = stage.start();
@@ -189,6 +220,30 @@ async fn a_changed_configuration_gets_a_serial_of_its_own() {
     assert_eq!(after["state"], "stale", "{after}");
     assert_ne!(after["contentHash"], before["contentHash"], "{after}");
     assert_eq!(rcode(&daemon, "web.marathon.other").await, Rcode::NOERROR);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_serial_does_not_fall_if_the_clock_does() {
+    let stage = Stage::new().await;
+    let before = stage.after_a_run().await;
+    let ahead = before["serial"].as_u64().unwrap() + 100_000;
+    let text = fs::read_to_string(&stage.file).unwrap();
+    let serial = |number: u64| format!("\"serial\":{number}");
+    assert!(text.contains(&serial(before["serial"].as_u64().unwrap())), "{text}");
+    let text = text.replace(&serial(before["serial"].as_u64().unwrap()), &serial(ahead));
+    fs::write(&stage.file, text).unwrap();
+    stage.master.shows(&document(vec![task("web", 0, &["10.30.0.1"])]));
+    let daemon = Daemon::start(json!({
+        "masters": [stage.master.address().to_string()], "snapshotFile": &stage.file, "massLossPercent": 100,
+    }));
+    // The cluster has changed, and so has the zone.
+    daemon
+        .until_ready("changed", |ready| {
+            ready["state"] == "live" && ready["contentHash"] != before["contentHash"]
+        })
+        .await;
+    assert_eq!(daemon.ready().await["serial"], ahead);
+    daemon.logged("the serial of the snapshot file lies in the future");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

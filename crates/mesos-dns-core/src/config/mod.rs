@@ -260,6 +260,7 @@ impl Config {
             hear(&mut problems, validate::authentication(&settings, around)),
             hear(&mut problems, validate::listener(&settings)),
             hear(&mut problems, validate::zk(&settings)),
+            hear(&mut problems, validate::admin_socket(&settings)),
         );
         let (
             Some(()),
@@ -274,6 +275,7 @@ impl Config {
             Some(mesos_authentication),
             Some(listener),
             Some(zk),
+            Some(()),
         ) = heard
         else {
             return Err(Problems { file: path, remarks: problems });

@@ -141,6 +141,12 @@ impl Publisher {
                 return;
             }
         }
+        if about.serial > unix_seconds() {
+            warn!(
+                serial = about.serial,
+                "the serial of the snapshot file lies in the future; it stays until then"
+            );
+        }
         self.restored = Some(about.saved_at);
         self.serial = Serial(about.serial);
         let zone = self.zone.snapshot(self.settings.soa.clone(), self.serial);
