@@ -39,10 +39,12 @@ impl Cluster {
         at
     }
 
-    /// A framework calls itself otherwise, and with it all names of its tasks change.
+    /// A scheduler subscribes again and calls its framework otherwise: all names of its tasks change.
     pub fn rename_framework(&mut self, at: usize, name: &str) {
-        self.framework_mut(at).name = name.to_owned();
-        self.changed(at);
+        if !self.frameworks[at].torn_down {
+            self.framework_mut(at).name = name.to_owned();
+            self.reconnect_framework(at);
+        }
     }
 
     /// A scheduler disconnects. No stream tells, and the tasks run on.
@@ -53,8 +55,10 @@ impl Cluster {
     /// A scheduler subscribes again.
     pub fn reconnect_framework(&mut self, at: usize) {
         if !self.frameworks[at].torn_down {
-            self.framework_mut(at).connected = true;
-            self.changed(at);
+            let framework = self.framework_mut(at);
+            framework.connected = true;
+            let framework = framework.clone();
+            self.log.note(|| Fact::FrameworkChanged { at, framework });
         }
     }
 
@@ -70,11 +74,6 @@ impl Cluster {
         (framework.connected, framework.torn_down) = (false, true);
         let framework = framework.clone();
         self.log.note(|| Fact::FrameworkLeft { at, framework });
-    }
-
-    fn changed(&mut self, at: usize) {
-        let framework = self.frameworks[at].clone();
-        self.log.note(|| Fact::FrameworkChanged { at, framework });
     }
 
     fn framework_mut(&mut self, at: usize) -> &mut Framework {

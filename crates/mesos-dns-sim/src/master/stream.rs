@@ -221,7 +221,9 @@ impl Teller {
         let view = self.scene.view();
         let status = task.statuses.last()?.clone();
         let report = Report { before: task.state, last_told: Some(status.state), task, status };
-        Some(v1::text(&v1::updated(view.cluster, &report, data, view.profile), view.profile))
+        let mut text = Vec::new();
+        v1::write_update(view.cluster, &report, data, view.profile, &mut text).ok()?;
+        Some(text)
     }
 
     /// Sends one event.

@@ -76,6 +76,8 @@ pub(super) struct Registered<'a> {
     recovered: Recovered<'a>,
     pid: String,
     registered_time: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reregistered_time: Option<f64>,
     resources: Resources,
     used_resources: Resources,
     offered_resources: Resources,
@@ -104,6 +106,7 @@ pub(super) fn registered(agent: &Agent, profile: Profile) -> Registered<'_> {
         recovered: recovered(agent, profile),
         pid: pid(agent),
         registered_time: agent.registered.as_secs_f64(),
+        reregistered_time: agent.reregistered.map(|time| time.as_secs_f64()),
         resources: Resources::of_agent(profile),
         used_resources: Resources::used(agent.tasks, agent.ports.iter().copied(), profile),
         offered_resources: Resources::used(0, [], profile),
