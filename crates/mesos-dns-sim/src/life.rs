@@ -284,7 +284,8 @@ impl Life {
             .or_else(|| round.find(takes))?;
         let launch = self.launched;
         self.launched += 1;
-        let made = cluster.services[service].task_id(launch, &mut self.dice);
+        // Mesos admits no slashes there, whatever the service is called.
+        let made = cluster.services[service].task_id(launch, &mut self.dice).replace(['/', '\\'], "_");
         let container = uuid(&mut self.dice);
         cluster.launch(launch, id.unwrap_or(made), container, service, agent);
         Some(launch)

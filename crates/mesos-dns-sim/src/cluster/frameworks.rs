@@ -39,6 +39,19 @@ impl Cluster {
         at
     }
 
+    /// A framework gets one more service, with names of one's own; returns the service's index.
+    pub fn add_service(&mut self, framework: usize, name: &str, discovery: Option<&str>) -> usize {
+        let at = self.services.len();
+        let number = self.services.iter().filter(|service| service.framework == framework).count();
+        let service = Service {
+            task_name: name.to_owned(),
+            discovery: discovery.map(ToOwned::to_owned),
+            ..Service::new(framework, self.frameworks[framework].flavour, number)
+        };
+        self.services = self.services.iter().cloned().chain([service]).collect();
+        at
+    }
+
     /// A scheduler subscribes again and calls its framework otherwise: all names of its tasks change.
     pub fn rename_framework(&mut self, at: usize, name: &str) {
         if !self.frameworks[at].torn_down {

@@ -9,6 +9,7 @@ mod body;
 mod endpoints;
 mod fault;
 mod line;
+mod spoil;
 mod stage;
 mod stream;
 mod trouble;

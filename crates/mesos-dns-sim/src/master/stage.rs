@@ -65,6 +65,7 @@ pub(super) struct Scene {
     pub(super) elected: Option<Duration>,
     memory: Arc<Memory>,
     profile: Profile,
+    hides_agents: bool,
 }
 
 /// Somebody who is told events. Dropped, the stream ends once everything that waits was taken.
@@ -187,6 +188,7 @@ impl Stage {
             elected: leads.then_some(self.elected),
             memory: if leads { self.memory.clone() } else { nothing() },
             profile: self.profile,
+            hides_agents: false,
         }
     }
 
@@ -254,6 +256,7 @@ impl Scene {
             elected: self.elected,
             memory: &self.memory,
             profile: self.profile,
+            hides_agents: self.hides_agents,
         }
     }
 
@@ -269,6 +272,7 @@ impl Scene {
                 self.memory = Arc::default();
                 self.cluster = Arc::new(Cluster::blank(self.cluster.born));
             }
+            Fault::NoAgents => self.hides_agents = true,
             Fault::LyingLeader => {
                 let address = ([127, 0, 0, 1], 1).into();
                 let nobody = || Face { id: "nobody".into(), address, started: self.master.started };

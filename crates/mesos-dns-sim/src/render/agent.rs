@@ -1,10 +1,13 @@
 //! Agents in `/state`, `/slaves` and `/state-summary`.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
 use super::{ranges, singles};
 use crate::{cluster::Agent, profile::Profile};
+
+/// The rack that is named twice.
+const DOUBLE_RACK: &str = "r3";
 
 /// CPUs of each agent.
 pub(super) const CPUS: f64 = 32.0;
@@ -64,7 +67,7 @@ pub(super) struct Recovered<'a> {
     hostname: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
-    attributes: Value,
+    attributes: Attributes,
     #[serde(skip_serializing_if = "Option::is_none")]
     domain: Option<Value>,
 }
@@ -91,12 +94,29 @@ pub(super) struct Registered<'a> {
     capabilities: Option<[&'static str; 2]>,
 }
 
+/// One rack in eight is named twice, which Mesos writes as it is: a member twice.
+struct Attributes {
+    rack: String,
+}
+
+impl Serialize for Attributes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if self.rack == DOUBLE_RACK {
+            map.serialize_entry("rack", "old")?;
+        }
+        map.serialize_entry("rack", &self.rack)?;
+        map.serialize_entry("cores", &CPUS)?;
+        map.end()
+    }
+}
+
 pub(super) fn recovered(agent: &Agent, profile: Profile) -> Recovered<'_> {
     Recovered {
         id: &agent.id,
         hostname: &agent.hostname,
         port: profile.shows_recovery().then_some(agent.port),
-        attributes: json!({"rack": rack(agent), "cores": CPUS}),
+        attributes: Attributes { rack: rack(agent) },
         domain: profile.has_domains().then(|| domain(agent)),
     }
 }

@@ -24,6 +24,16 @@ pub enum Action {
         /// How many services it has; they come behind all others.
         services: usize,
     },
+    /// A framework gets one more service, behind all others, and launches a task of it.
+    AddService {
+        /// Of which framework.
+        framework: usize,
+        /// What its tasks are called: anything.
+        name: String,
+        /// What they are called in discovery.
+        #[serde(default)]
+        discovery: Option<String>,
+    },
     /// These agents come back to a new leader that waits for them.
     AgentsBack(Vec<usize>),
     /// Every stream gets a heartbeat.
@@ -52,6 +62,8 @@ pub enum Action {
         /// Whether it ends well.
         well: bool,
     },
+    /// Agents are drained: deactivated, and their tasks killed.
+    DrainAgents(Vec<usize>),
     /// The oldest stream ends, as when somebody subscribes who is one too many.
     Evict,
     /// A master misbehaves from now on, or for so many requests.
