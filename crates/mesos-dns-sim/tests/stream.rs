@@ -177,6 +177,26 @@ async fn one_stream_too_many_ends_the_oldest() {
 }
 
 #[tokio::test]
+async fn who_does_not_read_is_let_go_and_stops_nobody() {
+    let settings = Settings { beat: TOLD, backlog_bytes_max: 64 * 1024, ..Settings::default() };
+    let (_, masters) = start(10, 0.0, settings).await;
+    let (mut lazy, _) = open(&masters, 0).await;
+    let mut told = 0;
+    while masters.subscribers() == 1 {
+        masters.change(|cluster| cluster.rename_framework(0, &"x".repeat(10_000)));
+        told += 1;
+        assert!(told < 100_000, "it piles up without end");
+        tokio::task::yield_now().await;
+    }
+    // What waited is delivered, then it ends.
+    let mut heard = 0;
+    while lazy.event().await.unwrap().is_some() {
+        heard += 1;
+    }
+    assert!(heard > 0 && heard < told, "{heard} of {told}");
+}
+
+#[tokio::test]
 async fn heartbeats_come_by_themselves() {
     let beat = Beat::Every(Duration::from_millis(20));
     let (_, masters) = start(10, 0.0, Settings { beat, ..Settings::default() }).await;

@@ -13,9 +13,9 @@ use crate::{
     render::style,
 };
 
-/// Names of what an event is about, for those that choose among events.
+/// What an event is about, for those that choose among events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Raw {
+pub enum About {
     /// Of an agent or a framework.
     Surroundings,
     /// Of a task.
@@ -23,16 +23,16 @@ pub enum Raw {
 }
 
 /// An event as JSON; `None` if this Mesos does not tell such.
-pub fn event(cluster: &Cluster, event: &Event, profile: Profile) -> Option<(Raw, Vec<u8>)> {
-    let raw = match event {
-        Event::TaskAdded(_) | Event::TaskUpdated(_) => Raw::Task,
+pub fn event(cluster: &Cluster, event: &Event, profile: Profile) -> Option<(About, Vec<u8>)> {
+    let about = match event {
+        Event::TaskAdded(_) | Event::TaskUpdated(_) => About::Task,
         _ if !profile.tells_agents() => return None,
-        _ => Raw::Surroundings,
+        _ => About::Surroundings,
     };
     let mut out = Vec::new();
     // Memory takes everything.
     _ = write(cluster, event, profile, &mut out);
-    Some((raw, out))
+    Some((about, out))
 }
 
 /// The event that says that nothing happened.
