@@ -75,6 +75,16 @@ async fn a_master_refuses_connections_and_takes_them_again() {
 }
 
 #[tokio::test]
+async fn masters_that_are_dropped_are_gone() {
+    let masters = masters().await;
+    let server = masters.address(0);
+    let mut stream = Subscriber::open(server).await.unwrap();
+    drop(masters);
+    wait_for(|| async { TcpStream::connect(server).await.is_err() }).await;
+    while let Ok(Some(_)) = stream.record().await {}
+}
+
+#[tokio::test]
 async fn connections_end_as_they_should() {
     let masters = masters().await;
     let server = masters.address(0);

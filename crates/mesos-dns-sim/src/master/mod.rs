@@ -287,6 +287,13 @@ impl Masters {
     }
 }
 
+impl Drop for Masters {
+    fn drop(&mut self) {
+        // Those who serve hold the stage, so it would not go by itself.
+        self.shared.stage().masters.iter_mut().for_each(|seat| seat.listening = None);
+    }
+}
+
 impl Shared {
     fn stage(&self) -> MutexGuard<'_, Stage> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
