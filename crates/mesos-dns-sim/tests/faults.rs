@@ -75,6 +75,16 @@ async fn a_master_refuses_connections_and_takes_them_again() {
 }
 
 #[tokio::test]
+async fn masters_that_are_dropped_are_gone() {
+    let masters = masters().await;
+    let server = masters.address(0);
+    let mut stream = Subscriber::open(server).await.unwrap();
+    drop(masters);
+    wait_for(|| async { TcpStream::connect(server).await.is_err() }).await;
+    while let Ok(Some(_)) = stream.record().await {}
+}
+
+#[tokio::test]
 async fn connections_end_as_they_should() {
     let masters = masters().await;
     let server = masters.address(0);
@@ -164,6 +174,10 @@ async fn documents_lie() {
     for list in ["slaves", "recovered_slaves", "frameworks"] {
         assert_eq!(empty[list], Value::Array(Vec::new()), "{list}");
     }
+    masters.fault(0, Fault::NoAgents);
+    let hidden = state(server).await;
+    assert_eq!(hidden["slaves"], Value::Array(Vec::new()));
+    assert!(!hidden["frameworks"][0]["tasks"].as_array().unwrap().is_empty());
     masters.fault(0, Fault::LyingLeader);
     let lying = state(server).await;
     assert_eq!(lying["pid"], format!("master@{server}"));
@@ -172,6 +186,22 @@ async fn documents_lie() {
     masters.elect(0, Knowledge::Everything, START);
     masters.fault(0, Fault::ClockAhead { by });
     assert_eq!(state(server).await["elected_time"], (START + by).as_secs_f64());
+}
+
+#[tokio::test]
+async fn bodies_are_complete_and_bad_json() {
+    let masters = masters().await;
+    let server = masters.address(0);
+    masters.fault(0, Fault::Truncated { after_bytes: 1000 });
+    let cut = client::http(server, "/state", &[]).await.unwrap();
+    assert_eq!(cut.body().len(), 1000);
+    masters.fault(0, Fault::NotUtf8);
+    let bad = client::http(server, "/state", &[]).await.unwrap();
+    let error = std::str::from_utf8(bad.body()).unwrap_err();
+    assert!(bad.body()[..error.valid_up_to()].ends_with(br#""name":""#));
+    masters.fault(0, Fault::Deep);
+    let deep = client::http(server, "/state", &[]).await.unwrap();
+    assert_eq!(deep.body().iter().filter(|byte| **byte == b'[').count(), 1_000_000);
 }
 
 #[tokio::test]

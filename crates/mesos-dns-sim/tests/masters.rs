@@ -87,6 +87,21 @@ async fn every_endpoint_answers_json() {
 }
 
 #[tokio::test]
+async fn a_summary_names_the_pids_of_schedulers() {
+    let masters = masters(30, Settings::default()).await;
+    let summary = client::http(masters.address(0), "/state-summary", &[]).await.unwrap();
+    let summary: Value = serde_json::from_slice(summary.body()).unwrap();
+    let state = state(masters.address(0)).await;
+    for (short, long) in
+        summary["frameworks"].as_array().unwrap().iter().zip(state["frameworks"].as_array().unwrap())
+    {
+        assert_eq!(short.get("pid"), long.get("pid"));
+        assert_eq!(short["hostname"], long["hostname"]);
+    }
+    assert!(summary["frameworks"][0]["pid"].is_string());
+}
+
+#[tokio::test]
 async fn large_bodies_are_compressed_if_the_client_likes() {
     let masters = masters(30, Settings::default()).await;
     let server = masters.address(0);

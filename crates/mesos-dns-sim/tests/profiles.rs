@@ -74,6 +74,7 @@ async fn documents_have_the_members_of_the_version() {
             (r#""deactivated":"#, profile.has_drain()),
             (r#""health_check":"#, profile.has_drain()),
             (r#""staged_tasks":"#, profile == Profile::Old),
+            ("[31000-31000, 31001-31001", profile == Profile::Old),
             (r#""container_status":"#, profile != Profile::Old),
             (r#""ip_address":"#, profile != Profile::Old),
             (r#""ip_addresses":"#, profile.has_container()),
@@ -129,8 +130,8 @@ async fn before_1_2_tasks_of_schedulers_that_are_away_are_orphans() {
     assert_eq!(state["orphan_tasks"], Value::Array(Vec::new()));
 }
 
-/// The types of events that a stream of this version brings for the same story.
-async fn story(profile: Profile) -> Option<Vec<String>> {
+/// The events that a stream of this version brings for the same story.
+async fn story(profile: Profile) -> Option<Vec<Value>> {
     let (mut life, cluster) = Life::new(life::Settings { seed: 5, tasks: 40, churn: 0.0 }, START);
     let beat = Beat::Told { announced: Duration::from_secs(15) };
     let settings = Settings { ports: vec![0], beat, profile, ..Settings::default() };
@@ -149,7 +150,7 @@ async fn story(profile: Profile) -> Option<Vec<String>> {
     masters.evict();
     let mut told = Vec::new();
     while let Some(event) = stream.event().await.unwrap() {
-        told.push(event["type"].as_str().unwrap().to_owned());
+        told.push(event);
     }
     Some(told)
 }
@@ -171,10 +172,17 @@ async fn streams_have_the_quirks_of_the_version() {
         (Current, "SUBSCRIBED", 1, 7, 2),
     ] {
         let told = story(profile).await.unwrap();
-        let count = |kind: &str| told.iter().filter(|told| *told == kind).count();
-        assert_eq!(told[0], first, "{profile:?}");
+        let count = |kind: &str| told.iter().filter(|told| told["type"] == kind).count();
+        assert_eq!(told[0]["type"], first, "{profile:?}");
         let counts = (count("AGENT_ADDED"), count("TASK_UPDATED"), count("HEARTBEAT"));
         assert_eq!(counts, (agents, updates, beats), "{profile:?}");
         assert_eq!(count("TASK_ADDED"), 3, "{profile:?}");
+        let update = &told.iter().find(|told| told["type"] == "TASK_UPDATED").unwrap()["task_updated"];
+        // The shape of 1.0 has the task's id and no status.
+        assert_eq!(update.get("task_id").is_some(), profile == V1_0);
+        assert_eq!(update.get("status").is_some(), profile != V1_0);
+        let snapshot = told.iter().find(|told| told["type"] == "SUBSCRIBED").unwrap();
+        let empty = snapshot.pointer("/subscribed/get_state/get_tasks/unreachable_tasks");
+        assert_eq!(empty.is_some(), profile == Current);
     }
 }

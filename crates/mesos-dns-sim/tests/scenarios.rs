@@ -29,6 +29,23 @@ const SILENCE: Duration = Duration::from_millis(300);
 /// Time that is played behind the last step where things happen by themselves for ever.
 const REST: Duration = Duration::from_secs(10);
 
+/// How long to wait for what.
+#[derive(Clone, Copy)]
+struct Patience {
+    for_snapshot: Duration,
+    for_events: Duration,
+}
+
+impl Patience {
+    /// Where masters have these faults.
+    fn with(faults: &[Fault]) -> Self {
+        let wait = |silent: bool| if silent { SILENCE } else { client::TIMEOUT };
+        let half_open = faults.iter().any(|fault| matches!(fault, Fault::HalfOpen { .. }));
+        let mute = faults.contains(&Fault::NoHeartbeat);
+        Self { for_snapshot: wait(half_open), for_events: wait(half_open || mute) }
+    }
+}
+
 /// Somebody who listens, starts over when a stream ends, and takes notes.
 #[derive(Default)]
 struct Listener {
@@ -50,26 +67,26 @@ impl Listener {
         }
     }
 
-    async fn open(&mut self, masters: &Masters, patience: Duration) {
+    async fn open(&mut self, masters: &Masters) {
         let master = masters.leader().unwrap_or_default();
-        let opening = Subscriber::open(masters.address(master));
-        match tokio::time::timeout(patience, opening).await {
-            Ok(Ok(stream)) => {
+        match Subscriber::open(masters.address(master)).await {
+            Ok(stream) => {
                 self.note(format!("the stream of master {master} opens"));
                 self.stream = Some((stream, Mirror::default()));
             }
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 self.note(format!("no stream: master {master} refuses"));
             }
-            Ok(Err(error)) => self.note(format!("no stream: master {master} answers {error}")),
-            Err(_) => self.note(format!("no stream: master {master} is silent")),
+            Err(error) => self.note(format!("no stream: master {master} answers {error}")),
         }
     }
 
-    /// Reads up to the next heartbeat.
-    async fn read(&mut self, patience: Duration) {
+    /// Reads up to the next heartbeat. A stream that is to bring its snapshot at least is waited for.
+    async fn read(&mut self, patience: Patience) {
         loop {
-            let Some((stream, _)) = &mut self.stream else { return };
+            let Some((stream, mirror)) = &mut self.stream else { return };
+            let begins = *mirror == Mirror::default();
+            let patience = if begins { patience.for_snapshot } else { patience.for_events };
             match tokio::time::timeout(patience, stream.record()).await {
                 Ok(Ok(Some(record))) if record.is_empty() => self.note("an empty record".into()),
                 Ok(Ok(Some(record))) => {
@@ -154,7 +171,7 @@ async fn play(scenario: &Scenario) -> String {
     let beat = Beat::Told { announced: scenario.heartbeat };
     let masters = Masters::start(cluster, Settings { beat, ..scenario.settings(&[]) }).await.unwrap();
     let mut listener = Listener { sound: true, now: "0.000".into(), ..Listener::default() };
-    let (mut silent, mut trouble) = (vec![false; scenario.masters], false);
+    let (mut faults, mut trouble) = (vec![Fault::None; scenario.masters], false);
     let end = START + scenario.steps.last().map_or(Duration::ZERO, |step| step.at) + REST;
     let mut due = Some(START);
     while let Some(now) = due.filter(|due| *due <= end) {
@@ -164,18 +181,17 @@ async fn play(scenario: &Scenario) -> String {
             let Told::Step { action, .. } = told else { continue };
             listener.notes.push((listener.now.clone(), format!("# {action:?}"), 1));
             if let Action::Fault { master, fault, .. } = action {
-                silent[master] = matches!(fault, Fault::HalfOpen { .. } | Fault::NoHeartbeat | Fault::Silent);
+                faults[master] = fault;
                 trouble = true;
             }
         }
-        let patience = if silent.contains(&true) { SILENCE } else { client::TIMEOUT };
         match listener.stream {
             Some(_) => masters.beat(),
-            None => listener.open(&masters, patience).await,
+            None => listener.open(&masters).await,
         }
         // Where masters have no heartbeat, all is read at the end.
         if scenario.profile.has_heartbeat() {
-            listener.read(patience).await;
+            listener.read(Patience::with(&faults)).await;
         }
         due = player.next_due();
     }
@@ -183,7 +199,7 @@ async fn play(scenario: &Scenario) -> String {
         let mut mirror = mirror.clone();
         if !scenario.profile.has_heartbeat() {
             masters.evict();
-            listener.read(client::TIMEOUT).await;
+            listener.read(Patience::with(&[])).await;
             mirror = std::mem::take(&mut listener.last);
         }
         assert!(listener.sound, "something told could not be applied");

@@ -13,6 +13,7 @@ use mesos_dns_sim::{
     subscriber::Subscriber,
 };
 use mirror::Mirror;
+use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 use serde_json::Value;
 
 const START: Duration = Duration::from_secs(1_700_000_000);
@@ -176,6 +177,26 @@ async fn one_stream_too_many_ends_the_oldest() {
 }
 
 #[tokio::test]
+async fn who_does_not_read_is_let_go_and_stops_nobody() {
+    let settings = Settings { beat: TOLD, backlog_bytes_max: 64 * 1024, ..Settings::default() };
+    let (_, masters) = start(10, 0.0, settings).await;
+    let (mut lazy, _) = open(&masters, 0).await;
+    let mut told = 0;
+    while masters.subscribers() == 1 {
+        masters.change(|cluster| cluster.rename_framework(0, &"x".repeat(10_000)));
+        told += 1;
+        assert!(told < 100_000, "it piles up without end");
+        tokio::task::yield_now().await;
+    }
+    // What waited is delivered, then it ends.
+    let mut heard = 0;
+    while lazy.event().await.unwrap().is_some() {
+        heard += 1;
+    }
+    assert!(heard > 0 && heard < told, "{heard} of {told}");
+}
+
+#[tokio::test]
 async fn heartbeats_come_by_themselves() {
     let beat = Beat::Every(Duration::from_millis(20));
     let (_, masters) = start(10, 0.0, Settings { beat, ..Settings::default() }).await;
@@ -194,4 +215,61 @@ async fn a_killed_master_takes_its_streams_along() {
     masters.kill(0).await;
     assert!(!matches!(stream.event().await, Ok(Some(_))));
     assert_eq!(masters.subscribers(), 0);
+}
+
+/// Something that may happen at any time.
+fn befall(masters: &Masters, life: &mut Life, dice: &mut Xoshiro256PlusPlus, now: Duration) -> String {
+    let agent = dice.random_range(0..masters.cluster().agents.len());
+    let framework = dice.random_range(0..masters.cluster().frameworks.len());
+    let kind = dice.random_range(0..16);
+    masters.change(|cluster| match kind {
+        0 => cluster.lose_agent(agent, now),
+        1 | 2 => cluster.return_agent(agent, now),
+        3 => _ = cluster.add_agent(now),
+        4 => cluster.remove_agent(agent, now),
+        5 => cluster.mark_gone(agent, now),
+        6 => _ = cluster.reincarnate(agent, now),
+        7 => cluster.rename_framework(framework, &format!("name-{}", now.as_millis())),
+        8 => cluster.disconnect_framework(framework),
+        9 => cluster.reconnect_framework(framework),
+        10 if framework > 3 => cluster.tear_down(framework, now),
+        10 => {
+            let at = cluster.add_framework("more", mesos_dns_sim::catalogue::Flavour::Aurora, 2, now);
+            let service = cluster.services.iter().position(|service| service.framework == at).unwrap();
+            _ = life.start(cluster, service, None, now);
+        }
+        _ => _ = life.advance(cluster, now),
+    });
+    match kind {
+        11 => masters.elect(0, Knowledge::Agents(0), now),
+        12 => masters.agents_back([agent]),
+        13 => masters.schedulers_back([framework]),
+        14 if dice.random_range(0..3) == 0 => masters.know(Knowledge::Everything),
+        _ => (),
+    }
+    format!("{kind} on agent {agent}, framework {framework}")
+}
+
+#[tokio::test]
+async fn whatever_happens_streams_and_documents_agree() {
+    for seed in 1..=8 {
+        let (mut life, masters) = start(60, 10.0, Settings { beat: TOLD, ..Settings::default() }).await;
+        let mut dice = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let (mut stream, mut mirror) = open(&masters, 0).await;
+        for step in 1..=150 {
+            let now = START + Duration::from_millis(200) * step;
+            let what = befall(&masters, &mut life, &mut dice, now);
+            if masters.subscribers() == 0 {
+                (stream, mirror) = open(&masters, 0).await;
+            }
+            follow(&masters, &mut stream, &mut mirror).await;
+            let document = document(&masters, 0).await;
+            assert_eq!(mirror.tasks, document.tasks, "seed {seed}, step {step}: {what}");
+            assert_eq!(mirror.frameworks, document.frameworks, "seed {seed}, step {step}: {what}");
+            // Agents that were cut off or are gone are still believed in: no event told otherwise.
+            for (id, pid) in &document.agents {
+                assert_eq!(mirror.agents.get(id), Some(pid), "seed {seed}, step {step}: {what}");
+            }
+        }
+    }
 }

@@ -11,7 +11,7 @@ use clap::Parser;
 use mesos_dns_sim::{
     clock,
     life::{self, Life},
-    master::{Masters, Settings},
+    master::{Masters, Profile, Settings},
     render::{self, Face, View},
     scenario::{Player, Scenario, Told},
 };
@@ -32,6 +32,9 @@ struct Args {
     /// Events per second, on average; 0: nothing ever changes
     #[arg(long, value_name = "RATE", default_value_t = 1.0)]
     churn: f64,
+    /// Which Mesos to be: 1.11, 1.9, 1.6, 1.5.0, 1.4, 1.0, 0.28, 0.25 or 0.22
+    #[arg(long, value_name = "VERSION", default_value = "1.11", value_parser = profile, conflicts_with = "scenario")]
+    profile: Profile,
     /// Write the state document of the first master to this file instead of serving it (`-` for stdout)
     #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
     write: Option<PathBuf>,
@@ -49,6 +52,10 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
+fn profile(version: &str) -> Result<Profile, String> {
+    serde_json::from_value(version.into()).map_err(|error| error.to_string())
+}
+
 fn settings(args: &Args) -> life::Settings {
     life::Settings { seed: args.seed, tasks: args.tasks, churn: args.churn }
 }
@@ -62,15 +69,14 @@ fn write(args: &Args, file: &PathBuf) -> anyhow::Result<()> {
         _ => Box::new(File::create(file).with_context(|| format!("cannot create {}", file.display()))?),
     };
     let mut out = BufWriter::with_capacity(1 << 20, target);
-    render::state(View::settled(&cluster, &master), &mut out)
-        .and_then(|()| out.flush())
-        .context("cannot write the document")
+    let view = View { profile: args.profile, ..View::settled(&cluster, &master) };
+    render::state(view, &mut out).and_then(|()| out.flush()).context("cannot write the document")
 }
 
 async fn serve(args: &Args) -> anyhow::Result<()> {
     let (life, cluster) = Life::new(settings(args), clock::now());
     let ports = args.ports.clone();
-    let masters = Masters::start(cluster, Settings { ports, ..Settings::default() })
+    let masters = Masters::start(cluster, Settings { ports, profile: args.profile, ..Settings::default() })
         .await
         .with_context(|| format!("cannot listen on ports {:?} of 127.0.0.1", args.ports))?;
     introduce(&masters);

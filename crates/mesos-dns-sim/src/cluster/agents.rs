@@ -43,6 +43,8 @@ pub struct Agent {
     pub deactivated: bool,
     /// When it registered.
     pub registered: Duration,
+    /// When it registered again, if it did.
+    pub reregistered: Option<Duration>,
     /// Tasks on it that have not ended.
     pub tasks: usize,
     /// Ports in use by tasks.
@@ -73,12 +75,12 @@ impl Cluster {
     }
 
     /// Brings a lost agent back with its tasks as they were, as after a partition.
-    pub fn return_agent(&mut self, at: usize, _now: Duration) {
+    pub fn return_agent(&mut self, at: usize, now: Duration) {
         if self.agents[at].standing != Standing::Unreachable {
             return;
         }
-        self.agent_mut(at).standing = Standing::Registered;
-        self.agent_mut(at).active = true;
+        let agent = self.agent_mut(at);
+        (agent.standing, agent.active, agent.reregistered) = (Standing::Registered, true, Some(now));
         let mut tasks = Vec::new();
         for launch in self.launches(|task| task.agent == at) {
             let Some(shared) = self.tasks.get_mut(&launch) else { continue };
@@ -131,6 +133,7 @@ impl Cluster {
             active: true,
             deactivated: false,
             registered: now,
+            reregistered: None,
             tasks: 0,
             ports: BTreeSet::new(),
             next_port: PORT_FIRST,
@@ -193,6 +196,7 @@ impl Agent {
             active: true,
             deactivated: false,
             registered,
+            reregistered: None,
             tasks: 0,
             ports: BTreeSet::new(),
             next_port: PORT_FIRST,

@@ -39,10 +39,25 @@ impl Cluster {
         at
     }
 
-    /// A framework calls itself otherwise, and with it all names of its tasks change.
+    /// A framework gets one more service, with names of one's own; returns the service's index.
+    pub fn add_service(&mut self, framework: usize, name: &str, discovery: Option<&str>) -> usize {
+        let at = self.services.len();
+        let number = self.services.iter().filter(|service| service.framework == framework).count();
+        let service = Service {
+            task_name: name.to_owned(),
+            discovery: discovery.map(ToOwned::to_owned),
+            ..Service::new(framework, self.frameworks[framework].flavour, number)
+        };
+        self.services = self.services.iter().cloned().chain([service]).collect();
+        at
+    }
+
+    /// A scheduler subscribes again and calls its framework otherwise: all names of its tasks change.
     pub fn rename_framework(&mut self, at: usize, name: &str) {
-        self.framework_mut(at).name = name.to_owned();
-        self.changed(at);
+        if !self.frameworks[at].torn_down {
+            self.framework_mut(at).name = name.to_owned();
+            self.reconnect_framework(at);
+        }
     }
 
     /// A scheduler disconnects. No stream tells, and the tasks run on.
@@ -53,8 +68,10 @@ impl Cluster {
     /// A scheduler subscribes again.
     pub fn reconnect_framework(&mut self, at: usize) {
         if !self.frameworks[at].torn_down {
-            self.framework_mut(at).connected = true;
-            self.changed(at);
+            let framework = self.framework_mut(at);
+            framework.connected = true;
+            let framework = framework.clone();
+            self.log.note(|| Fact::FrameworkChanged { at, framework });
         }
     }
 
@@ -70,11 +87,6 @@ impl Cluster {
         (framework.connected, framework.torn_down) = (false, true);
         let framework = framework.clone();
         self.log.note(|| Fact::FrameworkLeft { at, framework });
-    }
-
-    fn changed(&mut self, at: usize) {
-        let framework = self.frameworks[at].clone();
-        self.log.note(|| Fact::FrameworkChanged { at, framework });
     }
 
     fn framework_mut(&mut self, at: usize) -> &mut Framework {

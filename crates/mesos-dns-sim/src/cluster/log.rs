@@ -44,7 +44,7 @@ pub enum Fact {
         /// The framework.
         framework: Framework,
     },
-    /// A scheduler subscribed again, or its framework calls itself otherwise.
+    /// A scheduler subscribed again, perhaps under another name.
     FrameworkChanged {
         /// Its index.
         at: usize,

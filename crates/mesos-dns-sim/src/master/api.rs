@@ -75,7 +75,10 @@ fn subscribe(stand: Stand) -> Response<Body> {
     }
     let subscription = stage.subscribe();
     drop(stage);
-    let scene = if fault == Fault::EmptyState { scene } else { fresh };
+    let scene = match fault {
+        Fault::EmptyState => scene,
+        _ => fresh.seen_through(fault, None),
+    };
     stream::respond(scene, subscription, shared.beat, faults, end)
 }
 

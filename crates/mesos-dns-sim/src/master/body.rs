@@ -17,7 +17,7 @@ use hyper::body::Frame;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{Fault, line::End, trouble};
+use super::{Fault, line::End, spoil, trouble};
 
 /// Bodies below this size are not compressed (`GZIP_MINIMUM_BODY_LENGTH` of libprocess).
 const GZIP_BYTES_MIN: usize = 1024;
@@ -52,7 +52,7 @@ pub(super) async fn respond(
     let (before, after) = jsonp.map_or_else(Default::default, |name| (format!("{name}("), ");"));
     let whole = Arc::new(move |out: &mut dyn Write| {
         out.write_all(before.as_bytes())?;
-        render(out)?;
+        spoil::spoil(fault, &render, out)?;
         out.write_all(after.as_bytes())
     });
     let (pieces, receiver) = mpsc::channel(PIECES_MAX);

@@ -16,6 +16,10 @@
 //! | `gzip_broken` | a body that says it is compressed, and is damaged in its middle |
 //! | `gzip_bomb` | a small body that unpacks to 16 GiB of blanks |
 //! | `empty_state` | documents and snapshots without agents, frameworks and tasks |
+//! | `no_agents` | documents and snapshots whose tasks run on agents that are not listed |
+//! | `truncated` | a complete answer whose JSON ends after so many bytes |
+//! | `not_utf8` | the first name in the body begins with a byte that is no UTF-8 |
+//! | `deep` | a body that opens a million lists |
 //! | `lying_leader` | documents name another master as their leader |
 //! | `clock_ahead` | `start_time` and `elected_time` lie ahead by so much |
 //! | `no_heartbeat` | streams have none |
@@ -74,6 +78,12 @@ pub enum Fault {
     GzipBroken,
     GzipBomb,
     EmptyState,
+    NoAgents,
+    Truncated {
+        after_bytes: usize,
+    },
+    NotUtf8,
+    Deep,
     LyingLeader,
     ClockAhead {
         #[serde(deserialize_with = "seconds")]

@@ -2,13 +2,14 @@
 //!
 //! One of them leads or none does; the others redirect to it as Mesos does. Everything else is set by whoever
 //! holds the [`Masters`]: who leads, how much a new leader has learnt, who is dead, who misbehaves and how.
-//! Dropping the handle ends all of it.
+//! They answer old clients and the operator API with its event streams. Dropping the handle ends all of it.
 
 mod api;
 mod body;
 mod endpoints;
 mod fault;
 mod line;
+mod spoil;
 mod stage;
 mod stream;
 mod trouble;
@@ -31,10 +32,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub(crate) use self::fault::seconds;
-pub use self::{
-    fault::{Detour, Fault},
-    stage::BACKLOG_BYTES_MAX,
-};
+pub use self::fault::{Detour, Fault};
 use self::{
     line::{End, Line},
     stage::{Seat, Stage},
@@ -47,6 +45,9 @@ use crate::{
 
 /// Requests remembered per master, the newest.
 pub const REQUESTS_MAX: usize = 1_000;
+
+/// Bytes of events that wait for one subscriber, unless other settings are made.
+pub const BACKLOG_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// Masters and the cluster they manage.
 pub struct Masters {
@@ -66,6 +67,8 @@ pub struct Settings {
     pub beat: Beat,
     /// Streams at once; one more ends the oldest.
     pub subscribers_max: usize,
+    /// Bytes of events that may wait for one subscriber before it is let go; Mesos itself has no such limit.
+    pub backlog_bytes_max: usize,
 }
 
 /// When streams have heartbeats.
@@ -88,6 +91,7 @@ impl Default for Settings {
             profile: Profile::default(),
             beat: Beat::Every(Duration::from_secs(15)),
             subscribers_max: 1000,
+            backlog_bytes_max: BACKLOG_BYTES_MAX,
         }
     }
 }
@@ -120,7 +124,7 @@ impl Masters {
     /// Starts masters on loopback, the first of them leading and knowing everything.
     pub async fn start(cluster: Cluster, settings: Settings) -> io::Result<Self> {
         let born = cluster.born;
-        let stage = Stage::new(cluster, settings.profile, settings.subscribers_max);
+        let stage = Stage::new(cluster, &settings);
         let shared = Arc::new(Shared {
             stage: Mutex::new(stage),
             credentials: settings.credentials,
@@ -280,6 +284,13 @@ impl Masters {
         let stop = CancellationToken::new();
         let serving = tokio::spawn(serve(self.shared.clone(), master, listener, fault, stop.clone()));
         (stop.drop_guard(), serving)
+    }
+}
+
+impl Drop for Masters {
+    fn drop(&mut self) {
+        // Those who serve hold the stage, so it would not go by itself.
+        self.shared.stage().masters.iter_mut().for_each(|seat| seat.listening = None);
     }
 }
 

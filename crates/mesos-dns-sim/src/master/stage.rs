@@ -20,16 +20,13 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Fault, Request};
+use super::{Fault, Request, Settings};
 use crate::{
     cluster::Cluster,
     memory::{Event, Knowledge, Memory},
     profile::Profile,
     render::{Face, View, v1},
 };
-
-/// Bytes of events that may wait for one subscriber; Mesos has no such limit, and dies of it.
-pub const BACKLOG_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// All there is.
 pub(super) struct Stage {
@@ -42,6 +39,7 @@ pub(super) struct Stage {
     learning: Option<(Instant, f64)>,
     subscribers: VecDeque<Subscriber>,
     subscribers_max: usize,
+    backlog_bytes_max: usize,
     profile: Profile,
 }
 
@@ -65,6 +63,7 @@ pub(super) struct Scene {
     pub(super) elected: Option<Duration>,
     memory: Arc<Memory>,
     profile: Profile,
+    hides_agents: bool,
 }
 
 /// Somebody who is told events. Dropped, the stream ends once everything that waits was taken.
@@ -85,13 +84,13 @@ pub(super) struct Subscription {
 /// What a subscriber is to be told.
 pub(super) enum Item {
     /// An event as JSON.
-    Event(v1::Raw, Bytes),
+    Event(v1::About, Bytes),
     /// That a heartbeat is due.
     Beat,
 }
 
 impl Stage {
-    pub(super) fn new(mut cluster: Cluster, profile: Profile, subscribers_max: usize) -> Self {
+    pub(super) fn new(mut cluster: Cluster, settings: &Settings) -> Self {
         cluster.record();
         let elected = cluster.born;
         Self {
@@ -102,8 +101,9 @@ impl Stage {
             elected,
             learning: None,
             subscribers: VecDeque::new(),
-            subscribers_max,
-            profile,
+            subscribers_max: settings.subscribers_max,
+            backlog_bytes_max: settings.backlog_bytes_max,
+            profile: settings.profile,
         }
     }
 
@@ -187,6 +187,7 @@ impl Stage {
             elected: leads.then_some(self.elected),
             memory: if leads { self.memory.clone() } else { nothing() },
             profile: self.profile,
+            hides_agents: false,
         }
     }
 
@@ -223,18 +224,19 @@ impl Stage {
             if self.subscribers.is_empty() {
                 return;
             }
-            let Some((raw, text)) = v1::event(&self.cluster, event, self.profile) else { continue };
+            let Some((about, text)) = v1::event(&self.cluster, event, self.profile) else { continue };
             let text = Bytes::from(text);
-            self.subscribers.retain(|subscriber| subscriber.take(raw, text.clone()));
+            let most = self.backlog_bytes_max;
+            self.subscribers.retain(|subscriber| subscriber.take(about, text.clone(), most));
         }
     }
 }
 
 impl Subscriber {
     /// Whether the subscriber can take this; it is let go if not.
-    fn take(&self, raw: v1::Raw, text: Bytes) -> bool {
+    fn take(&self, about: v1::About, text: Bytes, most: usize) -> bool {
         let waiting = self.backlog.fetch_add(text.len(), Ordering::Relaxed) + text.len();
-        waiting <= BACKLOG_BYTES_MAX && self.items.send(Item::Event(raw, text)).is_ok()
+        waiting <= most && self.items.send(Item::Event(about, text)).is_ok()
     }
 }
 
@@ -254,6 +256,7 @@ impl Scene {
             elected: self.elected,
             memory: &self.memory,
             profile: self.profile,
+            hides_agents: self.hides_agents,
         }
     }
 
@@ -269,6 +272,7 @@ impl Scene {
                 self.memory = Arc::default();
                 self.cluster = Arc::new(Cluster::blank(self.cluster.born));
             }
+            Fault::NoAgents => self.hides_agents = true,
             Fault::LyingLeader => {
                 let address = ([127, 0, 0, 1], 1).into();
                 let nobody = || Face { id: "nobody".into(), address, started: self.master.started };

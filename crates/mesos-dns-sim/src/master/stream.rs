@@ -31,7 +31,7 @@ use super::{
 use crate::{
     cluster::{Report, State, Task},
     memory::Event,
-    render::v1::{self, Raw},
+    render::v1::{self, About},
 };
 
 /// Size of the `data` that an executor put into an update, before it became base64.
@@ -136,12 +136,12 @@ impl Teller {
     }
 
     async fn item(&mut self, item: Item) -> Told {
-        let (raw, text) = match item {
+        let (about, text) = match item {
             Item::Beat => return self.heartbeat().await,
-            Item::Event(raw, text) => (raw, text),
+            Item::Event(about, text) => (about, text),
         };
         self.subscription.took(text.len());
-        if self.fault == Fault::TaskFirst && raw == Raw::Surroundings {
+        if self.fault == Fault::TaskFirst && about == About::Surroundings {
             self.held.push(text);
             return Ok(());
         }
@@ -221,7 +221,9 @@ impl Teller {
         let view = self.scene.view();
         let status = task.statuses.last()?.clone();
         let report = Report { before: task.state, last_told: Some(status.state), task, status };
-        Some(v1::text(&v1::updated(view.cluster, &report, data, view.profile), view.profile))
+        let mut text = Vec::new();
+        v1::write_update(view.cluster, &report, data, view.profile, &mut text).ok()?;
+        Some(text)
     }
 
     /// Sends one event.

@@ -1,10 +1,13 @@
 //! Agents in `/state`, `/slaves` and `/state-summary`.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
 use super::{ranges, singles};
 use crate::{cluster::Agent, profile::Profile};
+
+/// The rack that is named twice.
+const DOUBLE_RACK: &str = "r3";
 
 /// CPUs of each agent.
 pub(super) const CPUS: f64 = 32.0;
@@ -64,7 +67,7 @@ pub(super) struct Recovered<'a> {
     hostname: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
-    attributes: Value,
+    attributes: Attributes,
     #[serde(skip_serializing_if = "Option::is_none")]
     domain: Option<Value>,
 }
@@ -76,6 +79,8 @@ pub(super) struct Registered<'a> {
     recovered: Recovered<'a>,
     pid: String,
     registered_time: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reregistered_time: Option<f64>,
     resources: Resources,
     used_resources: Resources,
     offered_resources: Resources,
@@ -89,12 +94,29 @@ pub(super) struct Registered<'a> {
     capabilities: Option<[&'static str; 2]>,
 }
 
+/// One rack in eight is named twice, which Mesos writes as it is: a member twice.
+struct Attributes {
+    rack: String,
+}
+
+impl Serialize for Attributes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if self.rack == DOUBLE_RACK {
+            map.serialize_entry("rack", "old")?;
+        }
+        map.serialize_entry("rack", &self.rack)?;
+        map.serialize_entry("cores", &CPUS)?;
+        map.end()
+    }
+}
+
 pub(super) fn recovered(agent: &Agent, profile: Profile) -> Recovered<'_> {
     Recovered {
         id: &agent.id,
         hostname: &agent.hostname,
         port: profile.shows_recovery().then_some(agent.port),
-        attributes: json!({"rack": rack(agent), "cores": CPUS}),
+        attributes: Attributes { rack: rack(agent) },
         domain: profile.has_domains().then(|| domain(agent)),
     }
 }
@@ -104,6 +126,7 @@ pub(super) fn registered(agent: &Agent, profile: Profile) -> Registered<'_> {
         recovered: recovered(agent, profile),
         pid: pid(agent),
         registered_time: agent.registered.as_secs_f64(),
+        reregistered_time: agent.reregistered.map(|time| time.as_secs_f64()),
         resources: Resources::of_agent(profile),
         used_resources: Resources::used(agent.tasks, agent.ports.iter().copied(), profile),
         offered_resources: Resources::used(0, [], profile),

@@ -55,13 +55,23 @@ pub struct View<'a> {
     pub memory: &'a Memory,
     /// Which Mesos it is.
     pub profile: Profile,
+    /// Whether it leaves out its agents, but not their tasks.
+    pub hides_agents: bool,
 }
 
 impl<'a> View<'a> {
     /// What a lone master shows that has led since the cluster began and knows all of it.
     pub fn settled(cluster: &'a Cluster, master: &'a Face) -> Self {
         let (leader, elected) = (Some(master), Some(cluster.born));
-        Self { cluster, master, leader, elected, memory: &memory::COMPLETE, profile: Profile::default() }
+        Self {
+            cluster,
+            master,
+            leader,
+            elected,
+            memory: &memory::COMPLETE,
+            profile: Profile::default(),
+            hides_agents: false,
+        }
     }
 }
 
@@ -105,7 +115,8 @@ impl<'a> View<'a> {
     }
 
     fn agents(self, wanted: impl Fn(usize) -> bool) -> impl Iterator<Item = usize> {
-        (0..self.cluster.agents.len()).filter(move |agent| wanted(*agent))
+        let shown = if self.hides_agents { 0 } else { self.cluster.agents.len() };
+        (0..shown).filter(move |agent| wanted(*agent))
     }
 
     fn unreachable_agents(self) -> usize {

@@ -165,9 +165,13 @@ pub(super) fn labels(service: &Service) -> Option<Value> {
 }
 
 pub(super) fn health_check(service: &Service) -> Option<Value> {
-    service
-        .health_checked
-        .then(|| json!({"type": "HTTP", "interval_seconds": 10.0, "http": {"port": 8080, "path": "/health"}}))
+    service.health_checked.then(|| {
+        json!({
+            "type": "HTTP", "delay_seconds": 15.0, "interval_seconds": 10.0, "timeout_seconds": 20.0,
+            "consecutive_failures": 3, "grace_period_seconds": 10.0,
+            "http": {"port": 8080, "path": "/health"},
+        })
+    })
 }
 
 /// `DiscoveryInfo` in the manner of the framework. A port's number is the container's where clients reach the

@@ -124,6 +124,17 @@ impl Player {
                     self.life.start(cluster, service, None, at);
                 }
             }
+            Action::AddService { framework, name, discovery } => {
+                let service = cluster.add_service(*framework, name, discovery.as_deref());
+                self.life.start(cluster, service, None, at);
+            }
+            Action::DrainAgents(agents) => {
+                agents.iter().for_each(|agent| cluster.set_deactivated(*agent, true));
+                let there = cluster.tasks.values().filter(|task| agents.contains(&task.agent));
+                for launch in there.map(|task| task.launch).collect::<Vec<_>>() {
+                    self.life.stop(cluster, launch, at);
+                }
+            }
             Action::Deactivate(agents) => {
                 each(agents, Box::new(|agent| cluster.set_deactivated(agent, true)))
             }
@@ -201,6 +212,7 @@ impl Player {
             Action::AgentsBack(agents)
             | Action::ComeBack { never: agents, .. }
             | Action::Deactivate(agents)
+            | Action::DrainAgents(agents)
             | Action::Interrupt(agents)
             | Action::LoseAgents(agents)
             | Action::MarkGone(agents)
@@ -210,7 +222,8 @@ impl Player {
             Action::RestartAgent { agent, .. } => {
                 ("agent", cluster.agents.len(), std::slice::from_ref(agent))
             }
-            Action::DisconnectFramework(framework)
+            Action::AddService { framework, .. }
+            | Action::DisconnectFramework(framework)
             | Action::ReconnectFramework(framework)
             | Action::RenameFramework { framework, .. }
             | Action::TearDown(framework) => {

@@ -34,6 +34,8 @@ pub(super) struct Agent<'a> {
     version: &'static str,
     pid: String,
     registered_time: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reregistered_time: Option<Value>,
     total_resources: Vec<Resource>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     allocated_resources: Vec<Resource>,
@@ -66,6 +68,7 @@ pub(super) fn agent(agent: &cluster::Agent, profile: Profile) -> Agent<'_> {
         version: profile.version(),
         pid: pid(agent),
         registered_time: json!({"nanoseconds": nanoseconds(agent.registered)}),
+        reregistered_time: agent.reregistered.map(|time| json!({"nanoseconds": nanoseconds(time)})),
         total_resources: resources::of_agent(Shown::Total),
         allocated_resources: resources::used(agent.tasks, ports, Shown::Allocated),
         capabilities: profile

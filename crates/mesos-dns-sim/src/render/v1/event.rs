@@ -1,8 +1,11 @@
 //! Events, each one record of a stream.
 
-use serde_json::{Value, json};
+use std::{collections::BTreeMap, io};
 
-use super::{agent, framework, task};
+use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde_json::json;
+
+use super::{Id, agent, framework, task};
 use crate::{
     cluster::{Cluster, Report},
     memory::Event,
@@ -10,9 +13,9 @@ use crate::{
     render::style,
 };
 
-/// Names of what an event is about, for those that choose among events.
+/// What an event is about, for those that choose among events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Raw {
+pub enum About {
     /// Of an agent or a framework.
     Surroundings,
     /// Of a task.
@@ -20,13 +23,16 @@ pub enum Raw {
 }
 
 /// An event as JSON; `None` if this Mesos does not tell such.
-pub fn event(cluster: &Cluster, event: &Event, profile: Profile) -> Option<(Raw, Vec<u8>)> {
-    let raw = match event {
-        Event::TaskAdded(_) | Event::TaskUpdated(_) => Raw::Task,
+pub fn event(cluster: &Cluster, event: &Event, profile: Profile) -> Option<(About, Vec<u8>)> {
+    let about = match event {
+        Event::TaskAdded(_) | Event::TaskUpdated(_) => About::Task,
         _ if !profile.tells_agents() => return None,
-        _ => Raw::Surroundings,
+        _ => About::Surroundings,
     };
-    Some((raw, text(&value(cluster, event, profile), profile)))
+    let mut out = Vec::new();
+    // Memory takes everything.
+    _ = write(cluster, event, profile, &mut out);
+    Some((about, out))
 }
 
 /// The event that says that nothing happened.
@@ -34,56 +40,95 @@ pub fn heartbeat() -> Vec<u8> {
     br#"{"type":"HEARTBEAT"}"#.to_vec()
 }
 
-pub(crate) fn text(value: &Value, profile: Profile) -> Vec<u8> {
-    let mut out = Vec::new();
-    // Memory takes everything.
-    _ = style::write(value, profile, &mut out);
-    out
+/// An event with one value in its one member, written without making a tree of it: there may be a million.
+struct Envelope<T> {
+    r#type: &'static str,
+    member: &'static str,
+    inner: &'static str,
+    value: T,
 }
 
-fn value(cluster: &Cluster, event: &Event, profile: Profile) -> Value {
+impl<T: Serialize> Serialize for Envelope<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry("type", self.r#type)?;
+        map.serialize_entry(self.member, &BTreeMap::from([(self.inner, &self.value)]))?;
+        map.end()
+    }
+}
+
+fn write(cluster: &Cluster, event: &Event, profile: Profile, out: &mut Vec<u8>) -> io::Result<()> {
+    fn put<T: Serialize>(
+        names: [&'static str; 3],
+        value: T,
+        profile: Profile,
+        out: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let [r#type, member, inner] = names;
+        style::write(&Envelope { r#type, member, inner, value }, profile, out)
+    }
     match event {
         Event::TaskAdded(added) => {
-            json!({"type": "TASK_ADDED", "task_added": {"task": task::task(cluster, added, profile)}})
+            put(["TASK_ADDED", "task_added", "task"], task::task(cluster, added, profile), profile, out)
         }
-        Event::TaskUpdated(report) => updated(cluster, report, None, profile),
+        Event::TaskUpdated(report) => write_update(cluster, report, None, profile, out),
         Event::AgentAdded(added) => {
-            json!({"type": "AGENT_ADDED", "agent_added": {"agent": agent::agent(added, profile)}})
+            put(["AGENT_ADDED", "agent_added", "agent"], agent::agent(added, profile), profile, out)
         }
         Event::AgentRemoved(removed) => {
-            json!({"type": "AGENT_REMOVED", "agent_removed": {"agent_id": {"value": removed.id}}})
+            put(["AGENT_REMOVED", "agent_removed", "agent_id"], Id { value: &removed.id }, profile, out)
         }
         Event::FrameworkAdded(added) => {
             let framework = framework::introduced(added, profile);
-            json!({"type": "FRAMEWORK_ADDED", "framework_added": {"framework": framework}})
+            put(["FRAMEWORK_ADDED", "framework_added", "framework"], framework, profile, out)
         }
         Event::FrameworkUpdated(changed) => {
             let framework = framework::introduced(changed, profile);
-            json!({"type": "FRAMEWORK_UPDATED", "framework_updated": {"framework": framework}})
+            put(["FRAMEWORK_UPDATED", "framework_updated", "framework"], framework, profile, out)
         }
         Event::FrameworkRemoved(removed) => {
             let info = framework::info(&removed.framework, removed.recovered);
-            json!({"type": "FRAMEWORK_REMOVED", "framework_removed": {"framework_info": info}})
+            put(["FRAMEWORK_REMOVED", "framework_removed", "framework_info"], info, profile, out)
         }
     }
 }
 
-/// `TASK_UPDATED`, perhaps with what an executor put into `data`.
-pub(crate) fn updated(cluster: &Cluster, report: &Report, data: Option<&str>, profile: Profile) -> Value {
+/// What `TASK_UPDATED` carries.
+#[derive(Serialize)]
+struct Update<'a> {
+    framework_id: Id<&'a str>,
+    status: task::Status<'a>,
+    state: &'static str,
+}
+
+/// Writes `TASK_UPDATED`, perhaps with what an executor put into `data`.
+pub(crate) fn write_update(
+    cluster: &Cluster,
+    report: &Report,
+    data: Option<&str>,
+    profile: Profile,
+    out: &mut Vec<u8>,
+) -> io::Result<()> {
     let task = &*report.task;
     let framework_id = &cluster.framework(task).id;
     let state = task.state.name();
     if !profile.tells_agents() {
         // The shape of 1.0, which documentation still shows.
         let agent_id = &cluster.agent(task).id;
-        return json!({"type": "TASK_UPDATED", "task_updated": {
+        let update = json!({"type": "TASK_UPDATED", "task_updated": {
             "task_id": {"value": task.id}, "framework_id": {"value": framework_id},
             "agent_id": {"value": agent_id}, "state": state,
         }});
+        return style::write(&update, profile, out);
     }
     let mut status = task::status(cluster, task, &report.status);
     status.data = data;
-    json!({"type": "TASK_UPDATED", "task_updated": {
-        "framework_id": {"value": framework_id}, "status": status, "state": state,
-    }})
+    let task_updated = Update { framework_id: Id { value: framework_id }, status, state };
+    style::write(&Updated { r#type: "TASK_UPDATED", task_updated }, profile, out)
+}
+
+#[derive(Serialize)]
+struct Updated<'a> {
+    r#type: &'static str,
+    task_updated: Update<'a>,
 }

@@ -22,8 +22,8 @@ use serde_json::json;
 
 use super::{Each, View, style};
 use crate::profile::Profile;
-pub use event::{Raw, event, heartbeat};
-pub(crate) use event::{text, updated};
+pub(crate) use event::write_update;
+pub use event::{About, event, heartbeat};
 
 /// The calls that are understood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
