@@ -5,16 +5,11 @@
 
 use std::sync::Arc;
 
-use hashbrown::{HashTable, hash_table::Entry};
-
-use super::{Added, CHUNK_SHARDS, Find, KeyHash, Keyed, SHARD_ENTRIES, Seed, Table, place};
-
-/// Room in a shard: a few more than the average, as they fill unevenly. The hash table makes 128 buckets of it.
-const SHARD_ROOM: usize = SHARD_ENTRIES.saturating_mul(5) / 4;
+use super::{Added, CHUNK_SHARDS, Find, KeyHash, Keyed, SHARD_ENTRIES, Seed, Shard, Table, place};
 
 /// See the head of this file.
 pub struct Filling<T> {
-    shards: Vec<HashTable<T>>,
+    shards: Vec<Shard<T>>,
     entries: usize,
     seed: Seed,
 }
@@ -23,23 +18,29 @@ impl<T: Keyed> Filling<T> {
     /// With room for about this many entries. More of them only make the shards fuller until it becomes a table.
     pub fn with_capacity(seed: Seed, entries: usize) -> Self {
         let shards = entries.div_ceil(SHARD_ENTRIES).max(1);
-        let room = entries.min(SHARD_ROOM);
-        let shards = (0..shards).map(|_| HashTable::with_capacity(room)).collect();
-        Self { shards, entries: 0, seed }
+        let round = shards.next_power_of_two();
+        let rest = shards.saturating_sub(round / 2);
+        // Those that this round of growing did not reach yet get twice as much as the others.
+        let half = entries.checked_div(round).unwrap_or(0);
+        let room = |place| match place >= rest && place < round / 2 {
+            true => half.saturating_mul(2),
+            false => half,
+        };
+        // A quarter more, as they fill unevenly; what is not used is given back at the end.
+        let shard = |place| Shard::with_capacity(room(place).saturating_mul(5) / 4);
+        Self { shards: (0..shards).map(shard).collect(), entries: 0, seed }
     }
 
     /// As [`Table::add`].
     pub fn add<R>(&mut self, hash: KeyHash, entry: T, meet: impl FnOnce(&mut T, T) -> R) -> Added<R> {
         let (seed, place) = (self.seed, place(hash, self.shards.len()));
         let Some(shard) = self.shards.get_mut(place) else { return Added::New };
-        match shard.entry(hash.0, |other| entry.key().is(other), |other| seed.hash(&other.key()).0) {
-            Entry::Occupied(mut found) => Added::Met(meet(found.get_mut(), entry)),
-            Entry::Vacant(space) => {
-                space.insert(entry);
-                self.entries = self.entries.saturating_add(1);
-                Added::New
-            }
+        if let Some(found) = shard.find_mut(hash.0, |other| entry.key().is(other)) {
+            return Added::Met(meet(found, entry));
         }
+        shard.insert(hash.0, entry, |other| seed.hash(&other.key()).0);
+        self.entries = self.entries.saturating_add(1);
+        Added::New
     }
 
     /// As [`Table::get_mut`].
@@ -57,7 +58,11 @@ impl<T: Keyed> Filling<T> {
     /// All of it as a table.
     pub fn into_table(self) -> Table<T> {
         let count = self.shards.len();
-        let mut shards = self.shards.into_iter().map(Arc::new).peekable();
+        let shrunk = |mut shard: Shard<T>| {
+            shard.shrink();
+            Arc::new(shard)
+        };
+        let mut shards = self.shards.into_iter().map(shrunk).peekable();
         let mut chunks = Vec::with_capacity(count.div_ceil(CHUNK_SHARDS));
         while shards.peek().is_some() {
             let mut chunk = Vec::with_capacity(CHUNK_SHARDS);
