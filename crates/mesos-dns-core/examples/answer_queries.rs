@@ -4,7 +4,7 @@
 //! type, as `dnsperf` reads them). Prints processor time per query. Under `valgrind --tool=callgrind
 //! --toggle-collect='*::decide'` the number of instructions is the same in each run.
 
-use std::{env, fs, time::Instant};
+use std::{env, fs, time::Duration};
 
 use mesos_dns_core::{
     answer::{self, Peer, Settings, Standing, State, Transport},
@@ -54,8 +54,9 @@ fn main() {
     let standing = Standing { state: State::Live, ..Standing::default() };
     let peer = Peer { address: [127, 0, 0, 1].into(), transport: Transport::Udp };
     let mut out = [0; answer::UDP_PAYLOAD_BYTES_MAX];
-    let (begin, mut sent) = (Instant::now(), 0);
+    let (mut best, mut sent) = (Duration::MAX, 0);
     for round in 0..rounds {
+        let begin = processor_time();
         for (query, dice) in queries.iter().zip(u64::from(round)..) {
             let dice = dice.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let action = answer::decide(query, &snapshot, &standing, &settings, peer, dice, &mut out);
@@ -63,10 +64,16 @@ fn main() {
                 sent += length;
             }
         }
+        best = best.min(processor_time() - begin);
     }
-    let count = queries.len() * rounds as usize;
-    let each = begin.elapsed().as_nanos() / count as u128;
-    println!("{count} queries, {each} ns each, {} bytes each", sent / count);
+    let (each, bytes) = (best.as_nanos() / queries.len() as u128, sent / queries.len() / rounds as usize);
+    println!("{} queries, {each} ns each in the best round, {bytes} bytes each", queries.len());
+}
+
+/// How long this thread has been running.
+fn processor_time() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or_default())
 }
 
 /// A query in wire form.

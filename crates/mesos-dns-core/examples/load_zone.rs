@@ -48,7 +48,7 @@ fn main() {
         let before = resident_bytes();
         let whole = Clock::start();
         let mut zone = Zone::new(policy.apex.clone(), None, Seed(2));
-        load(&mut zone, &policy, &cluster, &mut std::mem::take(&mut touched.tasks), workers);
+        load(&mut zone, &policy, &cluster, std::mem::take(&mut touched.tasks), workers);
         let clock = Clock::start();
         zone.update(&policy, &none, &cluster, &touched);
         zone.compile();
@@ -58,12 +58,16 @@ fn main() {
     }
 }
 
-fn load(zone: &mut Zone, policy: &Policy, cluster: &Cluster, tasks: &mut [TaskChange], workers: usize) {
+fn load(zone: &mut Zone, policy: &Policy, cluster: &Cluster, tasks: Vec<TaskChange>, workers: usize) {
     let clock = Clock::start();
     let pieces = zone::plan(tasks);
-    zone.reserve(tasks.len() * 5);
     clock.show("plan");
-    let (loader, next, tasks, pieces) = (zone.loader(), AtomicUsize::new(0), &*tasks, &pieces);
+    let loader = zone.loader();
+    let names = loader.estimate(policy, cluster, &pieces);
+    println!("{names} names expected");
+    let mut filler = zone.fill(names);
+    clock.show("  and fill");
+    let (next, pieces) = (AtomicUsize::new(0), &pieces);
     let (send, made) = mpsc::sync_channel(4);
     thread::scope(|scope| {
         for _ in 0..workers {
@@ -71,16 +75,17 @@ fn load(zone: &mut Zone, policy: &Policy, cluster: &Cluster, tasks: &mut [TaskCh
             scope.spawn(move || {
                 let clock = Clock::start();
                 while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    send.send(loader.make(policy, cluster, &tasks[piece.clone()])).expect("a receiver");
+                    send.send(loader.make(policy, cluster, piece)).expect("a receiver");
                 }
                 clock.show("  make");
             });
         }
         drop(send);
         let clock = Clock::start();
-        made.iter().for_each(|made| zone.take(made));
+        made.iter().for_each(|made| filler.take(made));
         clock.show("  take");
     });
+    filler.finish();
     clock.show("load");
 }
 

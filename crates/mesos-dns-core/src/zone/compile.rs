@@ -99,7 +99,8 @@ impl Zone {
         };
         let bytes = node.map_or(0, |node| changes.fold_into(node, &mut tally));
         let Tally { hash, came, went, .. } = tally;
-        self.moved(&owner, hash, came, went);
+        let is_server = self.server.as_ref() == Some(&owner);
+        self.moved(if is_server { 0 } else { hash }, came, went);
         match made {
             Some(node) if !node.is_empty() => {
                 self.nodes.insert(node);
@@ -111,18 +112,16 @@ impl Zone {
         bytes
     }
 
-    /// Notes how many records of an owner came and went, and by how much that changes the content hash.
-    pub(super) fn moved(&mut self, owner: &Name, hash: u64, came: u64, went: u64) {
+    /// Notes how many records came and went, and by how much that changes the content hash.
+    pub(super) fn moved(&mut self, hash: u64, came: u64, went: u64) {
         self.is_changed |= came > 0 || went > 0;
         self.records = self.records.saturating_add(came).saturating_sub(went);
-        if self.server.as_ref() != Some(owner) {
-            self.content_hash = self.content_hash.wrapping_add(hash);
-        }
+        self.content_hash = self.content_hash.wrapping_add(hash);
         self.ledger.limit();
     }
 
     /// Tells the names above that a new name stands below them, making those that are missing.
-    pub(super) fn count_child(&mut self, name: &Name) {
+    fn count_child(&mut self, name: &Name) {
         let mut below = name.as_wire();
         while below.len() > self.apex.as_wire().len() {
             let Some(parent) = parent(below) else { return };
@@ -157,7 +156,7 @@ impl Zone {
 }
 
 /// What follows the first label of a wire name.
-fn parent(name: &[u8]) -> Option<&[u8]> {
+pub(super) fn parent(name: &[u8]) -> Option<&[u8]> {
     let step = usize::from(*name.first()?).checked_add(1)?;
     name.get(step..)
 }

@@ -1,42 +1,50 @@
 //! The first load: many new tasks at once, made on several cores.
 //!
-//! A [`Loader`] goes to each core and turns tasks into finished nodes there, without the zone; [`Zone::take`] puts
+//! A [`Loader`] goes to each core and turns tasks into finished nodes there, without the zone; a [`Filler`] puts
 //! them in. Tasks are sorted so that those of one service follow each other: their shared names are made once, and
 //! each owner's records are sorted and stored once. An owner that comes a second time, from another service or another
 //! core, is rare; its records are added like any others, so the result never depends on how the work was cut.
 
-use std::ops::Range;
+use std::sync::Arc;
 
 use super::{
     Zone,
     change::{self, Changes, Rdata, Tally},
-    compile::Ledger,
+    compile::{Ledger, parent},
     node::{Node, Wire},
 };
 use crate::{
     cluster::{Cluster, Task, TaskChange},
     records::{Data, Maker, Policy, Record, Withheld},
-    table::{Added, KeyHash, Seed, Table},
+    table::{Added, Filling, KeyHash, Keyed, Seed, Table},
     wire::Name,
 };
 
 /// Tasks to be made in one piece, about: their nodes are some hundred kibibytes.
 const PIECE_TASKS: usize = 512;
 
-/// Sorts new tasks so that those of one service stand side by side, and says where to cut: never within a service.
-pub fn plan(tasks: &mut [TaskChange]) -> Vec<Range<usize>> {
-    tasks.sort_by_cached_key(service_hash);
+/// Pieces that are looked at to learn how many names a task has, and tasks of each.
+const SAMPLE_PIECES: usize = 8;
+const SAMPLE_TASKS: usize = 64;
+
+/// Sorts new tasks so that those of one service stand side by side, and cuts them into pieces, never within a
+/// service.
+pub fn plan(mut tasks: Vec<TaskChange>) -> Vec<Vec<TaskChange>> {
+    let mut order: Vec<(u64, usize)> = tasks.iter().map(service_hash).zip(0..).collect();
+    order.sort_unstable();
     let mut pieces = Vec::new();
-    let mut begin = 0;
-    while begin < tasks.len() {
-        let end = begin.saturating_add(PIECE_TASKS).min(tasks.len());
-        let service = end.checked_sub(1).and_then(|last| tasks.get(last)).map(service_hash);
-        let rest = tasks.get(end..).unwrap_or_default();
-        let more = rest.iter().take_while(|task| Some(service_hash(task)) == service).count();
-        let end = end.saturating_add(more);
-        pieces.push(begin..end);
-        begin = end;
+    let mut piece = Vec::new();
+    let mut last = None;
+    for (hash, at) in order {
+        if piece.len() >= PIECE_TASKS && last != Some(hash) {
+            pieces.push(std::mem::take(&mut piece));
+        }
+        last = Some(hash);
+        let change =
+            tasks.get_mut(at).map(|change| TaskChange { old: change.old.take(), new: change.new.take() });
+        piece.extend(change);
     }
+    pieces.push(piece);
     pieces
 }
 
@@ -48,21 +56,33 @@ fn service_hash(change: &TaskChange) -> u64 {
     framework << 48 | xxh3_64_with_seed(service(task).as_bytes(), framework) >> 16
 }
 
+fn is_of_same_service(one: &TaskChange, other: &TaskChange) -> bool {
+    match (&one.new, &other.new) {
+        (Some(one), Some(other)) => service(one) == service(other) && one.framework_id == other.framework_id,
+        _ => false,
+    }
+}
+
 /// The text of which a task's names are made.
-fn service(task: &Task) -> &str {
+fn service(task: &Task) -> &Arc<str> {
     task.discovery.as_ref().map_or(&task.name, |discovery| &discovery.name)
 }
+
+//------------ Loader --------------------------------------------------------
 
 /// Makes nodes for a zone, elsewhere.
 #[derive(Clone)]
 pub struct Loader {
     apex: Name,
+    server: Option<Name>,
     seed: Seed,
 }
 
-/// The records of some new tasks, ready for [`Zone::take`].
+/// The records of some new tasks, ready for [`Filler::take`].
 #[derive(Default)]
 pub struct Made {
+    /// The names above those of `finished`, without records, each with the number of names below that are made here.
+    parents: Vec<(KeyHash, Node)>,
     finished: Vec<Finished>,
     /// What has no finished node: odd names, and names without data.
     others: Vec<Record>,
@@ -89,7 +109,7 @@ impl Loader {
         let mut made = Made::default();
         let mut maker = Maker::new(&cluster.hosts, policy);
         let (mut new, mut changes) = (Vec::new(), Changes::default());
-        for service in tasks.chunk_by(|one, other| service_hash(one) == service_hash(other)) {
+        for service in tasks.chunk_by(is_of_same_service) {
             let tasks = service.iter().filter(|change| change.old.is_none());
             for task in tasks.filter_map(|change| change.new.as_ref()) {
                 let withheld = super::update::emit_task(&mut maker, cluster, task, &mut |record| {
@@ -99,7 +119,26 @@ impl Loader {
             }
             self.finish(&mut new, &mut changes, &mut made.finished);
         }
+        made.parents = self.parents(&made.finished);
         made
+    }
+
+    /// About how many names the tasks of these pieces have, rather too many: of a sample, names above are counted that
+    /// others share.
+    pub fn estimate(&self, policy: &Policy, cluster: &Cluster, pieces: &[Vec<TaskChange>]) -> usize {
+        let tasks: usize = pieces.iter().map(Vec::len).sum();
+        let step = pieces.len().div_ceil(SAMPLE_PIECES).max(1);
+        let (mut looked_at, mut names) = (0_usize, Vec::new());
+        for piece in pieces.iter().step_by(step) {
+            let sample = piece.get(..SAMPLE_TASKS).unwrap_or(piece);
+            let made = self.make(policy, cluster, sample);
+            looked_at = looked_at.saturating_add(sample.len());
+            names.extend(made.finished.iter().map(|finished| finished.hash));
+            names.extend(made.parents.iter().map(|(hash, _)| *hash));
+        }
+        names.sort_unstable();
+        names.dedup();
+        names.len().saturating_mul(tasks).checked_div(looked_at).unwrap_or(0)
     }
 
     fn sort_out(&self, record: Record, new: &mut Vec<New>, others: &mut Vec<Record>) {
@@ -126,48 +165,122 @@ impl Loader {
                 changes.push(Some(next.rdata), 1, false);
             }
             changes.combine();
+            let hash = self.seed.hash(&Wire(owner.as_wire()));
             let mut node = Node::new(owner.clone());
             let mut tally = Tally::of(&owner, None);
             changes.fold_into(&mut node, &mut tally);
-            let hash = self.seed.hash(&Wire(owner.as_wire()));
-            finished.push(Finished { hash, node, content_hash: tally.hash, records: tally.came });
+            let content_hash = if self.server.as_ref() == Some(&owner) { 0 } else { tally.hash };
+            finished.push(Finished { hash, node, content_hash, records: tally.came });
         }
     }
+
+    /// The names above these. They are few: counting names below here takes most look-ups off the core that puts
+    /// nodes in.
+    fn parents(&self, finished: &[Finished]) -> Vec<(KeyHash, Node)> {
+        let above = |node: &Node| parent(node.name().as_wire()).map(|name| self.seed.hash(&Wire(name)));
+        let mut order: Vec<_> = finished
+            .iter()
+            .filter(|finished| *finished.node.name() != self.apex)
+            .filter_map(|finished| above(&finished.node).map(|hash| (hash, &finished.node)))
+            .collect();
+        order.sort_unstable_by_key(|(hash, _)| *hash);
+        let have_one_parent = |(one_hash, one): &(KeyHash, &Node), (hash, other): &(KeyHash, &Node)| {
+            one_hash == hash && parent(one.name().as_wire()) == parent(other.name().as_wire())
+        };
+        let groups = order.chunk_by(have_one_parent).filter_map(|group| {
+            let (hash, first) = group.first()?;
+            let mut node = Node::new(first.name().parent()?);
+            *node.children() = u32::try_from(group.len()).unwrap_or(u32::MAX);
+            Some((*hash, node))
+        });
+        groups.collect()
+    }
+}
+
+//------------ Filler --------------------------------------------------------
+
+/// Puts what [`Loader`]s made into a zone. Call [`Filler::finish`] at the end: before that, the zone is without its
+/// names.
+#[must_use]
+pub struct Filler<'a> {
+    zone: &'a mut Zone,
+    nodes: Filling<Node>,
 }
 
 impl Zone {
     /// What makes nodes for this zone on another core.
     pub fn loader(&self) -> Loader {
-        Loader { apex: self.apex.clone(), seed: self.nodes.seed() }
+        Loader { apex: self.apex.clone(), server: self.server.clone(), seed: self.nodes.seed() }
     }
 
-    /// Makes room for about this many more names. For a zone that is all but empty: what it has is moved.
-    pub fn reserve(&mut self, names: usize) {
-        let mut nodes = Table::with_capacity(self.nodes.seed(), names.saturating_add(self.nodes.len()));
-        self.nodes.iter().cloned().for_each(|node| _ = nodes.insert(node));
-        self.nodes = nodes;
-    }
-
-    /// Takes what a [`Loader`] made. The next delta is [`Delta::Everything`](super::Delta::Everything).
-    pub fn take(&mut self, made: Made) {
+    /// Begins a first load of about so many names into a zone that is all but empty: what it has is moved.
+    ///
+    /// The next delta is [`Delta::Everything`](super::Delta::Everything).
+    pub fn fill(&mut self, names: usize) -> Filler<'_> {
         self.ledger = Ledger::Everything;
-        self.withheld.add(made.withheld);
-        made.others.iter().for_each(|record| self.add(record));
+        let seed = self.nodes.seed();
+        let mut nodes = Filling::with_capacity(seed, names.saturating_add(self.nodes.len()));
+        for node in self.nodes.iter() {
+            nodes.add(seed.hash(&node.key()), node.clone(), |_, _| ());
+        }
+        self.nodes = Table::new(seed);
+        Filler { zone: self, nodes }
+    }
+}
+
+impl Filler<'_> {
+    /// Takes what a [`Loader`] made.
+    pub fn take(&mut self, made: Made) {
+        self.zone.withheld.add(made.withheld);
+        made.others.iter().for_each(|record| self.zone.add(record));
+        for (hash, node) in made.parents {
+            self.add_parent(hash, node);
+        }
         for Finished { hash, node, content_hash, records } in made.finished {
-            let owner = node.name().clone();
             match self.nodes.add(hash, node, Node::meet) {
-                Added::New => self.count_child(&owner),
-                Added::Met(None) => {}
-                // Its records join those that are there when the batch is compiled.
-                Added::Met(Some(node)) => {
-                    self.add_again(hash, &node);
-                    continue;
+                Added::New => self.zone.moved(content_hash, records, 0),
+                Added::Met(met) => {
+                    self.uncount(&met.name);
+                    match met.refused {
+                        None => self.zone.moved(content_hash, records, 0),
+                        // Its records join those that are there when the batch is compiled.
+                        Some(node) => self.zone.add_again(hash, &node),
+                    }
                 }
             }
-            self.moved(&owner, content_hash, records, 0);
         }
     }
 
+    /// Adds to the names below a name; makes it, and those above it, if it is missing.
+    fn add_parent(&mut self, hash: KeyHash, node: Node) {
+        let name = node.name().clone();
+        let Added::New = self.nodes.add(hash, node, Node::meet) else { return };
+        if name.as_wire().len() <= self.zone.apex.as_wire().len() {
+            return;
+        }
+        let Some(above) = name.parent() else { return };
+        let hash = self.nodes.seed().hash(&Wire(above.as_wire()));
+        let mut node = Node::new(above);
+        *node.children() = 1;
+        self.add_parent(hash, node);
+    }
+
+    /// A name was there before, so it was counted below its parent twice.
+    fn uncount(&mut self, name: &Name) {
+        let Some(parent) = parent(name.as_wire()).filter(|_| *name != self.zone.apex) else { return };
+        if let Some(node) = self.nodes.get_mut(Wire(parent)) {
+            let children = node.children();
+            *children = children.saturating_sub(1);
+        }
+    }
+
+    /// Gives the zone its names.
+    pub fn finish(self) {
+        self.zone.nodes = self.nodes.into_table();
+    }
+}
+
+impl Zone {
     fn add_again(&mut self, hash: KeyHash, node: &Node) {
         node.counted(|rdata, by| self.note(hash, node.name().clone(), Some(rdata), by, false));
     }

@@ -25,7 +25,7 @@ mod update;
 pub use change::Rdata;
 pub use delta::{Compiled, DELTA_RECORDS_MAX, Delta, Move};
 pub use journal::{JOURNAL_RECORDS_MAX, JOURNAL_STEPS_MAX, Journal, Mark, Step};
-pub use load::{Loader, Made, plan};
+pub use load::{Filler, Loader, Made, plan};
 pub use node::Node;
 pub use set::{A, Aaaa, Srv};
 pub use snapshot::{Listed, ListedName, Serial, Snapshot, Soa};

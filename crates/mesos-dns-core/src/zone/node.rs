@@ -187,16 +187,20 @@ impl Node {
         self.slices().bytes()
     }
 
-    /// Takes over the records of a finished node of the same name, unless there are some already: then that node
-    /// is given back.
-    pub(super) fn meet(&mut self, other: Self) -> Option<Self> {
-        if !self.is_empty() {
-            return Some(other);
+    /// Joins a node of the same name that was made elsewhere: adds the names below it, and takes its records over
+    /// unless there are some already.
+    pub(super) fn meet(&mut self, mut other: Self) -> Met {
+        let name = other.name.clone();
+        let children = self.children().saturating_add(std::mem::take(other.children()));
+        if !other.is_empty() && !self.is_empty() {
+            *self.children() = children;
+            return Met { name, refused: Some(other) };
         }
-        let children = *self.children();
-        self.content = other.content;
+        if self.is_empty() {
+            self.content = other.content;
+        }
         *self.children() = children;
-        None
+        Met { name, refused: None }
     }
 
     /// Calls `tell` with each record and the number of its contributors.
@@ -216,6 +220,13 @@ impl fmt::Debug for Node {
             .field(&self.srv())
             .finish()
     }
+}
+
+/// What became of a node that met another one of its name.
+pub(super) struct Met {
+    pub(super) name: Name,
+    /// The node, if its records could not be taken over.
+    pub(super) refused: Option<Node>,
 }
 
 /// Moves sorted records into a set; the space of `items` stays.

@@ -240,14 +240,15 @@ mod tests {
     /// Fills a zone as a first load does, with the tasks cut into pieces anywhere, also within a service.
     fn load(zone: &mut Zone, policy: &Policy, cluster: &Cluster, piece: usize) {
         let mut everything = cluster.everything();
-        let mut tasks = std::mem::take(&mut everything.tasks);
-        let pieces = zone::plan(&mut tasks);
-        assert_eq!(
-            pieces.iter().cloned().flatten().collect::<Vec<_>>(),
-            (0..tasks.len()).collect::<Vec<_>>()
-        );
+        let tasks = std::mem::take(&mut everything.tasks);
+        let (count, pieces) = (tasks.len(), zone::plan(tasks));
+        assert_eq!(pieces.iter().map(Vec::len).sum::<usize>(), count);
         let loader = zone.loader();
-        tasks.chunks(piece).for_each(|piece| zone.take(loader.make(policy, cluster, piece)));
+        let mut filler = zone.fill(loader.estimate(policy, cluster, &pieces));
+        for piece in pieces.concat().chunks(piece) {
+            filler.take(loader.make(policy, cluster, piece));
+        }
+        filler.finish();
         zone.update(policy, &Cluster::default(), cluster, &everything);
         assert_eq!(zone.compile().delta, zone::Delta::Everything);
     }

@@ -19,9 +19,6 @@ use mesos_dns_core::{
 /// A load of at least this many tasks is worth several threads.
 const LARGE_LOAD: usize = 5_000;
 
-/// Names to make room for per task; what the mixture of the benchmark comes to.
-const NAMES_PER_TASK: usize = 5;
-
 /// Pieces that wait to be put in, at most.
 const LOAD_WAITING_MAX: usize = 4;
 
@@ -33,10 +30,10 @@ pub(super) fn load(zone: &mut Zone, policy: &Policy, cluster: &Cluster, new: &mu
     if new.len() < LARGE_LOAD {
         return;
     }
-    let mut tasks = mem::take(new);
-    let (pieces, tasks) = (zone::plan(&mut tasks), &tasks);
-    zone.reserve(tasks.len().saturating_mul(NAMES_PER_TASK));
-    let (loader, next) = (zone.loader(), AtomicUsize::new(0));
+    let pieces = zone::plan(mem::take(new));
+    let loader = zone.loader();
+    let mut filler = zone.fill(loader.estimate(policy, cluster, &pieces));
+    let next = AtomicUsize::new(0);
     let (send, made) = sync_channel(LOAD_WAITING_MAX);
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, NonZero::get).min(LOAD_THREADS_MAX) {
@@ -44,11 +41,12 @@ pub(super) fn load(zone: &mut Zone, policy: &Policy, cluster: &Cluster, new: &mu
             scope.spawn(move || {
                 while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // The receiver is there until the last piece is taken, unless it panicked.
-                    let _ = send.send(loader.make(policy, cluster, &tasks[piece.clone()]));
+                    let _ = send.send(loader.make(policy, cluster, piece));
                 }
             });
         }
         drop(send);
-        made.iter().for_each(|made| zone.take(made));
+        made.iter().for_each(|made| filler.take(made));
     });
+    filler.finish();
 }
