@@ -1,6 +1,6 @@
 //! Keeps the last good cluster over a restart.
 //!
-//! - [`file`]: one file, replaced as a whole.
+//! - [`mod@file`]: one file, replaced as a whole.
 //! - here: when to write it, and what to say if that fails.
 //!
 //! It is written from what is published, beside everything else: neither the publisher nor a query waits for a disk.
