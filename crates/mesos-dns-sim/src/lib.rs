@@ -6,6 +6,7 @@
 //! - [`master`]: masters that speak HTTP, lead, fail and recover when told.
 //! - [`clock`]: lets the cluster live in real time.
 //! - [`client`]: asks, over DNS and HTTP.
+//! - [`truth`]: a world whose answers name their version, and a checker that knows what was true.
 
 pub mod catalogue;
 pub mod client;
@@ -14,3 +15,4 @@ pub mod cluster;
 pub mod life;
 pub mod master;
 pub mod render;
+pub mod truth;
