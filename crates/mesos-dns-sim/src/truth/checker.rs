@@ -52,11 +52,11 @@ pub fn check(log: &Log, history: &History) -> Vec<Violation> {
         violations.push(Violation { law: Law::Complete, at: Duration::ZERO, story });
     }
     let lives = Lives::new(log, history);
-    let timed: BTreeMap<&Question, Timed<'_>> =
-        log.timelines.iter().map(|(question, timeline)| (question, Timed::new(&judge, timeline))).collect();
+    let timed: Vec<Timed<'_>> = log.timelines.iter().map(|timeline| Timed::new(&judge, timeline)).collect();
     for (client, question, runs) in history.runs() {
-        let asker = Asker { client, question, lives: &lives, timed: timed.get(question) };
-        asker.check(runs, &mut violations);
+        let timed = &timed[question];
+        Asker { client, question: &timed.timeline.question, lives: &lives, timed }
+            .check(runs, &mut violations);
     }
     check_signs(log, &judge, &timed, history, &mut violations);
     violations.sort_by_key(|violation| violation.at);
@@ -118,7 +118,7 @@ struct Asker<'a> {
     client: Client,
     question: &'a Question,
     lives: &'a Lives,
-    timed: Option<&'a Timed<'a>>,
+    timed: &'a Timed<'a>,
 }
 
 impl Asker<'_> {
@@ -142,17 +142,17 @@ impl Asker<'_> {
     /// The version that an answer is.
     fn check_one(&self, seen: &Seen, span: Span, floor: usize) -> Result<Option<usize>, (Law, String)> {
         let Some(set) = seen.set() else { return self.check_failure(seen, span).map(|()| None) };
-        let Some(timed) = self.timed else { return Err((Law::Complete, "nobody knows the truth".into())) };
-        if let Some(version) = timed.find(&set, span, floor) {
+        let timed = self.timed;
+        if let Some(version) = timed.find(set, span, floor) {
             return Ok(Some(version));
         }
         let versions = &timed.timeline.versions;
         let is_leader = timed.timeline.subject == Subject::Leader;
-        if timed.find(&set, span, 0).is_some() {
+        if timed.find(set, span, 0).is_some() {
             let why = format!("it had been told {} before", text(&versions[floor].set));
             return Err((Law::Forward, why));
         }
-        let exact = timed.exact(&set);
+        let exact = timed.exact(set);
         let past: Vec<usize> =
             exact.iter().copied().filter(|version| versions[*version].born <= span.received).collect();
         let Some(last) = past.last().copied() else {
@@ -259,7 +259,7 @@ struct Quiet<'a> {
 fn check_signs(
     log: &Log,
     judge: &Judge,
-    timed: &BTreeMap<&Question, Timed<'_>>,
+    timed: &[Timed<'_>],
     history: &History,
     violations: &mut Vec<Violation>,
 ) {
@@ -319,9 +319,9 @@ fn check_signs(
 }
 
 /// Times in which everything that was true was known and stayed so.
-fn quiet(log: &Log, judge: &Judge, timed: &BTreeMap<&Question, Timed<'_>>) -> Vec<(Duration, Duration)> {
+fn quiet(log: &Log, judge: &Judge, timed: &[Timed<'_>]) -> Vec<(Duration, Duration)> {
     let serial = log.bounds.serial;
-    let changes = timed.values().flat_map(|timed| {
+    let changes = timed.iter().flat_map(|timed| {
         let next = timed.timeline.versions.iter().skip(1).map(|version| version.born);
         next.zip(timed.ends.iter().map(|(end, _)| *end))
     });

@@ -124,7 +124,7 @@ pub struct SignRun {
 /// Everything that was answered.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    runs: BTreeMap<(Client, Question), Vec<Run>>,
+    runs: BTreeMap<(Client, usize), Vec<Run>>,
     signs: BTreeMap<usize, Vec<SignRun>>,
     kept: usize,
     asked: u64,
@@ -132,10 +132,10 @@ pub struct History {
 }
 
 impl History {
-    /// Notes an answer.
-    pub fn note(&mut self, client: Client, question: &Question, span: Span, seen: Seen) {
+    /// Notes an answer to a question, by its number in the log.
+    pub fn note(&mut self, client: Client, question: usize, span: Span, seen: Seen) {
         self.asked += 1;
-        let runs = self.runs.entry((client, question.clone())).or_default();
+        let runs = self.runs.entry((client, question)).or_default();
         match runs.last_mut() {
             Some(run) if run.seen == seen => (run.last, run.count) = (span, run.count + 1),
             _ if self.kept == RUNS_MAX => self.is_full = true,
@@ -160,8 +160,8 @@ impl History {
     }
 
     /// Each client's answers to each question, in the order in which they came.
-    pub fn runs(&self) -> impl Iterator<Item = (Client, &Question, &[Run])> {
-        self.runs.iter().map(|((client, question), runs)| (*client, question, &runs[..]))
+    pub fn runs(&self) -> impl Iterator<Item = (Client, usize, &[Run])> {
+        self.runs.iter().map(|((client, question), runs)| (*client, *question, &runs[..]))
     }
 
     /// The signs of each replica, in the order in which they came.
@@ -170,8 +170,8 @@ impl History {
     }
 
     /// What a client was told last.
-    pub fn latest(&self, client: Client, question: &Question) -> Option<&Seen> {
-        self.runs.get(&(client, question.clone()))?.last().map(|run| &run.seen)
+    pub fn latest(&self, client: Client, question: usize) -> Option<&Seen> {
+        self.runs.get(&(client, question))?.last().map(|run| &run.seen)
     }
 
     /// How many questions were asked.
@@ -221,10 +221,11 @@ impl Seen {
     }
 
     /// The data it claims, if it is an answer about the name: none where there is no such name.
-    pub fn set(&self) -> Option<Set> {
+    pub fn set(&self) -> Option<&Set> {
+        static NOTHING: Set = Set::new();
         match self {
-            Self::Data(set) => Some(set.clone()),
-            Self::NoData | Self::NxDomain => Some(Set::new()),
+            Self::Data(set) => Some(set),
+            Self::NoData | Self::NxDomain => Some(&NOTHING),
             Self::Other(_) | Self::Refused | Self::ServFail | Self::Silence => None,
         }
     }

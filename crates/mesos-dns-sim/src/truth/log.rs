@@ -4,12 +4,15 @@
 //! true until its *deadline*: the bound after something else became true, put off by each [`Trouble`] that
 //! kept everybody from seeing it. Nothing in here depends on who asks or what was answered.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use super::history::{Question, Set};
 
 /// Longest pause of a program that backs off after failures.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
+
+/// So many tasks at least must be missing at once for that to be doubted.
+const LOSS_MIN: usize = 20;
 
 /// How long a new reign may count as settling: in it, an agent that is not named is waited for.
 const SETTLE: Duration = Duration::from_secs(75);
@@ -36,8 +39,8 @@ pub struct Bounds {
 impl Bounds {
     /// How long after trouble of this length a reader may still be backing off: it pauses twice as long
     /// after each failure, so never longer than twice the time it has been failing.
-    fn recovery(&self, length: Duration) -> Duration {
-        let tries = self.timeout * self.masters;
+    fn recovery(&self, length: Duration, hangs: bool) -> Duration {
+        let tries = if hangs { self.timeout * self.masters } else { Duration::ZERO };
         let pause = (length + tries * 2) * 2 + Duration::from_secs(2);
         pause.min(BACKOFF_MAX) + tries
     }
@@ -48,12 +51,12 @@ impl Bounds {
 pub struct Log {
     /// The times that are allowed.
     pub bounds: Bounds,
-    /// By question.
-    pub timelines: BTreeMap<Question, Timeline>,
+    /// By the number of the question.
+    pub timelines: Vec<Timeline>,
     /// What kept anybody from knowing.
     pub troubles: Vec<Trouble>,
-    /// When so many tasks ended at once that it may be doubted.
-    pub losses: Vec<Duration>,
+    /// When how many tasks ended. Many that become known at once may be doubted.
+    pub ends: Vec<(Duration, usize)>,
     /// When masters were elected.
     pub elections: Vec<Duration>,
     /// When each replica did not run: from its end until it was started again.
@@ -63,6 +66,8 @@ pub struct Log {
 /// The versions of one name's data.
 #[derive(Clone, Debug)]
 pub struct Timeline {
+    /// The name and type.
+    pub question: Question,
     /// What it tells of.
     pub subject: Subject,
     /// Oldest first; each is true until the next one is.
@@ -98,6 +103,8 @@ pub struct Trouble {
     pub until: Duration,
     /// What could not be seen.
     pub scope: Scope,
+    /// Whether whoever looked was kept waiting.
+    pub hangs: bool,
 }
 
 /// What cannot be seen.
@@ -130,29 +137,25 @@ impl Log {
     pub fn new(bounds: Bounds) -> Self {
         Self {
             bounds,
-            timelines: BTreeMap::new(),
+            timelines: Vec::new(),
             troubles: Vec::new(),
-            losses: Vec::new(),
+            ends: Vec::new(),
             elections: Vec::new(),
             outages: Vec::new(),
         }
     }
 
-    /// Notes what is true of a name from now on, if it is new.
-    pub fn note(
-        &mut self,
-        question: &Question,
-        subject: &Subject,
-        set: Set,
-        waited: Option<Duration>,
-        now: Duration,
-    ) {
-        let timeline = self
-            .timelines
-            .entry(question.clone())
-            .or_insert_with(|| Timeline { subject: subject.clone(), versions: Vec::new() });
-        if timeline.versions.last().is_none_or(|last| last.set != set) {
-            timeline.versions.push(Version { born: now, set, waited });
+    /// Adds a question whose truth will be noted; its number.
+    pub fn add(&mut self, question: Question, subject: Subject) -> usize {
+        self.timelines.push(Timeline { question, subject, versions: Vec::new() });
+        self.timelines.len() - 1
+    }
+
+    /// Notes what is true of a question from now on, if it is new.
+    pub fn note(&mut self, question: usize, set: Set, waited: Option<Duration>, now: Duration) {
+        let versions = &mut self.timelines[question].versions;
+        if versions.last().is_none_or(|last| last.set != set) {
+            versions.push(Version { born: now, set, waited });
         }
     }
 
@@ -161,10 +164,18 @@ impl Log {
         let open =
             self.troubles.iter_mut().find(|trouble| trouble.scope == scope && trouble.until == Duration::MAX);
         match (open, is_on) {
-            (None, true) => self.troubles.push(Trouble { from: now, until: Duration::MAX, scope }),
+            (None, true) => {
+                self.troubles.push(Trouble { from: now, until: Duration::MAX, scope, hangs: false })
+            }
             (Some(open), false) => open.until = now,
             _ => {}
         }
+    }
+
+    /// Whoever looks now is kept waiting.
+    pub fn hang(&mut self) {
+        let open = self.troubles.iter_mut().filter(|trouble| trouble.until == Duration::MAX);
+        open.filter(|trouble| trouble.scope == Scope::All).for_each(|trouble| trouble.hangs = true);
     }
 
     /// All deadlines, ready to be asked for.
@@ -205,7 +216,7 @@ impl Judge {
                 Scope::Tasks => judge.doubtful.push((from, until)),
             }
         }
-        let losses: Vec<_> = log.losses.iter().map(|at| (*at, judge.doubted_until(*at))).collect();
+        let losses: Vec<_> = judge.losses(log).into_iter().map(|at| (at, judge.doubted_until(at))).collect();
         judge.doubtful.extend(losses);
         judge
     }
@@ -238,6 +249,16 @@ impl Judge {
         let agents = self.agents.iter().map(|(_, from, until)| (*from, *until));
         let all = self.away.iter().chain(&self.doubtful).copied().chain(agents);
         all.map(|(from, until)| (from, until.saturating_add(self.bounds.fresh)))
+    }
+
+    /// When so much ended that it may be doubted: together with what had ended before and nobody may have noticed.
+    fn losses(&self, log: &Log) -> Vec<Duration> {
+        let known = |at| self.put_off(at, |_| true, true);
+        let known: Vec<_> = log.ends.iter().map(|(at, count)| (*at, known(*at), *count)).collect();
+        let at_once = |now: Duration| -> usize {
+            known.iter().filter(|(at, by, _)| *at <= now && now <= *by).map(|(_, _, count)| count).sum()
+        };
+        known.iter().map(|(at, ..)| *at).filter(|at| at_once(*at) >= LOSS_MIN).collect()
     }
 
     /// The bound after `at`, put off by whatever stood in the way.
@@ -299,21 +320,26 @@ impl Judge {
 /// When nobody could be read. Trouble that begins before a reader has recovered from the one before is the same.
 fn away(log: &Log) -> Vec<(Duration, Duration)> {
     let bounds = &log.bounds;
-    let outages = log.outages.iter().map(|outage| (outage.from, outage.until.saturating_add(bounds.start)));
+    let outages =
+        log.outages.iter().map(|outage| (outage.from, outage.until.saturating_add(bounds.start), false));
     let all = log.troubles.iter().filter(|trouble| trouble.scope == Scope::All);
-    let mut spans: Vec<_> = all.map(|trouble| (trouble.from, trouble.until)).chain(outages).collect();
+    let mut spans: Vec<_> =
+        all.map(|trouble| (trouble.from, trouble.until, trouble.hangs)).chain(outages).collect();
     spans.sort_unstable();
-    let recovered = |from: Duration, until: Duration| {
-        until.saturating_add(bounds.recovery(until.saturating_sub(from).min(BACKOFF_MAX)))
+    let recovered = |from: Duration, until: Duration, hangs| {
+        let length = until.saturating_sub(from).min(BACKOFF_MAX);
+        until.saturating_add(bounds.recovery(length, hangs))
     };
-    let mut merged: Vec<(Duration, Duration)> = Vec::new();
-    for (from, until) in spans {
+    let mut merged: Vec<(Duration, Duration, bool)> = Vec::new();
+    for (from, until, hangs) in spans {
         match merged.last_mut() {
-            Some((begin, end)) if from <= recovered(*begin, *end).saturating_add(bounds.fresh) => {
-                *end = until.max(*end)
+            Some((begin, end, hung))
+                if from <= recovered(*begin, *end, *hung).saturating_add(bounds.fresh) =>
+            {
+                (*end, *hung) = (until.max(*end), hangs || *hung);
             }
-            _ => merged.push((from, until)),
+            _ => merged.push((from, until, hangs)),
         }
     }
-    merged.into_iter().map(|(from, until)| (from, recovered(from, until))).collect()
+    merged.into_iter().map(|(from, until, hangs)| (from, recovered(from, until, hangs))).collect()
 }

@@ -21,3 +21,9 @@
 pub mod checker;
 pub mod history;
 pub mod log;
+pub mod schedule;
+pub mod services;
+pub mod stage;
+pub mod trial;
+pub mod virtual_time;
+pub mod world;

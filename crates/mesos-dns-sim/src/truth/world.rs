@@ -1,0 +1,426 @@
+//! A cluster whose answers name their version, and its masters, under whatever a schedule does to them.
+//!
+//! Plain values: [`World::perform`] changes them at a given time and notes in the [`log`](super::log) what is true
+//! from then on, and what nobody can see. Who shows it, real masters or made-up ones, asks for
+//! [`World::shown`] and [`World::stage`].
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{
+    history::{Datum, Kind, Question, Set},
+    log::{Bounds, Log, Scope, Subject},
+    services::{FRAMEWORK_NAMES, Service, Services},
+    stage::Stage,
+};
+use crate::{
+    cluster::{Cluster, State},
+    master::Fault,
+    render::{Face, Knowledge},
+};
+
+/// When the world begins, for those who write dates.
+pub const BORN: Duration = Duration::from_secs(1_700_000_000);
+
+/// Agents of the world.
+pub const AGENTS: usize = 6;
+
+/// How long a task is seen as being killed before it is dead.
+const KILLING: Duration = Duration::from_secs(2);
+
+/// Longest time for which a leader leaves tasks out that live. Two documents half a minute apart that agree
+/// are believed, and must be.
+const LIE_MAX: Duration = Duration::from_secs(20);
+
+/// The domain that is served.
+const DOMAIN: &str = "mesos";
+
+/// What can happen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Act {
+    /// A service gets its next version, if it has tasks.
+    Move(usize),
+    /// A service gets tasks, if it has none.
+    Begin(usize),
+    /// A service's tasks end.
+    End(usize),
+    /// A third of all tasks ends at once.
+    MassEnd,
+    /// And begins again.
+    MassBegin,
+    /// The framework calls itself something else.
+    Rename,
+    /// The leader dies; nobody leads.
+    Kill,
+    /// The leader loses the lead and lives on.
+    Depose,
+    /// The next living master leads, knowing so much.
+    Elect(Knowledge),
+    /// The leader learns so much more.
+    Learn(Knowledge),
+    /// All dead masters live again, as standbys.
+    Revive,
+    /// The leader misbehaves.
+    Hurt(Fault),
+    /// All masters behave.
+    Heal,
+    /// An agent cannot be reached: its tasks are unreachable.
+    Lose(usize),
+    /// It can again.
+    Return(usize),
+    /// A settled leader leaves out what lives.
+    Lie(Lie),
+    /// It says all again.
+    Truth,
+    /// The program is killed and started again, on the same ports.
+    Restart,
+}
+
+/// What a lying leader leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// Everything.
+    Empty,
+    /// The tasks of most agents.
+    Most,
+}
+
+/// A question about a service under one of its framework's names; its place in the list is that in the log less the
+/// leader's questions.
+struct Named {
+    service: usize,
+    framework: &'static str,
+    kind: Kind,
+}
+
+/// Number of the question for the leader's port.
+const LEADER_PORT: usize = 0;
+
+/// Number of the question for the leader's address.
+const LEADER_ADDRESS: usize = 1;
+
+/// The world.
+pub struct World {
+    cluster: Cluster,
+    services: Services,
+    stage: Stage,
+    log: Log,
+    named: Vec<Named>,
+    lie: Option<(Lie, Duration)>,
+    last_lie: Option<Duration>,
+    /// By agent: since when the leader has waited for it.
+    waiting: [Option<Duration>; AGENTS],
+    /// Agents that were waited for in vain.
+    given_up: [bool; AGENTS],
+    /// Tasks being killed, and when they are dead.
+    killing: Vec<(Duration, u64)>,
+    /// Tasks that a leader that knows everything shows.
+    alive: BTreeSet<u64>,
+    revision: u64,
+}
+
+impl World {
+    /// A world in which all is well, with these masters; the first of them leads.
+    pub fn new(masters: Vec<Face>, bounds: Bounds) -> Self {
+        let (services, mut cluster) = Services::new(BORN);
+        let services = services.begin_all(&mut cluster, BORN);
+        let (log, named) = questions(services.all(), bounds);
+        let mut world = Self {
+            cluster,
+            services,
+            stage: Stage::new(masters),
+            log,
+            named,
+            lie: None,
+            last_lie: None,
+            waiting: [None; AGENTS],
+            given_up: [false; AGENTS],
+            killing: Vec::new(),
+            alive: BTreeSet::new(),
+            revision: 0,
+        };
+        world.note(Duration::ZERO);
+        world
+    }
+
+    /// How many services there are.
+    pub fn services(&self) -> &[Service] {
+        self.services.all()
+    }
+
+    /// The masters.
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// What was true so far.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Everything whose truth is known, by number.
+    pub fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.log.timelines.iter().map(|timeline| &timeline.question)
+    }
+
+    /// Grows with each change of what masters show.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The cluster as the leader shows it, if it were to know all of it.
+    pub fn shown(&self) -> Cluster {
+        let mut shown = self.cluster.clone();
+        if matches!(self.lie, Some((Lie::Most, _))) {
+            shown.tasks.retain(|_, task| task.agent >= Lie::MOST);
+        }
+        shown
+    }
+
+    /// What the leader shows of it.
+    pub fn knowledge(&self) -> Knowledge {
+        match self.lie {
+            Some((Lie::Empty, _)) => Knowledge::Nothing,
+            _ => self.stage.knowledge,
+        }
+    }
+
+    /// Notes that a replica did not run.
+    pub fn was_down(&mut self, outage: super::log::Outage) {
+        self.log.outages.push(outage);
+    }
+
+    /// Lets something happen; what is impossible does not.
+    pub fn perform(&mut self, act: Act, now: Duration) {
+        self.advance(now);
+        let at = BORN + now;
+        match act {
+            Act::Move(service) => self.services.step(service, &mut self.cluster, at),
+            Act::Begin(service) => self.services.begin(service, &mut self.cluster, at),
+            Act::End(service) => {
+                let being_killed = self.services.end(service, &mut self.cluster, at);
+                self.killing.extend(being_killed.into_iter().map(|launch| (now + KILLING, launch)));
+            }
+            Act::MassEnd => self.services.end_chaff(&mut self.cluster, at),
+            Act::MassBegin => self.services.begin_chaff(&mut self.cluster, at),
+            Act::Rename => self.services.rename(&mut self.cluster),
+            Act::Kill => self.stage.kill(),
+            Act::Depose => self.stage.leader = None,
+            Act::Elect(knowledge) => self.elect(knowledge, now),
+            Act::Learn(knowledge) => self.stage.learn(knowledge),
+            Act::Revive => self.stage.revive(),
+            Act::Hurt(fault) => self.stage.hurt(fault),
+            Act::Heal => self.stage.heal(),
+            Act::Lose(agent) => self.lose(agent, now),
+            Act::Return(agent) => {
+                if !self.cluster.agents[agent].reachable {
+                    self.cluster.return_agent(agent, at);
+                }
+            }
+            Act::Lie(lie) if self.may_lie(now) => self.lie = Some((lie, now)),
+            Act::Truth => self.end_lie(now),
+            Act::Lie(_) | Act::Restart => {}
+        }
+        if self.lie.is_some() && !self.is_settled() {
+            self.end_lie(now);
+        }
+        self.note(now);
+    }
+
+    /// When something is due by itself; see [`advance`](Self::advance).
+    pub fn next_due(&self) -> Option<Duration> {
+        let hold = self.log.bounds.hold;
+        let killed = self.killing.iter().map(|(due, _)| *due);
+        let lie = self.lie.iter().map(|(_, since)| *since + LIE_MAX);
+        let up = (0..AGENTS).filter(|agent| !self.given_up[*agent] && self.stage.answers());
+        let waited = up.filter_map(|agent| self.waiting[agent]).map(|since| since + hold);
+        killed.chain(lie).chain(waited).min()
+    }
+
+    /// Lets everything happen that is due by itself.
+    pub fn advance(&mut self, now: Duration) {
+        while let Some(due) = self.next_due().filter(|due| *due <= now) {
+            // What was due while nobody could see it happens now.
+            let due = due.max(self.stage.answers_since.unwrap_or(due));
+            if self.lie.is_some_and(|(_, since)| since + LIE_MAX <= due) {
+                self.end_lie(due);
+            }
+            let (dead, dying) = self.killing.iter().partition(|(at, _)| *at <= due);
+            self.killing = dying;
+            let dead: Vec<(Duration, u64)> = dead;
+            for (_, launch) in dead {
+                self.cluster.report(launch, State::Killed, None, BORN + due);
+            }
+            if self.stage.answers() {
+                let hold = self.log.bounds.hold;
+                for agent in 0..AGENTS {
+                    self.given_up[agent] |= self.waiting[agent].is_some_and(|since| since + hold <= due);
+                }
+            }
+            self.note(due);
+        }
+    }
+
+    fn elect(&mut self, knowledge: Knowledge, now: Duration) {
+        if self.stage.elect(knowledge, now) {
+            self.log.elections.push(now);
+            self.waiting = [None; AGENTS];
+        }
+    }
+
+    fn lose(&mut self, agent: usize, now: Duration) {
+        if self.cluster.agents[agent].reachable {
+            let on_it = |launch: &u64| self.cluster.tasks.get(launch).is_some_and(|task| task.agent == agent);
+            let dead: Vec<u64> = self.killing.iter().map(|(_, launch)| *launch).filter(on_it).collect();
+            for launch in dead {
+                self.cluster.report(launch, State::Killed, None, BORN + now);
+            }
+            self.cluster.lose_agent(agent, BORN + now);
+        }
+    }
+
+    /// Only a leader that knew everything can leave much out without being believed; and not again before
+    /// everybody must have seen that it said all.
+    fn may_lie(&self, now: Duration) -> bool {
+        let bounds = &self.log.bounds;
+        let rest = bounds.fresh + bounds.agree;
+        let quiet = self.last_lie.is_none_or(|last| last + rest < now);
+        let hurt = self
+            .log
+            .troubles
+            .iter()
+            .map(|trouble| trouble.until)
+            .any(|until| until.saturating_add(rest) > now);
+        self.lie.is_none() && quiet && !hurt && self.is_settled()
+    }
+
+    /// Whether the leader knows everything, and it is as much as ever.
+    fn is_settled(&self) -> bool {
+        let reachable = self.cluster.agents.iter().all(|agent| agent.reachable);
+        self.stage.answers()
+            && self.stage.knowledge == Knowledge::Everything
+            && reachable
+            && self.services.has_chaff(&self.cluster)
+    }
+
+    /// The leader's list of agents it waits for may be read again only now.
+    fn end_lie(&mut self, now: Duration) {
+        if self.lie.take().is_some() {
+            self.last_lie = Some(now);
+            self.waiting.iter_mut().flatten().for_each(|since| *since = now);
+        }
+    }
+
+    /// Whether the leader shows an agent and its tasks as they are.
+    fn shows(&self, agent: usize) -> bool {
+        match self.stage.knowledge {
+            Knowledge::Nothing => false,
+            Knowledge::Agents(known) => agent < known,
+            Knowledge::Everything => true,
+        }
+    }
+
+    /// Notes what is true now.
+    fn note(&mut self, now: Duration) {
+        self.revision += 1;
+        self.stage.note(now);
+        self.note_agents(now);
+        self.note_ends(now);
+        self.log.trouble(Scope::All, !self.stage.answers(), now);
+        if self.stage.hangs() {
+            self.log.hang();
+        }
+        self.log.trouble(Scope::Tasks, self.lie.is_some(), now);
+        if let Some(leader) = self.stage.leader {
+            let address = self.stage.masters[leader].face.address;
+            self.log.note(LEADER_PORT, Set::from([Datum::Port(address.port())]), None, now);
+            self.log.note(LEADER_ADDRESS, Set::from([Datum::Address(address.ip())]), None, now);
+        }
+        for (number, named) in self.named.iter().enumerate() {
+            let service = &self.services.all()[named.service];
+            let is_present = self.cluster.frameworks[service.framework].name == named.framework;
+            let set = if is_present { self.data(service, named.kind) } else { Set::new() };
+            let given_up = service.agents.iter().filter(|agent| self.given_up[**agent]);
+            let waited = given_up.filter_map(|agent| self.waiting[*agent]).max();
+            self.log.note(LEADER_ADDRESS + 1 + number, set, waited, now);
+        }
+    }
+
+    fn note_ends(&mut self, now: Duration) {
+        let reachable = self.cluster.tasks.values().filter(|task| self.cluster.agents[task.agent].reachable);
+        let alive: BTreeSet<u64> = reachable.map(|task| task.launch).collect();
+        let ended = self.alive.difference(&alive).count();
+        if ended > 0 {
+            self.log.ends.push((now, ended));
+        }
+        self.alive = alive;
+    }
+
+    fn note_agents(&mut self, now: Duration) {
+        let elected = self.stage.elected;
+        for agent in 0..AGENTS {
+            let (reachable, shown) = (self.cluster.agents[agent].reachable, self.shows(agent));
+            if self.stage.leader.is_some() {
+                let recovered = reachable && !shown && matches!(self.stage.knowledge, Knowledge::Agents(_));
+                match (recovered, self.waiting[agent]) {
+                    (true, None) => self.waiting[agent] = Some(now),
+                    (true, Some(_)) => {}
+                    (false, _) => self.waiting[agent] = None,
+                }
+            }
+            self.given_up[agent] &= reachable && !shown;
+            self.log.trouble(Scope::Agent(agent), reachable && !shown, now);
+            // In a reign that began as the world did there is nothing to settle.
+            let settles = !reachable && elected > Duration::ZERO;
+            for other in self.log.elections.clone().into_iter().filter(|other| *other != elected) {
+                self.log.trouble(Scope::Settling(agent, other), false, now);
+            }
+            self.log.trouble(Scope::Settling(agent, elected), settles, now);
+        }
+    }
+
+    /// The data of a service's tasks that run, on agents that are there.
+    fn data(&self, service: &Service, kind: Kind) -> Set {
+        let tasks = service.launches.iter().filter_map(|launch| self.cluster.tasks.get(launch));
+        let there = tasks.filter(|task| {
+            let agent = &self.cluster.agents[task.agent];
+            task.state == State::Running && agent.reachable && !self.given_up[task.agent]
+        });
+        let mut set = Set::new();
+        for task in there {
+            let addresses = task.addresses.iter();
+            match kind {
+                Kind::A => set.extend(addresses.filter(|a| a.is_ipv4()).map(|a| Datum::Address(*a))),
+                Kind::Aaaa => set.extend(addresses.filter(|a| a.is_ipv6()).map(|a| Datum::Address(*a))),
+                Kind::Srv => set.extend(task.ports.iter().map(|port| Datum::Port(*port))),
+            }
+        }
+        set
+    }
+}
+
+/// Everything that is asked: about the leader, and about each service under every name its framework takes.
+fn questions(services: &[Service], bounds: Bounds) -> (Log, Vec<Named>) {
+    let mut log = Log::new(bounds);
+    let mut named = Vec::new();
+    log.add(Question::new(format!("_leader._tcp.{DOMAIN}"), Kind::Srv), Subject::Leader);
+    log.add(Question::new(format!("leader.{DOMAIN}"), Kind::A), Subject::Leader);
+    for (number, service) in services.iter().enumerate() {
+        for framework in FRAMEWORK_NAMES[service.framework] {
+            for kind in [Kind::A, Kind::Aaaa, Kind::Srv] {
+                let name = &service.name;
+                let name = match kind {
+                    Kind::A | Kind::Aaaa => format!("{name}.{framework}.{DOMAIN}"),
+                    Kind::Srv => format!("_{name}._tcp.{framework}.{DOMAIN}"),
+                };
+                log.add(Question::new(name, kind), Subject::Tasks(service.agents.clone()));
+                named.push(Named { service: number, framework, kind });
+            }
+        }
+    }
+    (log, named)
+}
+
+impl Lie {
+    /// Agents, the first ones, whose tasks a lie leaves out.
+    const MOST: usize = 4;
+}

@@ -1,0 +1,80 @@
+//! The promise `true`, in made-up time: whatever happens to masters and agents, no answer of the core is wrong.
+//!
+//! `TRUTH_SEEDS=1000` runs so many seeds, `TRUTH_FIRST=500` begins there, `TRUTH_SEED=7` runs one.
+
+use std::{
+    env,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::Instant,
+};
+
+use mesos_dns_sim::truth::trial::{self, Verdict};
+
+/// Seeds that are run where nothing else is said.
+const SEEDS: u64 = 200;
+
+/// Failing seeds after which no more are tried.
+const FAILURES_MAX: usize = 3;
+
+fn number(variable: &str) -> Option<u64> {
+    env::var(variable)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{variable}={text}: no number")))
+}
+
+/// What all trials came to.
+#[derive(Default)]
+struct Sum {
+    failed: Vec<Verdict>,
+    asked: u64,
+    elections: usize,
+    published: u64,
+}
+
+#[test]
+fn no_answer_is_wrong_whatever_happens() {
+    let (first, count) = match number("TRUTH_SEED") {
+        Some(seed) => (seed, 1),
+        None => (number("TRUTH_FIRST").unwrap_or(1), number("TRUTH_SEEDS").unwrap_or(SEEDS)),
+    };
+    let next = AtomicU64::new(first);
+    let sum = Mutex::new(Sum::default());
+    let started = Instant::now();
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= first + count || sum.lock().unwrap().failed.len() >= FAILURES_MAX {
+                return;
+            }
+            let verdict = trial::run(seed);
+            let mut sum = sum.lock().unwrap();
+            sum.asked += verdict.asked;
+            sum.elections += verdict.elections;
+            sum.published += verdict.published;
+            if !verdict.violations.is_empty() {
+                sum.failed.push(verdict);
+            }
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| (0..threads).for_each(|_| _ = scope.spawn(work)));
+    let mut sum = sum.into_inner().unwrap();
+    println!(
+        "{} seeds, {} elections, {} versions, {} answers in {:.1} s, violations of {} seeds",
+        next.into_inner().min(first + count) - first,
+        sum.elections,
+        sum.published,
+        sum.asked,
+        started.elapsed().as_secs_f64(),
+        sum.failed.len(),
+    );
+    sum.failed.sort_by_key(|verdict| verdict.seed);
+    let seeds: Vec<u64> = sum.failed.iter().map(|verdict| verdict.seed).collect();
+    if let Some(verdict) = sum.failed.into_iter().next() {
+        panic!("seeds {seeds:?} fail; {}", verdict.minimised());
+    }
+}
