@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use super::{
-    history::{Client, History, Question, Run, Seen, Set, Sign, SignRun, Span, text},
+    history::{Client, History, Question, Run, Seen, Set, Sign, SignRun, Source, Span, Witness, text},
     log::{Judge, Log, Outage, Subject, Timeline},
 };
 
@@ -253,7 +253,7 @@ impl Lives {
 struct Quiet<'a> {
     from: Duration,
     until: Duration,
-    said: BTreeMap<usize, &'a SignRun>,
+    said: BTreeMap<Witness, &'a SignRun>,
 }
 
 fn check_signs(
@@ -264,14 +264,14 @@ fn check_signs(
     violations: &mut Vec<Violation>,
 ) {
     let mut broken = |at: Duration, story: String| violations.push(Violation { law: Law::Serial, at, story });
-    for (replica, runs) in history.signs() {
+    for (witness, runs) in history.signs() {
         for pair in runs.windows(2) {
             let (before, after) = (pair[0].sign.serial, pair[1].sign.serial);
             // RFC 1982: the difference as a signed number.
             if (after.wrapping_sub(before) as i32) < 0 {
                 broken(
                     pair[1].first.received,
-                    format!("the serial of replica {replica} fell from {before} to {after}"),
+                    format!("the serial of {witness} fell from {before} to {after}"),
                 );
             }
         }
@@ -280,17 +280,14 @@ fn check_signs(
         .into_iter()
         .map(|(from, until)| Quiet { from, until, said: BTreeMap::new() })
         .collect();
-    for (replica, runs) in history.signs() {
+    for (witness, runs) in history.signs() {
         for time in &mut quiet {
             let within = |run: &&SignRun| run.last.sent > time.from && run.first.received < time.until;
             for run in runs.iter().filter(within) {
-                if let Some(other) = time.said.insert(replica, run) {
+                if let Some(other) = time.said.insert(witness, run) {
                     broken(
                         run.first.received,
-                        format!(
-                            "replica {replica} went from {} to {} and nothing had changed",
-                            other.sign, run.sign
-                        ),
+                        format!("{witness} went from {} to {} and nothing had changed", other.sign, run.sign),
                     );
                 }
             }
@@ -305,13 +302,11 @@ fn check_signs(
         }
     }
     for pair in quiet.windows(2) {
-        for (replica, after) in &pair[1].said {
-            let Some(before) = pair[0].said.get(replica) else { continue };
+        for (witness, after) in &pair[1].said {
+            let Some(before) = pair[0].said.get(witness) else { continue };
             if before.sign.hash != after.sign.hash && before.sign.serial == after.sign.serial {
-                let story = format!(
-                    "replica {replica} changed without a new serial: {} and {}",
-                    before.sign, after.sign
-                );
+                let story =
+                    format!("{witness} changed without a new serial: {} and {}", before.sign, after.sign);
                 broken(after.first.received, story);
             }
         }
@@ -348,6 +343,16 @@ impl fmt::Display for Sign {
             Some(hash) => write!(f, "serial {} hash {hash:016x}", self.serial),
             None => write!(f, "serial {}", self.serial),
         }
+    }
+}
+
+impl fmt::Display for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = match self.source {
+            Source::Dns => "the SOA",
+            Source::Http => "/ready",
+        };
+        write!(f, "{source} of replica {}", self.replica)
     }
 }
 

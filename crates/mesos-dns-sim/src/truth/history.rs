@@ -88,6 +88,24 @@ pub struct Client {
     pub number: usize,
 }
 
+/// Where a sign was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Witness {
+    /// Which program said it.
+    pub replica: usize,
+    /// How.
+    pub source: Source,
+}
+
+/// How a program tells of its zone as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// The SOA record.
+    Dns,
+    /// `/ready`.
+    Http,
+}
+
 /// Equal answers in a row.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -125,10 +143,11 @@ pub struct SignRun {
 #[derive(Clone, Debug, Default)]
 pub struct History {
     runs: BTreeMap<(Client, usize), Vec<Run>>,
-    signs: BTreeMap<usize, Vec<SignRun>>,
+    signs: BTreeMap<Witness, Vec<SignRun>>,
     kept: usize,
     asked: u64,
     is_full: bool,
+    stalls: Vec<Span>,
 }
 
 impl History {
@@ -147,8 +166,8 @@ impl History {
     }
 
     /// Notes a sign.
-    pub fn note_sign(&mut self, replica: usize, span: Span, sign: Sign) {
-        let runs = self.signs.entry(replica).or_default();
+    pub fn note_sign(&mut self, witness: Witness, span: Span, sign: Sign) {
+        let runs = self.signs.entry(witness).or_default();
         match runs.last_mut() {
             Some(run) if run.sign == sign => run.last = span,
             _ if self.kept == RUNS_MAX => self.is_full = true,
@@ -165,13 +184,27 @@ impl History {
     }
 
     /// The signs of each replica, in the order in which they came.
-    pub fn signs(&self) -> impl Iterator<Item = (usize, &[SignRun])> {
-        self.signs.iter().map(|(replica, runs)| (*replica, &runs[..]))
+    pub fn signs(&self) -> impl Iterator<Item = (Witness, &[SignRun])> {
+        self.signs.iter().map(|(witness, runs)| (*witness, &runs[..]))
     }
 
     /// What a client was told last.
     pub fn latest(&self, client: Client, question: usize) -> Option<&Seen> {
         self.runs.get(&(client, question))?.last().map(|run| &run.seen)
+    }
+
+    /// Notes a time in which whoever asks was not let run, and maybe nobody was.
+    pub fn note_stall(&mut self, span: Span) {
+        if self.stalls.len() == RUNS_MAX {
+            self.is_full = true;
+        } else {
+            self.stalls.push(span);
+        }
+    }
+
+    /// Times in which the machine stood still.
+    pub fn stalls(&self) -> &[Span] {
+        &self.stalls
     }
 
     /// How many questions were asked.

@@ -11,6 +11,9 @@ use super::history::{Question, Set};
 /// Longest pause of a program that backs off after failures.
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 
+/// How long something that ended may be doubted, or its end not be noticed after trouble.
+const MEMORY: Duration = Duration::from_secs(120);
+
 /// So many tasks at least must be missing at once for that to be doubted.
 const LOSS_MIN: usize = 20;
 
@@ -157,6 +160,19 @@ impl Log {
         if versions.last().is_none_or(|last| last.set != set) {
             versions.push(Version { born: now, set, waited });
         }
+    }
+
+    /// The versions of a question that were true at some time since.
+    pub fn since(&self, question: usize, since: Duration) -> &[Version] {
+        let versions = &self.timelines[question].versions;
+        let first = versions.iter().rposition(|version| version.born <= since).unwrap_or(0);
+        &versions[first..]
+    }
+
+    /// Since when somebody may not know what ended; generously.
+    pub fn unknown_since(&self, now: Duration) -> Duration {
+        let recent = self.troubles.iter().filter(|trouble| trouble.until.saturating_add(MEMORY) > now);
+        recent.map(|trouble| trouble.from).min().unwrap_or(now).saturating_sub(MEMORY)
     }
 
     /// Begins or ends trouble of a scope.

@@ -6,6 +6,7 @@ use super::{
     checker::{Violation, check},
     schedule::{Profile, Schedule},
     virtual_time,
+    world::World,
 };
 
 /// Most runs to spend on making a schedule small.
@@ -33,14 +34,15 @@ pub struct Verdict {
 
 /// Runs a seed.
 pub fn run(seed: u64) -> Verdict {
-    let hold = hold(seed);
-    let profile = Profile::virtual_time(u64::try_from(hold.as_millis()).unwrap_or(u64::MAX));
-    run_schedule(seed, Schedule::new(seed, &profile, &virtual_time::world(hold)))
+    let world = world(seed);
+    let hold = world.log().bounds.hold.as_millis();
+    let profile = Profile::virtual_time(u64::try_from(hold).unwrap_or(u64::MAX));
+    run_schedule(seed, Schedule::new(seed, &profile, &world))
 }
 
 /// Runs a schedule with what else the seed decides.
 pub fn run_schedule(seed: u64, schedule: Schedule) -> Verdict {
-    let ran = virtual_time::run(virtual_time::world(hold(seed)), &schedule, seed);
+    let ran = virtual_time::run(world(seed), &schedule, seed);
     let log = ran.world.log();
     Verdict {
         seed,
@@ -52,9 +54,12 @@ pub fn run_schedule(seed: u64, schedule: Schedule) -> Verdict {
     }
 }
 
-/// The default of the program, or less, that other things happen in.
-fn hold(seed: u64) -> Duration {
-    Duration::from_secs([600, 90, 45][(seed % 3) as usize])
+/// A world of which the seed decides how often it is looked at, and how long what is missing is kept: as by
+/// default, or less, so that other things happen in the meantime.
+fn world(seed: u64) -> World {
+    let hold = [600, 90, 45][(seed % 3) as usize];
+    let refresh = [5, 1, 2, 10][(seed / 3 % 4) as usize];
+    virtual_time::world(Duration::from_secs(refresh), Duration::from_secs(hold))
 }
 
 impl Verdict {

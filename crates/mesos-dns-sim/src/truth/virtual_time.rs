@@ -4,7 +4,7 @@
 //! document, the decoder reads it, [`Belief`] judges it, the zone takes the difference, and
 //! [`decide`] answers. Only the wires are missing, and the time between two events.
 //!
-//! All questions are put right after each version is published. Just before the next one replaces it, those are put
+//! Questions are put right after each version is published. Just before the next one replaces it, those are put
 //! again whose answers may have become wrong meanwhile: in between, one version answers alike.
 
 use std::{
@@ -31,7 +31,7 @@ use mesos_dns_core::{
 use rand::{RngExt, SeedableRng};
 
 use super::{
-    history::{Client, History, Question, Seen, Sign, Span},
+    history::{Client, History, Question, Seen, Sign, Source, Span, Witness},
     log::Bounds,
     schedule::Schedule,
     world::{BORN, World},
@@ -52,9 +52,6 @@ const REPLICAS: usize = 2;
 /// Longest time that a message is on its way.
 const LATENCY_MAX: Duration = Duration::from_millis(25);
 
-/// Pause between two polls.
-const REFRESH: Duration = Duration::from_secs(1);
-
 /// Time for one try.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -69,9 +66,9 @@ pub struct Ran {
 }
 
 /// The bounds that hold here: a poll's period, and its messages with one redirect.
-pub fn bounds(hold: Duration) -> Bounds {
+pub fn bounds(refresh: Duration, hold: Duration) -> Bounds {
     Bounds {
-        fresh: REFRESH + LATENCY_MAX * 6,
+        fresh: refresh + LATENCY_MAX * 6,
         timeout: TIMEOUT,
         masters: MASTERS,
         agree: AGREE_AFTER,
@@ -82,13 +79,13 @@ pub fn bounds(hold: Duration) -> Bounds {
 }
 
 /// A world with masters that nobody can connect to.
-pub fn world(hold: Duration) -> World {
+pub fn world(refresh: Duration, hold: Duration) -> World {
     let face = |number: u32| Face {
         id: format!("master-{number}"),
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, 5050 + number as u16)),
         started: BORN,
     };
-    World::new((0..MASTERS).map(face).collect(), bounds(hold))
+    World::new((0..MASTERS).map(face).collect(), bounds(refresh, hold))
 }
 
 /// Lets a schedule happen. `seed` draws what it leaves open: delays and the order of records.
@@ -99,9 +96,11 @@ pub fn run(mut world: World, schedule: &Schedule, seed: u64) -> Ran {
     let mut replicas: Vec<Replica> =
         (0..REPLICAS).map(|number| Replica::new(number, &world, dice.random())).collect();
     let mut steps = schedule.steps.iter().copied().peekable();
+    let mut now = Duration::ZERO;
     loop {
         let due = replicas.iter().map(Replica::next_due).chain(steps.peek().map(|(at, _)| Some(*at)));
-        let now = due.chain([world.next_due()]).flatten().min().unwrap_or(schedule.end);
+        // What became due in the past is due now.
+        now = due.chain([world.next_due()]).flatten().min().unwrap_or(schedule.end).max(now);
         if now >= schedule.end {
             break;
         }
@@ -223,7 +222,10 @@ impl Replica {
         let addresses = world.stage().masters.iter().map(|seat| seat.face.address.to_string());
         let listed: Vec<Arc<str>> = addresses.map(Arc::from).collect();
         let masters = listed.iter().filter_map(|text| Master::parse(text)).collect();
-        let mut poll = Poll::new(poll::Settings { refresh: REFRESH, timeout: TIMEOUT });
+        let mut poll = Poll::new(poll::Settings {
+            refresh: world.log().bounds.fresh - LATENCY_MAX * 6,
+            timeout: TIMEOUT,
+        });
         poll.handle_masters(masters, Leader::Changed, start);
         let believe = believe::Settings { hold: world.log().bounds.hold, loss_percent: 30, loss_minimum: 20 };
         let mut zone = Zone::new(policy.apex.clone(), Name::parse(&policy.server_name).ok(), Seed(seed));
@@ -360,14 +362,16 @@ impl Replica {
 
     /// A new version: its serial is the time, or follows when the second is over.
     fn publish(&mut self, now: Duration, world: &World, asker: &mut Asker) {
-        asker.ask_late(self, world, now);
+        if self.snapshot.is_loaded() {
+            asker.ask_late(self, world, now);
+        }
         self.awaits_serial = unix_seconds(now) <= self.serial.0;
         if !self.awaits_serial {
             self.serial = Serial(unix_seconds(now));
         }
         self.snapshot = self.zone.snapshot(self.soa.clone(), self.serial);
         self.published += 1;
-        asker.ask_all(self, now);
+        asker.ask_all(self, world, now);
     }
 }
 
@@ -416,13 +420,24 @@ impl Asker {
         }
     }
 
-    fn ask_all(&mut self, replica: &Replica, now: Duration) {
+    /// Asks for everything that is there or was; of what never was, now and then.
+    fn ask_all(&mut self, replica: &Replica, world: &World, now: Duration) {
         for question in 0..self.questions.len() {
-            self.ask(replica, question, now);
+            let versions = &world.log().timelines[question].versions;
+            let is_there = versions.last().is_some_and(|version| !version.set.is_empty());
+            if is_there || self.dice.random_ratio(1, 8) {
+                self.ask(replica, question, now);
+            }
         }
-        let span = Span { sent: now, received: now };
-        let (serial, hash) = (replica.snapshot.serial(), Some(replica.snapshot.content_hash()));
-        self.history.note_sign(replica.number, span, Sign { serial, hash });
+        self.note_sign(replica, now);
+    }
+
+    fn note_sign(&mut self, replica: &Replica, now: Duration) {
+        if replica.snapshot.is_loaded() {
+            let (serial, hash) = (replica.snapshot.serial(), Some(replica.snapshot.content_hash()));
+            let witness = Witness { replica: replica.number, source: Source::Http };
+            self.history.note_sign(witness, Span { sent: now, received: now }, Sign { serial, hash });
+        }
     }
 
     /// Asks again where something else is true than was told, before it is told.
@@ -431,15 +446,11 @@ impl Asker {
         for question in 0..self.questions.len() {
             let told = self.history.latest(client, question).and_then(Seen::set);
             let true_now = world.log().timelines[question].versions.last();
-            if told.is_some() && told != true_now.map(|version| &version.set) {
+            if told != true_now.map(|version| &version.set) {
                 self.ask(replica, question, now);
             }
         }
-        if replica.snapshot.is_loaded() {
-            let span = Span { sent: now, received: now };
-            let (serial, hash) = (replica.snapshot.serial(), Some(replica.snapshot.content_hash()));
-            self.history.note_sign(replica.number, span, Sign { serial, hash });
-        }
+        self.note_sign(replica, now);
     }
 
     fn ask(&mut self, replica: &Replica, question: usize, now: Duration) {

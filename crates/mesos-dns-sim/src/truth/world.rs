@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     history::{Datum, Kind, Question, Set},
-    log::{Bounds, Log, Scope, Subject},
+    log::{Bounds, Log, Scope, Subject, Version},
     services::{FRAMEWORK_NAMES, Service, Services},
     stage::Stage,
 };
@@ -27,9 +27,15 @@ pub const AGENTS: usize = 6;
 /// How long a task is seen as being killed before it is dead.
 const KILLING: Duration = Duration::from_secs(2);
 
+/// Longest time in which a leader reads its registry; after that it exits.
+const REGISTRY_MAX: Duration = Duration::from_secs(60);
+
 /// Longest time for which a leader leaves tasks out that live. Two documents half a minute apart that agree
 /// are believed, and must be.
 const LIE_MAX: Duration = Duration::from_secs(20);
+
+/// Ended tasks that are remembered: some, as everywhere, and few, as they only cost time.
+const COMPLETED_MAX: usize = 10;
 
 /// The domain that is served.
 const DOMAIN: &str = "mesos";
@@ -202,7 +208,10 @@ impl World {
             }
             Act::MassEnd => self.services.end_chaff(&mut self.cluster, at),
             Act::MassBegin => self.services.begin_chaff(&mut self.cluster, at),
-            Act::Rename => self.services.rename(&mut self.cluster),
+            Act::Rename => {
+                self.services.rename(&mut self.cluster);
+                self.note_ghosts(now);
+            }
             Act::Kill => self.stage.kill(),
             Act::Depose => self.stage.leader = None,
             Act::Elect(knowledge) => self.elect(knowledge, now),
@@ -233,7 +242,9 @@ impl World {
         let lie = self.lie.iter().map(|(_, since)| *since + LIE_MAX);
         let up = (0..AGENTS).filter(|agent| !self.given_up[*agent] && self.stage.answers());
         let waited = up.filter_map(|agent| self.waiting[agent]).map(|since| since + hold);
-        killed.chain(lie).chain(waited).min()
+        let reading = self.stage.leader.is_some() && self.stage.knowledge == Knowledge::Nothing;
+        let read = reading.then_some(self.stage.elected + REGISTRY_MAX);
+        killed.chain(lie).chain(waited).chain(read).min()
     }
 
     /// Lets everything happen that is due by itself.
@@ -243,6 +254,9 @@ impl World {
             let due = due.max(self.stage.answers_since.unwrap_or(due));
             if self.lie.is_some_and(|(_, since)| since + LIE_MAX <= due) {
                 self.end_lie(due);
+            }
+            if self.stage.elected + REGISTRY_MAX <= due {
+                self.stage.learn(Knowledge::Agents(0));
             }
             let (dead, dying) = self.killing.iter().partition(|(at, _)| *at <= due);
             self.killing = dying;
@@ -322,6 +336,7 @@ impl World {
     /// Notes what is true now.
     fn note(&mut self, now: Duration) {
         self.revision += 1;
+        self.cluster.completed.drain(..self.cluster.completed.len().saturating_sub(COMPLETED_MAX));
         self.stage.note(now);
         self.note_agents(now);
         self.note_ends(now);
@@ -342,6 +357,29 @@ impl World {
             let given_up = service.agents.iter().filter(|agent| self.given_up[**agent]);
             let waited = given_up.filter_map(|agent| self.waiting[*agent]).max();
             self.log.note(LEADER_ADDRESS + 1 + number, set, waited, now);
+        }
+    }
+
+    /// What has ended and is not known to have, takes the new name of its framework as everything does.
+    fn note_ghosts(&mut self, now: Duration) {
+        let since = self.log.unknown_since(now);
+        for (number, named) in self.named.iter().enumerate() {
+            let service = &self.services.all()[named.service];
+            if self.cluster.frameworks[service.framework].name != named.framework {
+                continue;
+            }
+            let alike = self.named.iter().enumerate().filter(|(other, alike)| {
+                *other != number && alike.service == named.service && alike.kind == named.kind
+            });
+            let mut ghosts: Vec<Version> = alike
+                .flat_map(|(other, _)| self.log.since(LEADER_ADDRESS + 1 + other, since))
+                .filter(|version| !version.set.is_empty())
+                .cloned()
+                .collect();
+            ghosts.sort_by_key(|version| version.born);
+            for ghost in ghosts {
+                self.log.note(LEADER_ADDRESS + 1 + number, ghost.set, None, now);
+            }
         }
     }
 

@@ -226,7 +226,8 @@ fn what_is_waited_for_is_kept_and_then_gone() {
 fn signs(signs: &[(usize, u64, u32, u64)]) -> History {
     let mut history = History::default();
     for (replica, when, serial, hash) in signs {
-        history.note_sign(*replica, at(*when), Sign { serial: *serial, hash: Some(*hash) });
+        let witness = Witness { replica: *replica, source: Source::Http };
+        history.note_sign(witness, at(*when), Sign { serial: *serial, hash: Some(*hash) });
     }
     history
 }
