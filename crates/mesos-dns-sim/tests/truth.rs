@@ -9,13 +9,17 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use mesos_dns_sim::truth::trial::{self, Verdict};
+use mesos_dns_sim::truth::{
+    schedule::Schedule,
+    trial::{self, Verdict},
+    world::{Act, Lie},
+};
 
-/// Seeds that are run where nothing else is said.
-const SEEDS: u64 = 200;
+/// Seeds that are run where nothing else is said; a release build has the time for more.
+const SEEDS: u64 = if cfg!(debug_assertions) { 60 } else { 1_000 };
 
 /// Failing seeds after which no more are tried.
 const FAILURES_MAX: usize = 3;
@@ -77,4 +81,17 @@ fn no_answer_is_wrong_whatever_happens() {
     if let Some(verdict) = sum.failed.into_iter().next() {
         panic!("seeds {seeds:?} fail; {}", verdict.minimised());
     }
+}
+
+/// A schedule written down, in seconds.
+fn check(steps: &[(u64, Act)], end: u64) {
+    let steps = steps.iter().map(|(at, act)| (Duration::from_secs(*at), *act)).collect();
+    let verdict = trial::run_schedule(0, Schedule { steps, end: Duration::from_secs(end) });
+    assert!(verdict.violations.is_empty(), "{verdict}");
+}
+
+#[test]
+fn a_lie_is_not_believed_because_something_else_was_true() {
+    check(&[(10, Act::MassEnd), (35, Act::Lie(Lie::Empty)), (54, Act::Truth)], 120);
+    check(&[(10, Act::Lie(Lie::Most)), (29, Act::Truth)], 120);
 }

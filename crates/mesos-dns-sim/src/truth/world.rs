@@ -225,11 +225,11 @@ impl World {
                     self.cluster.return_agent(agent, at);
                 }
             }
-            Act::Lie(lie) if self.may_lie(now) => self.lie = Some((lie, now)),
+            Act::Lie(lie) if self.may_lie(lie, now) => self.lie = Some((lie, now)),
             Act::Truth => self.end_lie(now),
             Act::Lie(_) | Act::Restart => {}
         }
-        if self.lie.is_some() && !self.is_settled() {
+        if self.lie.is_some_and(|(lie, _)| !self.is_settled(lie)) {
             self.end_lie(now);
         }
         self.note(now);
@@ -294,7 +294,7 @@ impl World {
 
     /// Only a leader that knew everything can leave much out without being believed; and not again before
     /// everybody must have seen that it said all.
-    fn may_lie(&self, now: Duration) -> bool {
+    fn may_lie(&self, lie: Lie, now: Duration) -> bool {
         let bounds = &self.log.bounds;
         let rest = bounds.fresh + bounds.agree;
         let quiet = self.last_lie.is_none_or(|last| last + rest < now);
@@ -304,16 +304,16 @@ impl World {
             .iter()
             .map(|trouble| trouble.until)
             .any(|until| until.saturating_add(rest) > now);
-        self.lie.is_none() && quiet && !hurt && self.is_settled()
+        self.lie.is_none() && quiet && !hurt && self.is_settled(lie)
     }
 
-    /// Whether the leader knows everything, and it is as much as ever.
-    fn is_settled(&self) -> bool {
+    /// Whether the leader knows everything, and it is so much that leaving this out shows.
+    fn is_settled(&self, lie: Lie) -> bool {
         let reachable = self.cluster.agents.iter().all(|agent| agent.reachable);
         self.stage.answers()
             && self.stage.knowledge == Knowledge::Everything
             && reachable
-            && self.services.has_chaff(&self.cluster)
+            && (lie == Lie::Empty || self.services.has_chaff(&self.cluster))
     }
 
     /// The leader's list of agents it waits for may be read again only now.
