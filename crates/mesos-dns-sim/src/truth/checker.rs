@@ -352,7 +352,7 @@ impl fmt::Display for Witness {
             Source::Dns => "the SOA",
             Source::Http => "/ready",
         };
-        write!(f, "{source} of replica {}", self.replica)
+        write!(f, "{source} of replica {} to client {}", self.replica, self.client)
     }
 }
 

@@ -93,6 +93,8 @@ pub struct Client {
 pub struct Witness {
     /// Which program said it.
     pub replica: usize,
+    /// To whom.
+    pub client: usize,
     /// How.
     pub source: Source,
 }

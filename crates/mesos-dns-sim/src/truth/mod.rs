@@ -19,8 +19,10 @@
 //! The laws are in [`checker::Law`].
 
 pub mod checker;
+pub mod director;
 pub mod history;
 pub mod log;
+pub mod recorder;
 pub mod schedule;
 pub mod services;
 pub mod stage;

@@ -435,7 +435,7 @@ impl Asker {
     fn note_sign(&mut self, replica: &Replica, now: Duration) {
         if replica.snapshot.is_loaded() {
             let (serial, hash) = (replica.snapshot.serial(), Some(replica.snapshot.content_hash()));
-            let witness = Witness { replica: replica.number, source: Source::Http };
+            let witness = Witness { replica: replica.number, client: 0, source: Source::Http };
             self.history.note_sign(witness, Span { sent: now, received: now }, Sign { serial, hash });
         }
     }

@@ -195,6 +195,13 @@ impl World {
         self.log.outages.push(outage);
     }
 
+    /// Whether a program that starts now finds everything as it is.
+    pub fn is_well(&self) -> bool {
+        let reachable = self.cluster.agents.iter().all(|agent| agent.reachable);
+        let settled = self.stage.knowledge == Knowledge::Everything && self.lie.is_none();
+        self.stage.answers() && settled && reachable
+    }
+
     /// Lets something happen; what is impossible does not.
     pub fn perform(&mut self, act: Act, now: Duration) {
         self.advance(now);

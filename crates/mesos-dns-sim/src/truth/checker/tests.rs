@@ -226,7 +226,7 @@ fn what_is_waited_for_is_kept_and_then_gone() {
 fn signs(signs: &[(usize, u64, u32, u64)]) -> History {
     let mut history = History::default();
     for (replica, when, serial, hash) in signs {
-        let witness = Witness { replica: *replica, source: Source::Http };
+        let witness = Witness { replica: *replica, client: 0, source: Source::Http };
         history.note_sign(witness, at(*when), Sign { serial: *serial, hash: Some(*hash) });
     }
     history

@@ -1,0 +1,180 @@
+//! The promise `true`, with the real program: whatever happens to masters, agents and the program itself, no
+//! answer over UDP, TCP or HTTP is wrong.
+//!
+//! Two replicas follow masters that lead, die, lie and fall silent as a seed says, while four clients ask without
+//! end. A checker that knows what was true reads what they were told. `TRUTH_SEEDS=100` runs so many seeds,
+//! `TRUTH_SEED=7` runs one; the same laws in made-up time are in the simulator's test of this name.
+
+#[path = "support/daemon.rs"]
+mod daemon;
+
+use std::{
+    env,
+    fmt::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use daemon::Daemon;
+use mesos_dns_sim::truth::{
+    checker::{Violation, check},
+    director::{Director, MASTERS},
+    history::{Client, Question},
+    log::Bounds,
+    recorder::{Recorder, Server, Shared},
+    schedule::{Profile, Schedule},
+};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+/// Seeds that are run where nothing else is said.
+const SEEDS: u64 = 4;
+
+/// Seeds that run at the same time.
+const AT_ONCE: usize = 4;
+
+/// Programs that watch one cluster.
+const REPLICAS: usize = 2;
+
+/// Clients of each.
+const CLIENTS: usize = 2;
+
+/// How long a lost agent's records are kept (`holdSeconds`).
+const HOLD: Duration = Duration::from_secs(8);
+
+/// A period of polling, and the time a machine that builds at the same time may take for a document.
+const FRESH: Duration = Duration::from_secs(4);
+
+/// Violations that are shown of one seed.
+const SHOWN_MAX: usize = 5;
+
+fn bounds() -> Bounds {
+    Bounds {
+        fresh: FRESH,
+        timeout: Duration::from_secs(2),
+        masters: MASTERS,
+        agree: Duration::from_secs(30),
+        hold: HOLD,
+        start: Duration::from_secs(1),
+        serial: Duration::from_secs(2),
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    env::var(variable)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{variable}={text}: no number")))
+}
+
+/// What a seed came to.
+struct Verdict {
+    seed: u64,
+    schedule: Schedule,
+    violations: Vec<Violation>,
+    asked: u64,
+    elections: usize,
+}
+
+async fn run(seed: u64) -> Verdict {
+    let mut director = Director::start(bounds()).await.unwrap();
+    let masters: Vec<String> =
+        (0..MASTERS as usize).map(|master| director.masters().address(master).to_string()).collect();
+    let mut members = json!({"masters": masters, "stateTimeoutSeconds": 2, "holdSeconds": HOLD.as_secs()});
+    let mut replicas = Vec::new();
+    for _ in 0..REPLICAS {
+        replicas.push(ready(&members).await);
+    }
+    let servers: Vec<Server> =
+        replicas.iter().map(|daemon| Server { dns: daemon.dns, http: daemon.http }).collect();
+    let questions: Arc<[Question]> = director.world().questions().cloned().collect();
+    let history = Shared::default();
+    let clients =
+        (0..REPLICAS).flat_map(|replica| (0..CLIENTS).map(move |number| Client { replica, number }));
+    let recorders: Vec<Recorder> = clients
+        .zip(0..)
+        .map(|(client, salt)| {
+            let (server, clock) = (servers[client.replica], director.clock());
+            Recorder::start(client, server, questions.clone(), clock, history.clone(), seed << 8 | salt)
+        })
+        .collect();
+
+    let profile = Profile::real_time(HOLD.as_millis() as u64);
+    let schedule = Schedule::new(seed, &profile, director.world());
+    let mut first = Some(replicas.remove(0));
+    (members["port"], members["httpport"]) = (servers[0].dns.port().into(), servers[0].http.port().into());
+    for (at, act) in schedule.steps.clone() {
+        if director.step(at, act).await.unwrap() {
+            let from = director.clock().elapsed();
+            drop(first.take());
+            first = Some(ready(&members).await);
+            director.was_down(from);
+        }
+    }
+    director.wait(schedule.end).await.unwrap();
+    drop(recorders);
+    let history = history.lock();
+    let log = director.log(&history);
+    Verdict {
+        seed,
+        schedule,
+        violations: check(&log, &history),
+        asked: history.asked(),
+        elections: log.elections.len(),
+    }
+}
+
+/// A program with data.
+async fn ready(members: &Value) -> Daemon {
+    let daemon = Daemon::start(members.clone());
+    daemon.until_ready("loaded", |ready| ready["ready"] == true).await;
+    daemon
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_answer_is_wrong_whatever_happens() {
+    let (first, count) = match number("TRUTH_SEED") {
+        Some(seed) => (seed, 1),
+        None => (1, number("TRUTH_SEEDS").unwrap_or(SEEDS)),
+    };
+    let next = Arc::new(AtomicU64::new(first));
+    let mut trials = JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let next = next.clone();
+        trials.spawn(async move {
+            let mut verdicts = Vec::new();
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= first + count {
+                    return verdicts;
+                }
+                verdicts.push(run(seed).await);
+            }
+        });
+    }
+    let mut failures = String::new();
+    while let Some(verdicts) = trials.join_next().await {
+        for verdict in verdicts.unwrap() {
+            tell(&verdict, &mut failures);
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
+fn tell(verdict: &Verdict, failures: &mut String) {
+    let Verdict { seed, violations, asked, elections, .. } = verdict;
+    println!("seed {seed}: {asked} answers, {elections} elections, {} violations", violations.len());
+    if violations.is_empty() {
+        return;
+    }
+    _ = writeln!(
+        failures,
+        "seed {seed}; again: TRUTH_SEED={seed} cargo nextest run -p mesos-dns --test truth"
+    );
+    for violation in violations.iter().take(SHOWN_MAX) {
+        _ = writeln!(failures, "  {violation}");
+    }
+    _ = writeln!(failures, "{}", verdict.schedule);
+}
