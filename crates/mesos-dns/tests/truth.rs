@@ -7,6 +7,10 @@
 
 #[path = "support/daemon.rs"]
 mod daemon;
+#[path = "support/registration.rs"]
+mod registration;
+#[path = "support/zookeeper.rs"]
+mod zookeeper_server;
 
 use std::{
     env,
@@ -20,15 +24,17 @@ use std::{
 
 use daemon::Daemon;
 use mesos_dns_sim::truth::{
-    checker::{Violation, check},
+    checker::{Violation, check, laws},
     director::{Director, MASTERS},
     history::{Client, Question},
     log::Bounds,
     recorder::{Recorder, Server, Shared},
     schedule::{Profile, Schedule},
 };
+use registration::Registration;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use zookeeper_server::ZooKeeper;
 
 /// Seeds that are run where nothing else is said.
 const SEEDS: u64 = 4;
@@ -78,11 +84,68 @@ struct Verdict {
     elections: usize,
 }
 
-async fn run(seed: u64) -> Verdict {
+/// Who tells the program where the masters are.
+enum Guide {
+    /// Its configuration.
+    File,
+    /// ZooKeeper, where they register; it goes away for the third quarter of the steps.
+    Group(Box<Group>),
+}
+
+/// Masters in a real ZooKeeper.
+struct Group {
+    zookeeper: ZooKeeper,
+    registered: Vec<Option<Registration>>,
+    /// Who was shown to lead, and since when.
+    shown: Option<(usize, Duration)>,
+}
+
+/// Where masters register.
+const GROUP: &str = "/mesos";
+
+impl Group {
+    fn new(zookeeper: ZooKeeper) -> Self {
+        Self { zookeeper, registered: (0..MASTERS).map(|_| None).collect(), shown: None }
+    }
+
+    /// Registers the living masters, the leader first.
+    async fn follow(&mut self, director: &Director) {
+        let stage = director.world().stage();
+        let leads = stage.leader.map(|leader| (leader, stage.elected));
+        if leads != self.shown {
+            self.registered.iter_mut().for_each(|registration| *registration = None);
+            self.shown = leads;
+        }
+        let others = (0..stage.masters.len()).filter(|master| Some(*master) != stage.leader);
+        for master in stage.leader.into_iter().chain(others) {
+            if !stage.masters[master].is_alive {
+                self.registered[master] = None;
+            } else if self.registered[master].is_none() {
+                let (session, face) = (self.zookeeper.client().await, director.masters().face(master));
+                self.registered[master] = Some(Registration::new(session, GROUP, &face).await);
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        self.zookeeper.stop();
+        self.registered.iter_mut().for_each(|registration| *registration = None);
+    }
+}
+
+async fn run(seed: u64, mut guide: Guide) -> Verdict {
     let mut director = Director::start(bounds()).await.unwrap();
-    let masters: Vec<String> =
-        (0..MASTERS as usize).map(|master| director.masters().address(master).to_string()).collect();
-    let mut members = json!({"masters": masters, "stateTimeoutSeconds": 2, "holdSeconds": HOLD.as_secs()});
+    let mut members = json!({"stateTimeoutSeconds": 2, "holdSeconds": HOLD.as_secs()});
+    match &mut guide {
+        Guide::File => {
+            let masters = (0..MASTERS as usize).map(|master| director.masters().address(master).to_string());
+            members["masters"] = masters.collect();
+        }
+        Guide::Group(group) => {
+            members["zk"] = group.zookeeper.url(GROUP).into();
+            group.follow(&director).await;
+        }
+    }
     let mut replicas = Vec::new();
     for _ in 0..REPLICAS {
         replicas.push(ready(&members).await);
@@ -105,7 +168,18 @@ async fn run(seed: u64) -> Verdict {
     let schedule = Schedule::new(seed, &profile, director.world());
     let mut first = Some(replicas.remove(0));
     (members["port"], members["httpport"]) = (servers[0].dns.port().into(), servers[0].http.port().into());
-    for (at, act) in schedule.steps.clone() {
+    let quarter = schedule.steps.len() / 4;
+    for (step, (at, act)) in schedule.steps.clone().into_iter().enumerate() {
+        if let Guide::Group(group) = &mut guide {
+            match step {
+                _ if step == quarter * 2 => group.stop(),
+                _ if step == quarter * 3 => group.zookeeper.start_again(),
+                _ => {}
+            }
+            if !(quarter * 2..quarter * 3).contains(&step) {
+                group.follow(&director).await;
+            }
+        }
         if director.step(at, act).await.unwrap() {
             let from = director.clock().elapsed();
             drop(first.take());
@@ -150,7 +224,7 @@ async fn no_answer_is_wrong_whatever_happens() {
                 if seed >= first + count {
                     return verdicts;
                 }
-                verdicts.push(run(seed).await);
+                verdicts.push(run(seed, Guide::File).await);
             }
         });
     }
@@ -163,15 +237,27 @@ async fn no_answer_is_wrong_whatever_happens() {
     assert!(failures.is_empty(), "{failures}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_answer_is_wrong_while_zookeeper_shows_the_masters() {
+    let Some(zookeeper) = ZooKeeper::start() else { return };
+    let verdict = run(number("TRUTH_SEED").unwrap_or(5), Guide::Group(Box::new(Group::new(zookeeper)))).await;
+    let mut failures = String::new();
+    tell(&verdict, &mut failures);
+    assert!(failures.is_empty(), "{failures}");
+}
+
 fn tell(verdict: &Verdict, failures: &mut String) {
     let Verdict { seed, violations, asked, elections, .. } = verdict;
     println!("seed {seed}: {asked} answers, {elections} elections, {} violations", violations.len());
     if violations.is_empty() {
         return;
     }
+    let again = format!("TRUTH_SEED={seed} cargo nextest run -p mesos-dns --test truth");
     _ = writeln!(
         failures,
-        "seed {seed}; again: TRUTH_SEED={seed} cargo nextest run -p mesos-dns --test truth"
+        "seed {seed} breaks {} ({} times); again: {again}",
+        laws(violations),
+        violations.len()
     );
     for violation in violations.iter().take(SHOWN_MAX) {
         _ = writeln!(failures, "  {violation}");

@@ -4,7 +4,11 @@
 //! from its birth to its deadline, meets the time between question and answer, and that is not older than what
 //! the same client was told before. If there is none, the reason tells which law is broken.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
 
 use super::{
     history::{Client, History, Question, Run, Seen, Set, Sign, SignRun, Source, Span, Witness, text},
@@ -61,6 +65,13 @@ pub fn check(log: &Log, history: &History) -> Vec<Violation> {
     check_signs(log, &judge, &timed, history, &mut violations);
     violations.sort_by_key(|violation| violation.at);
     violations
+}
+
+/// The laws that are broken, each once.
+pub fn laws(violations: &[Violation]) -> String {
+    let laws: BTreeSet<Law> = violations.iter().map(|violation| violation.law).collect();
+    let laws: Vec<String> = laws.iter().map(|law| format!("{law:?}")).collect();
+    laws.join(", ")
 }
 
 /// A timeline and its deadlines.

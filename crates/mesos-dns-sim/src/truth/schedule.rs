@@ -13,6 +13,9 @@ use super::{
 };
 use crate::{life::Dice, master::Fault, render::Knowledge};
 
+/// About how long a leader's document is: it is cut anywhere, also where only a few tasks are missing.
+pub(super) const DOCUMENT_BYTES: usize = 75_000;
+
 /// How long things take, in milliseconds, and which happen at all.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -151,7 +154,7 @@ impl Block {
 
     fn fault(profile: &Profile, dice: &mut Dice) -> Self {
         let fault = match dice.random_range(0..5) {
-            0 => Fault::Cut { after_bytes: dice.random_range(0..20_000) },
+            0 => Fault::Cut { after_bytes: dice.random_range(0..DOCUMENT_BYTES) },
             1 => Fault::Drip { every: Duration::from_millis(100) },
             2 => Fault::Html,
             3 => Fault::Silent,
@@ -179,7 +182,10 @@ impl Block {
             dice.random_range(profile.leaderless.clone()),
         );
         block.then(dice.random_range(profile.learning.clone()), Act::Learn(Knowledge::Agents(last)));
-        block.then(profile.hold + dice.random_range(profile.fault.clone()), Act::Revive);
+        block.then(
+            profile.hold + profile.fault.end * 2 + dice.random_range(profile.fault.clone()),
+            Act::Revive,
+        );
         if dice.random_bool(0.5) {
             block.then(0, Act::Lose(last));
             block.then(0, Act::Learn(Knowledge::Everything));

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{
-    checker::{Violation, check},
+    checker::{Violation, check, laws},
     schedule::{Profile, Schedule},
     virtual_time,
     world::World,
@@ -91,8 +91,10 @@ impl fmt::Display for Verdict {
         let count = self.violations.len();
         writeln!(
             f,
-            "seed {} breaks {count} times; again: TRUTH_SEED={} cargo nextest run -p mesos-dns-sim --test truth",
-            self.seed, self.seed
+            "seed {} breaks {} ({count} times); again: TRUTH_SEED={} cargo nextest run -p mesos-dns-sim --test truth",
+            self.seed,
+            laws(&self.violations),
+            self.seed
         )?;
         for violation in self.violations.iter().take(SHOWN_MAX) {
             writeln!(f, "  {violation}")?;

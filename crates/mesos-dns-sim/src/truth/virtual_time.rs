@@ -469,3 +469,15 @@ impl Asker {
         self.history.note(client, question, Span { sent: now, received: now }, seen);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::schedule::DOCUMENT_BYTES, *};
+
+    #[test]
+    fn the_document_is_as_long_as_faults_that_cut_it_expect() {
+        let world = world(Duration::from_secs(1), Duration::from_secs(600));
+        let bytes = Shown::new(&world).bytes(&world, 0).len();
+        assert!((DOCUMENT_BYTES..DOCUMENT_BYTES * 5 / 4).contains(&bytes), "{bytes}");
+    }
+}
