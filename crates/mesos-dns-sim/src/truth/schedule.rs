@@ -27,7 +27,9 @@ pub struct Profile {
     pub change: Range<u64>,
     /// How long nobody leads.
     pub leaderless: Range<u64>,
-    /// Between two steps of a new leader's learning.
+    /// How long a new leader reads its registry and knows nothing.
+    pub reading: Range<u64>,
+    /// Between two steps of its learning after that.
     pub learning: Range<u64>,
     /// How long a leader misbehaves or lies.
     pub fault: Range<u64>,
@@ -47,6 +49,7 @@ impl Profile {
             calm: 2_000..60_000,
             change: 200..8_000,
             leaderless: 0..20_000,
+            reading: 100..50_000,
             learning: 100..15_000,
             fault: 500..19_000,
             hold,
@@ -62,6 +65,7 @@ impl Profile {
             calm: 500..2_500,
             change: 50..500,
             leaderless: 0..1_500,
+            reading: 100..1_500,
             learning: 100..1_500,
             fault: 300..3_000,
             hold,
@@ -142,7 +146,8 @@ impl Block {
         let mut block = Self { steps: Vec::new(), length: 0 };
         block.then(0, if dice.random_bool(0.7) { Act::Kill } else { Act::Depose });
         block.then(dice.random_range(profile.leaderless.clone()), Act::Elect(Knowledge::Nothing));
-        let mut known = 0;
+        block.then(dice.random_range(profile.reading.clone()), Act::Learn(Knowledge::Agents(0)));
+        let mut known = dice.random_range(1..=3);
         while known < AGENTS {
             block.then(dice.random_range(profile.learning.clone()), Act::Learn(Knowledge::Agents(known)));
             known += dice.random_range(1..=3);
