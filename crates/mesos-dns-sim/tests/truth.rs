@@ -12,10 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mesos_dns_sim::truth::{
-    schedule::Schedule,
-    trial::{self, Verdict},
-    world::{Act, Lie},
+use mesos_dns_sim::{
+    master::Fault,
+    truth::{
+        schedule::Schedule,
+        trial::{self, Verdict},
+        world::{Act, Lie},
+    },
 };
 
 /// Seeds that are run where nothing else is said; a release build has the time for more.
@@ -100,4 +103,11 @@ fn check(steps: &[(u64, Act)], end: u64) {
 fn a_lie_is_not_believed_because_something_else_was_true() {
     check(&[(10, Act::MassEnd), (35, Act::Lie(Lie::Empty)), (54, Act::Truth)], 120);
     check(&[(10, Act::Lie(Lie::Most)), (29, Act::Truth)], 120);
+}
+
+#[test]
+fn a_document_that_is_cut_is_none() {
+    for after_bytes in (1_000..79_000).step_by(3_000) {
+        check(&[(10, Act::Hurt(Fault::Cut { after_bytes })), (20, Act::Heal)], 30);
+    }
 }

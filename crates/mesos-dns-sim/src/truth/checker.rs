@@ -286,6 +286,19 @@ fn check_signs(
                 );
             }
         }
+        for same in runs.chunk_by(|before, after| before.sign.serial == after.sign.serial) {
+            // What changes again within a second has the serial of the first change until that second is over.
+            let (first, last) = (&same[0], &same[same.len() - 1]);
+            if first.sign.hash != last.sign.hash
+                && last.last.sent > first.first.received.saturating_add(log.bounds.serial)
+            {
+                let (before, after) = (first.sign, last.sign);
+                broken(
+                    last.last.received,
+                    format!("{witness} changed without a new serial: {before} and {after}"),
+                );
+            }
+        }
     }
     let mut quiet: Vec<Quiet<'_>> = quiet(log, judge, timed)
         .into_iter()
@@ -310,16 +323,6 @@ fn check_signs(
         if hashes.any(|hash| Some(hash) != first) {
             let said: Vec<String> = time.said.values().map(|run| run.sign.to_string()).collect();
             broken(time.until, format!("replicas that see the same say {}", said.join(" and ")));
-        }
-    }
-    for pair in quiet.windows(2) {
-        for (witness, after) in &pair[1].said {
-            let Some(before) = pair[0].said.get(witness) else { continue };
-            if before.sign.hash != after.sign.hash && before.sign.serial == after.sign.serial {
-                let story =
-                    format!("{witness} changed without a new serial: {} and {}", before.sign, after.sign);
-                broken(after.first.received, story);
-            }
         }
     }
 }

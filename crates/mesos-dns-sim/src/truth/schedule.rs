@@ -23,6 +23,8 @@ pub struct Profile {
     pub blocks: usize,
     /// Between the end of one and the start of the next.
     pub calm: Range<u64>,
+    /// After everything, with no change at all.
+    pub rest: u64,
     /// Between two changes of services.
     pub change: Range<u64>,
     /// How long nobody leads.
@@ -47,6 +49,7 @@ impl Profile {
         Self {
             blocks: 4,
             calm: 2_000..60_000,
+            rest: 60_000,
             change: 200..8_000,
             leaderless: 0..20_000,
             reading: 100..50_000,
@@ -63,6 +66,7 @@ impl Profile {
         Self {
             blocks: 3,
             calm: 500..2_500,
+            rest: 10_000,
             change: 50..500,
             leaderless: 0..1_500,
             reading: 100..1_500,
@@ -115,7 +119,7 @@ impl Schedule {
         }
         steps.sort_by_key(|(at, _)| *at);
         let steps = steps.into_iter().map(|(at, act)| (Duration::from_millis(at), act)).collect();
-        Self { steps, end: Duration::from_millis(now + profile.calm.end) }
+        Self { steps, end: Duration::from_millis(now + profile.rest) }
     }
 
     /// The same without some of its steps.
@@ -159,7 +163,9 @@ impl Block {
 
     fn fault(profile: &Profile, dice: &mut Dice) -> Self {
         let fault = match dice.random_range(0..5) {
-            0 => Fault::Cut { after_bytes: dice.random_range(0..DOCUMENT_BYTES) },
+            // Near the end a cut is worst: so little is missing that it may pass for the truth.
+            0 if dice.random() => Fault::Cut { after_bytes: dice.random_range(0..DOCUMENT_BYTES) },
+            0 => Fault::Cut { after_bytes: dice.random_range(DOCUMENT_BYTES * 4 / 5..DOCUMENT_BYTES) },
             1 => Fault::Drip { every: Duration::from_millis(100) },
             2 => Fault::Html,
             3 => Fault::Silent,
