@@ -22,14 +22,18 @@ use std::{
     time::Duration,
 };
 
-use daemon::Daemon;
-use mesos_dns_sim::truth::{
-    checker::{Violation, check, laws},
-    director::{Director, MASTERS},
-    history::{Client, Question},
-    log::Bounds,
-    recorder::{Recorder, Server, Shared},
-    schedule::{Profile, Schedule},
+use daemon::{Daemon, LOOK};
+use mesos_dns_sim::{
+    master::Fault,
+    truth::{
+        checker::{Violation, check, laws},
+        director::{Director, MASTERS},
+        history::{Client, Question},
+        log::Bounds,
+        recorder::{Recorder, Server, Shared},
+        schedule::{Profile, Schedule},
+        world::Act,
+    },
 };
 use registration::Registration;
 use serde_json::{Value, json};
@@ -53,6 +57,9 @@ const HOLD: Duration = Duration::from_secs(8);
 
 /// A period of polling, and the time a machine that builds at the same time may take for a document.
 const FRESH: Duration = Duration::from_secs(4);
+
+/// Questions put to a program that has no data yet, and to the other one, before it may have any.
+const QUESTIONS_WHILE_LOADING: u64 = 200;
 
 /// Violations that are shown of one seed.
 const SHOWN_MAX: usize = 5;
@@ -187,7 +194,13 @@ async fn run(seed: u64, mut guide: Guide) -> Verdict {
         if director.step(at, act).await.unwrap() && may_start {
             let from = director.clock().elapsed();
             drop(first.take());
-            first = Some(ready(&members).await);
+            // It starts while no master can be read, and is asked before it has anything to say.
+            director.perform(Act::Hurt(Fault::Unavailable)).await.unwrap();
+            let daemon = Daemon::start(members.clone());
+            asked(&history, QUESTIONS_WHILE_LOADING).await;
+            director.perform(Act::Heal).await.unwrap();
+            daemon.until_ready("loaded", |ready| ready["ready"] == true).await;
+            first = Some(daemon);
             director.was_down(from);
         }
     }
@@ -201,6 +214,14 @@ async fn run(seed: u64, mut guide: Guide) -> Verdict {
         violations: check(&log, &history),
         asked: history.asked(),
         elections: log.elections.len(),
+    }
+}
+
+/// Waits until so many more questions were asked.
+async fn asked(history: &Shared, more: u64) {
+    let enough = history.lock().asked() + more;
+    while history.lock().asked() < enough {
+        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -64,7 +64,7 @@ impl Profile {
     /// For real time: all in some seconds.
     pub fn real_time(hold: u64) -> Self {
         Self {
-            blocks: 3,
+            blocks: 2,
             calm: 500..2_500,
             rest: 10_000,
             change: 50..500,
@@ -111,6 +111,11 @@ impl Schedule {
                 steps.extend(second.after(now + offset));
             }
             now += length + dice.random_range(profile.calm.clone());
+        }
+        if profile.restarts {
+            // When all is well again: only then does it happen for certain.
+            steps.push((now, Act::Restart));
+            now += profile.fault.end;
         }
         let mut change = dice.random_range(profile.change.clone());
         while change < now {
