@@ -13,14 +13,14 @@ CARGO ?= cargo
 
 DOCUMENT ?=
 
-.PHONY: bench demo test test-all check fmt clippy doc licences advisories doctest nextest mutants install install-build
+.PHONY: bench demo test test-all check fmt clippy doc licences advisories doctest nextest mutants install install-build install-demo
 
 bench: install-build
 	$(CARGO) build --release --locked --package mesos-dns --package mesos-dns-sim --bins
 	$${CARGO_TARGET_DIR:-target}/release/start-bench $${CARGO_TARGET_DIR:-target}/release/mesos-dns $(DOCUMENT)
 	$(CARGO) test --release --locked --quiet --package mesos-dns-sim --test truth -- --nocapture whatever
 
-demo: install-build
+demo: install-demo
 	$(CARGO) build --locked --workspace --bins
 	$${CARGO_TARGET_DIR:-target}/debug/mesos-dns demo $(ARGS)
 
@@ -67,3 +67,6 @@ install:
 
 install-build:
 	scripts/install.sh build
+
+install-demo:
+	scripts/install.sh demo

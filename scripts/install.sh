@@ -2,14 +2,18 @@
 # Installs what is missing on a Debian machine that has a Rust toolchain.
 #
 # usage: scripts/install.sh build   what compiling needs
+#        scripts/install.sh demo    that, and what the demonstration tells people to type
 #        scripts/install.sh test    that, and what the tests run against
 #
 # Nothing that is present is touched. Packages come from Debian by name, as root or through sudo, and none
 # of their services is started; Cargo's tools come from the registry. What could not be installed is said:
 # a missing compiler ends the script, a missing test partner only costs the tests that need it, which say
-# so themselves.
+# so themselves. Nothing waits for a password that nobody is there to type.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+
+# Servers (knotd) are not on the path of who is not root.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 purpose=${1:-test}
 missing_packages=()
@@ -27,10 +31,16 @@ need() {
 }
 
 as_root() {
-  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@" || sudo "$@"; fi
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-may_be_root() { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null 2>&1; }
+# Asks for the password once, and only where somebody can type it.
+may_be_root() {
+  [ "$(id -u)" -eq 0 ] && return
+  command -v sudo >/dev/null 2>&1 || return
+  sudo -n true 2>/dev/null && return
+  [ -t 0 ] && sudo -v
+}
 
 # Some packages start a service once installed (knot would take port 53). The file tells Debian's
 # maintainer scripts not to; one that an administrator put there is left alone.
@@ -53,7 +63,8 @@ debian_packages() {
     return
   fi
   if ! may_be_root; then
-    say "neither root nor sudo; please install: ${missing_packages[*]}"
+    say "neither root nor a sudo that lets us; please run as root:"
+    say "  apt-get install --no-install-recommends ${missing_packages[*]}"
     return
   fi
   say "installing Debian packages: ${missing_packages[*]}"
@@ -73,13 +84,15 @@ rust_component() {
   failed=1
 }
 
-# cargo_tool NAME required|optional
+# cargo_tool NAME required|optional [further arguments for `cargo install`]
 cargo_tool() {
-  command -v "$1" >/dev/null 2>&1 && return
-  say "installing $1 with cargo (this compiles it once)"
-  cargo install --locked "$1" && return
-  say "could not install $1"
-  [ "$2" = required ] && failed=1
+  local name=$1 weight=$2
+  shift 2
+  cargo "${name#cargo-}" --version >/dev/null 2>&1 && return
+  say "installing $name with cargo (this compiles it once, which takes minutes)"
+  cargo install --locked "$name" "$@" && return
+  say "could not install $name"
+  [ "$weight" = required ] && failed=1
 }
 
 required_command() {
@@ -99,14 +112,17 @@ need make make
 need perl perl
 need pkg-config pkg-config
 
-if [ "$purpose" = test ]; then
+if [ "$purpose" != build ]; then
   need dig bind9-dnsutils
+  need curl curl
+fi
+
+if [ "$purpose" = test ]; then
   need kdig knot-dnsutils
   need knotd knot
   need java default-jre-headless
   need /usr/share/java/zookeeper.jar zookeeper
   need openssl openssl
-  need curl curl
   need python3 python3
   need node nodejs
   need ip iproute2
@@ -119,11 +135,13 @@ debian_packages
 required_command cc "a C compiler, for OpenSSL and jemalloc"
 required_command make "for OpenSSL and jemalloc"
 required_command perl "for OpenSSL"
+[ "$failed" -eq 0 ] || exit 1
 
 if [ "$purpose" = test ]; then
   rust_component fmt rustfmt
   rust_component clippy clippy
-  cargo_tool cargo-nextest required
+  # All of it but the means to replace itself, which is half of the compiling.
+  cargo_tool cargo-nextest required --no-default-features --features default-no-update
   cargo_tool cargo-deny optional
 fi
 

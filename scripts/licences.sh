@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if ! command -v cargo-deny >/dev/null 2>&1; then
+if ! cargo deny --version >/dev/null 2>&1; then
   echo "skipped: dependency rules: cargo-deny is not installed and could not be"
   exit 0
 fi

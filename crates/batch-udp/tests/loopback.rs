@@ -62,6 +62,10 @@ fn replies_leave_from_the_address_that_was_asked() {
 
 #[test]
 fn six_serves_both() {
+    if UdpSocket::bind("[::1]:0").is_err() {
+        eprintln!("skipped: no IPv6 here");
+        return;
+    }
     exchange("[::]:0", "[::1]:0", &["[::1]:PORT"], 3);
     exchange("[::]:0", "127.0.0.1:0", &["127.0.0.1:PORT", "127.9.9.9:PORT"], 3);
 }

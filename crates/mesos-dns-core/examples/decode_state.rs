@@ -1,7 +1,7 @@
-//! How long does a state document on disk take to become values? `decode_state FILE [DECODERS [ROUNDS]]`
+//! How long does a state document on disk take to become values? `decode_state FILE [DECODERS [ROUNDS [operator]]]`
 //!
 //! Reads the file into memory, then decodes it as the daemon does, with a splitter and some decoders side by side.
-//! Prints for each round the time on the clock and the processor time of each thread (the first depends on what else
+//! With `operator`, the file is an answer of `GET_STATE`. Prints for each round the time on the clock and the processor time of each thread (the first depends on what else
 //! the machine does, the second less), and after the first one by how much the process grew.
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
 
 use mesos_dns_core::{
     cluster::Document,
-    mesos::state::{Batch, Decoder, Limits, Part, Splitter, StateError, assemble},
+    mesos::state::{Batch, Decoder, Limits, Part, Shape, Splitter, StateError, assemble},
 };
 
 /// As a body arrives.
@@ -21,14 +21,15 @@ const PIECE_BYTES: usize = 64 << 10;
 
 fn main() {
     let mut arguments = env::args().skip(1);
-    let file = arguments.next().expect("usage: decode_state FILE [DECODERS [ROUNDS]]");
+    let file = arguments.next().expect("usage: decode_state FILE [DECODERS [ROUNDS [operator]]]");
     let mut number = |default| arguments.next().map_or(default, |text| text.parse().expect("a number"));
     let (decoders, rounds) = (number(2), number(5));
+    let shape = if arguments.any(|word| word == "operator") { Shape::Operator } else { Shape::State };
     let bytes = fs::read(&file).expect("a readable file");
     for round in 0..rounds {
         let before = resident_bytes();
         let (begin, cpu) = (Instant::now(), processor_time());
-        let (document, decoding) = decode(&bytes, decoders).expect("a state document");
+        let (document, decoding) = decode(shape, &bytes, decoders).expect("a state document");
         let (wall, splitting) = (begin.elapsed(), processor_time() - cpu);
         let tasks = document.tasks.len();
         println!(
@@ -40,7 +41,7 @@ fn main() {
     }
 }
 
-fn decode(bytes: &[u8], decoders: usize) -> Result<(Document, Vec<Duration>), StateError> {
+fn decode(shape: Shape, bytes: &[u8], decoders: usize) -> Result<(Document, Vec<Duration>), StateError> {
     let (send, receive) = mpsc::sync_channel::<Batch>(2 * decoders);
     let receive = Mutex::new(receive);
     thread::scope(|scope| {
@@ -51,7 +52,7 @@ fn decode(bytes: &[u8], decoders: usize) -> Result<(Document, Vec<Duration>), St
             (parts, processor_time())
         };
         let workers: Vec<_> = (0..decoders).map(|_| scope.spawn(work)).collect();
-        let mut splitter = Splitter::new(Limits::default());
+        let mut splitter = Splitter::with_shape(shape, Limits::default());
         for mut piece in bytes.chunks(PIECE_BYTES) {
             while let Some(batch) = splitter.push(&mut piece)? {
                 send.send(batch).expect("decoders are there");

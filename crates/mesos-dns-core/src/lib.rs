@@ -43,6 +43,8 @@ pub mod forward;
 pub mod mesos;
 pub mod records;
 pub mod table;
+#[cfg(test)]
+mod test_support;
 pub mod views;
 pub mod watch;
 pub mod wire;

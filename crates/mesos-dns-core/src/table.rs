@@ -59,12 +59,28 @@ pub struct Table<T> {
     shards: usize,
     entries: usize,
     seed: Seed,
+    /// See [`Table::copied_bytes`].
+    copied_bytes: u64,
+}
+
+/// The hash of a key in the tables of one seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyHash(u64);
+
+/// What became of an entry that was put in with [`Table::add`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Added<R> {
+    /// It is there now.
+    New,
+    /// There was one with its key; what the caller made of the two.
+    Met(R),
 }
 
 impl<T: Keyed> Table<T> {
     /// An empty table.
     pub fn new(seed: Seed) -> Self {
-        Self { chunks: Arc::new(vec![Arc::new(vec![Shard::default()])]), shards: 1, entries: 0, seed }
+        let chunks = Arc::new(vec![Arc::new(vec![Shard::default()])]);
+        Self { chunks, shards: 1, entries: 0, seed, copied_bytes: 0 }
     }
 
     /// An empty table with room for about this many entries, so that filling it splits and grows nothing.
@@ -81,7 +97,7 @@ impl<T: Keyed> Table<T> {
             chunks.push(Arc::new(chunk));
             left = left.saturating_sub(some);
         }
-        Self { chunks: Arc::new(chunks), shards, entries: 0, seed }
+        Self { chunks: Arc::new(chunks), shards, entries: 0, seed, copied_bytes: 0 }
     }
 
     /// Number of entries.
@@ -94,6 +110,12 @@ impl<T: Keyed> Table<T> {
         self.seed
     }
 
+    /// How many bytes of shards and of their directory were copied so far because somebody else held them. What
+    /// entries point to is not in it.
+    pub fn copied_bytes(&self) -> u64 {
+        self.copied_bytes
+    }
+
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.entries == 0
@@ -101,8 +123,8 @@ impl<T: Keyed> Table<T> {
 
     /// The entry with this key.
     pub fn get<K: Find<T>>(&self, key: K) -> Option<&T> {
-        let hash = hash(self.seed, &key);
-        self.shard(self.place(hash))?.find(hash, |entry| key.is(entry))
+        let hash = self.seed.hash(&key);
+        self.shard(self.place(hash))?.find(hash.0, |entry| key.is(entry))
     }
 
     /// All entries, in no particular order.
@@ -112,62 +134,43 @@ impl<T: Keyed> Table<T> {
 
     /// Puts an entry in; returns the one with the same key that it replaced.
     pub fn insert(&mut self, entry: T) -> Option<T> {
-        let key_hash = hash(self.seed, &entry.key());
-        let seed = self.seed;
-        let place = self.place(key_hash);
-        let shard = self.shard_mut(place)?;
-        let old = match shard.entry(key_hash, |other| entry.key().is(other), |other| hash(seed, &other.key()))
-        {
-            Entry::Occupied(mut found) => Some(std::mem::replace(found.get_mut(), entry)),
-            Entry::Vacant(space) => {
-                space.insert(entry);
-                None
-            }
-        };
-        if old.is_none() {
-            self.grown();
+        let hash = self.seed.hash(&entry.key());
+        match self.add(hash, entry, std::mem::replace) {
+            Added::New => None,
+            Added::Met(old) => Some(old),
         }
-        old
     }
 
-    /// Changes the entry with this key in place, made by `make` if it is not there. The change must not
-    /// touch the key. Returns what `change` does, and whether the entry was made.
+    /// Puts an entry in whose hash is known, unless there is one with its key: then `meet` gets both.
     ///
-    /// One look-up where `get` and `insert` would be two: loading a zone is look-ups more than anything.
-    pub fn upsert<K: Find<T>, R>(
-        &mut self,
-        key: K,
-        make: impl FnOnce() -> T,
-        change: impl FnOnce(&mut T) -> R,
-    ) -> Option<(R, bool)> {
+    /// One look-up where `get` and `insert` would be two: a first load is look-ups more than anything.
+    pub fn add<R>(&mut self, hash: KeyHash, entry: T, meet: impl FnOnce(&mut T, T) -> R) -> Added<R> {
         let seed = self.seed;
-        let key_hash = hash(seed, &key);
-        let place = self.place(key_hash);
-        let shard = self.shard_mut(place)?;
-        let (result, is_made) =
-            match shard.entry(key_hash, |entry| key.is(entry), |other| hash(seed, &other.key())) {
-                Entry::Occupied(mut found) => (change(found.get_mut()), false),
-                Entry::Vacant(space) => (change(space.insert(make()).into_mut()), true),
-            };
-        if is_made {
-            self.grown();
+        let place = self.place(hash);
+        let Some(shard) = self.shard_mut(place) else { return Added::New };
+        match shard.entry(hash.0, |other| entry.key().is(other), |other| seed.hash(&other.key()).0) {
+            Entry::Occupied(mut found) => Added::Met(meet(found.get_mut(), entry)),
+            Entry::Vacant(space) => {
+                space.insert(entry);
+                self.grown();
+                Added::New
+            }
         }
-        Some((result, is_made))
     }
 
     /// The entry with this key to change in place, if it is there. The change must not touch the key.
     ///
     /// Where a reader holds the table, the shard is copied even if the key is not found.
     pub fn get_mut<K: Find<T>>(&mut self, key: K) -> Option<&mut T> {
-        let hash = hash(self.seed, &key);
-        self.shard_mut(self.place(hash))?.find_mut(hash, |entry| key.is(entry))
+        let hash = self.seed.hash(&key);
+        self.shard_mut(self.place(hash))?.find_mut(hash.0, |entry| key.is(entry))
     }
 
     /// Takes the entry with this key out.
     pub fn remove<K: Find<T>>(&mut self, key: K) -> Option<T> {
         self.get(key)?;
-        let hash = hash(self.seed, &key);
-        let found = self.shard_mut(self.place(hash))?.find_entry(hash, |entry| key.is(entry)).ok()?;
+        let hash = self.seed.hash(&key);
+        let found = self.shard_mut(self.place(hash))?.find_entry(hash.0, |entry| key.is(entry)).ok()?;
         let (entry, _) = found.remove();
         self.entries = self.entries.saturating_sub(1);
         Some(entry)
@@ -175,9 +178,9 @@ impl<T: Keyed> Table<T> {
 
     /// Which shard a hash belongs to: the low bits of the upper part of the hash (the lower part places
     /// entries within the shard), one bit less for the shards that were not split yet in this round.
-    fn place(&self, hash: u64) -> usize {
+    fn place(&self, hash: KeyHash) -> usize {
         let mask = self.shards.next_power_of_two().wrapping_sub(1);
-        let bits = (hash >> 20) as usize;
+        let bits = (hash.0 >> 20) as usize;
         let place = bits & mask;
         if place < self.shards { place } else { bits & (mask >> 1) }
     }
@@ -187,8 +190,11 @@ impl<T: Keyed> Table<T> {
     }
 
     fn shard_mut(&mut self, place: usize) -> Option<&mut HashTable<T>> {
-        let chunk = Arc::make_mut(&mut self.chunks).get_mut(place / CHUNK_SHARDS)?;
-        Arc::make_mut(chunk).get_mut(place % CHUNK_SHARDS).map(Arc::make_mut)
+        let copied = &mut self.copied_bytes;
+        let chunks = own(&mut self.chunks, |chunks| size_of_val(&chunks[..]), copied);
+        let chunk = own(chunks.get_mut(place / CHUNK_SHARDS)?, |chunk| size_of_val(&chunk[..]), copied);
+        let shard = chunk.get_mut(place % CHUNK_SHARDS)?;
+        Some(own(shard, HashTable::allocation_size, copied))
     }
 
     /// Counts one more entry, and splits one shard when they have become too full on average.
@@ -216,10 +222,10 @@ impl<T: Keyed> Table<T> {
         }
         let seed = self.seed;
         for entry in full {
-            let key_hash = hash(seed, &entry.key());
-            let place = self.place(key_hash);
+            let hash = seed.hash(&entry.key());
+            let place = self.place(hash);
             if let Some(shard) = self.shard_mut(place) {
-                shard.insert_unique(key_hash, entry, |other| hash(seed, &other.key()));
+                shard.insert_unique(hash.0, entry, |other| seed.hash(&other.key()).0);
             }
         }
     }
@@ -237,8 +243,19 @@ impl<T: Keyed + fmt::Debug> fmt::Debug for Table<T> {
     }
 }
 
-fn hash<K: Hash>(seed: Seed, key: &K) -> u64 {
-    FixedState::with_seed(seed.0).hash_one(key)
+impl Seed {
+    /// The hash of a key.
+    pub fn hash<K: Hash>(self, key: &K) -> KeyHash {
+        KeyHash(FixedState::with_seed(self.0).hash_one(key))
+    }
+}
+
+/// The value, to be changed; a copy of its own if somebody else holds it, which is counted.
+fn own<'a, V: Clone>(shared: &'a mut Arc<V>, bytes: impl Fn(&V) -> usize, copied: &mut u64) -> &'a mut V {
+    if Arc::strong_count(shared) > 1 {
+        *copied = copied.saturating_add(bytes(shared) as u64);
+    }
+    Arc::make_mut(shared)
 }
 
 #[cfg(test)]
@@ -275,9 +292,17 @@ mod tests {
             match dice >> 62 {
                 0 => assert_eq!(table.remove(key), model.remove(&key).map(|old| (key, old))),
                 1 if value & 1 == 0 => {
-                    let made = !model.contains_key(&key);
-                    assert_eq!(table.upsert(key, || (key, 0), |entry| entry.1 = value), Some(((), made)));
-                    model.insert(key, value);
+                    let added = table.add(table.seed().hash(&key), (key, value), |entry, _| entry.1 ^= value);
+                    match model.get_mut(&key) {
+                        Some(old) => {
+                            *old ^= value;
+                            assert_eq!(added, Added::Met(()));
+                        }
+                        None => {
+                            model.insert(key, value);
+                            assert_eq!(added, Added::New);
+                        }
+                    }
                 }
                 1 => match table.get_mut(key) {
                     Some(entry) => {
@@ -320,7 +345,15 @@ mod tests {
             table.insert((key, 0));
         }
         let before = table.clone();
+        assert_eq!(table.copied_bytes(), 0);
         table.insert((5, 9));
+        let shard = 256 * size_of::<(u32, u32)>() + 256 + 16;
+        let directory = (CHUNK_SHARDS + before.chunks.len()) * size_of::<usize>();
+        assert!(
+            (1..=shard + directory).contains(&(table.copied_bytes() as usize)),
+            "{}",
+            table.copied_bytes()
+        );
         let shared = |a: &Table<(u32, u32)>, b: &Table<(u32, u32)>| {
             (0..a.shards)
                 .filter(|place| Arc::ptr_eq(a.shard(*place).unwrap(), b.shard(*place).unwrap()))

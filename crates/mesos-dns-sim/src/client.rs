@@ -6,7 +6,7 @@ use std::{fmt::Display, io, net::SocketAddr, time::Duration};
 
 use axum::{
     body::Body,
-    http::{Request, Response, header},
+    http::{Request, Response, header, request},
 };
 use bytes::Bytes;
 use domain::{
@@ -140,11 +140,30 @@ pub fn framed(message: &[u8]) -> Vec<u8> {
 
 /// GET over plain HTTP; `target` is path and query. Headers are those given, and `Host`.
 pub async fn http(server: SocketAddr, target: &str, headers: &[(&str, &str)]) -> io::Result<Response<Bytes>> {
-    let mut request = Request::get(target).header(header::HOST, server.to_string());
+    send(server, Request::get(target), headers, Body::empty()).await
+}
+
+/// POST over plain HTTP, likewise.
+pub async fn post(
+    server: SocketAddr,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> io::Result<Response<Bytes>> {
+    send(server, Request::post(target), headers, Body::from(body.to_owned())).await
+}
+
+async fn send(
+    server: SocketAddr,
+    request: request::Builder,
+    headers: &[(&str, &str)],
+    body: Body,
+) -> io::Result<Response<Bytes>> {
+    let mut request = request.header(header::HOST, server.to_string());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(Body::empty()).map_err(invalid)?;
+    let request = request.body(body).map_err(invalid)?;
     let exchange = async {
         let stream = TcpStream::connect(server).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(invalid)?;

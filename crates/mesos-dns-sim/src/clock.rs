@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::{
     life::{Change, Life},
     master::Masters,
+    scenario::{Player, ScenarioError, Told},
 };
 
 /// The time now, as everything in here counts it.
@@ -19,4 +20,22 @@ pub async fn live(masters: &Masters, mut life: Life, mut tell: impl FnMut(&Chang
         let changes = masters.change(|cluster| life.advance(cluster, now()));
         changes.iter().for_each(&mut tell);
     }
+}
+
+/// Plays a scenario, and tells each thing that happens; ends where nothing more will.
+///
+/// # Errors
+///
+/// A step cannot be performed.
+pub async fn play(
+    masters: &Masters,
+    mut player: Player,
+    mut tell: impl FnMut(&Told),
+) -> Result<(), ScenarioError> {
+    while let Some(due) = player.next_due() {
+        tokio::time::sleep(due.saturating_sub(now())).await;
+        let told = player.advance(masters, now()).await?;
+        told.iter().for_each(&mut tell);
+    }
+    Ok(())
 }

@@ -2,10 +2,12 @@
 //!
 //! - [`catalogue`]: which services there are and how frameworks name their tasks.
 //! - [`cluster`]: agents, frameworks and tasks at one moment; [`life`]: what happens to them, from a seed.
-//! - [`render`]: the documents in which a master shows it.
+//! - [`memory`]: what a leader has learnt of it, and what it tells its subscribers.
+//! - [`profile`]: which Mesos it is; [`render`]: the documents and events in which a master shows it.
 //! - [`master`]: masters that speak HTTP, lead, fail and recover when told.
-//! - [`clock`]: lets the cluster live in real time.
-//! - [`client`]: asks, over DNS and HTTP.
+//! - [`scenario`]: what happens to cluster and masters, as data.
+//! - [`clock`]: lets clusters live and scenarios be played in real time.
+//! - [`client`]: asks, over DNS and HTTP; [`subscriber`]: listens to a stream.
 //! - [`truth`]: a world whose answers name their version, and a checker that knows what was true.
 
 pub mod catalogue;
@@ -14,5 +16,9 @@ pub mod clock;
 pub mod cluster;
 pub mod life;
 pub mod master;
+pub mod memory;
+pub mod profile;
 pub mod render;
+pub mod scenario;
+pub mod subscriber;
 pub mod truth;

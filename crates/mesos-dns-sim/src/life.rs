@@ -25,6 +25,9 @@ const AGENTS_MIN: usize = 3;
 /// Tasks per service, about; those of SDK schedulers have one each.
 const TASKS_PER_SERVICE: usize = 5;
 
+/// Of so many tasks, one runs before its start is told.
+const LATE_STARTS: u64 = 8;
+
 /// What kind of cluster to make.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
@@ -73,7 +76,7 @@ pub struct Change {
     /// `name` of the task.
     pub name: String,
     /// Its framework's name.
-    pub framework: &'static str,
+    pub framework: String,
     /// Host name of its agent.
     pub agent: String,
 }
@@ -115,9 +118,10 @@ impl Life {
         let first = 0..services.len();
         let further = first.clone().cycle().filter(|service| services[*service].flavour != Flavour::Sdk);
         for service in first.clone().chain(further).take(settings.tasks) {
-            let launch = life.launch(&mut cluster, service, None);
-            cluster.report(launch, State::Starting, None, now);
-            life.run(&mut cluster, launch, now);
+            if let Some(launch) = life.launch(&mut cluster, service, None) {
+                cluster.report(launch, State::Starting, None, now);
+                life.run(&mut cluster, launch, now);
+            }
         }
         if settings.churn > 0.0 {
             life.plan_event(now);
@@ -152,7 +156,7 @@ impl Life {
                 running.then(|| tell(cluster, launch, State::Running, Some(true), What::Healthy, at))?
             }
             Step::Replace { service, leaves } => {
-                let launch = self.launch(cluster, service, leaves);
+                let launch = self.launch(cluster, service, leaves)?;
                 self.moving.extend(leaves.map(|agent| (launch, agent)));
                 self.plan(at, 100..600, Step::Next(launch));
                 None
@@ -166,7 +170,7 @@ impl Life {
         if kind == 0 && cluster.tasks.len() <= self.tasks && self.tasks > 0 {
             let service = self.dice.random_range(0..cluster.services.len());
             if cluster.services[service].flavour != Flavour::Sdk {
-                let launch = self.launch(cluster, service, None);
+                let launch = self.launch(cluster, service, None)?;
                 self.plan(at, 100..600, Step::Next(launch));
             }
             return None;
@@ -205,10 +209,14 @@ impl Life {
         match task.state {
             State::Staging => {
                 self.plan(at, 100..800, Step::Next(launch));
-                cluster.report(launch, State::Starting, None, at);
+                if launch % LATE_STARTS == 3 {
+                    cluster.report_late_start(launch, at);
+                } else {
+                    cluster.report(launch, State::Starting, None, at);
+                }
                 None
             }
-            State::Starting => {
+            State::Starting | State::Running if has_not_run(&task) => {
                 let task = self.run(cluster, launch, at)?;
                 let what = match self.moving.remove(&launch) {
                     Some(from) => What::Moved { from: cluster.agents[from].hostname.clone() },
@@ -230,26 +238,67 @@ impl Life {
         cluster.report(launch, State::Running, checked.then_some(true), at)
     }
 
-    /// Launches a task of a service on any agent in reach but `avoided`.
-    fn launch(&mut self, cluster: &mut Cluster, service: usize, avoided: Option<usize>) -> u64 {
+    /// Launches a task of a service now, perhaps with an id of one's own; it starts and runs by itself, soon after.
+    /// Nothing if the service's framework is gone or no agent takes tasks.
+    pub fn start(
+        &mut self,
+        cluster: &mut Cluster,
+        service: usize,
+        id: Option<String>,
+        at: Duration,
+    ) -> Option<u64> {
+        let launch = self.launch_as(cluster, service, None, id)?;
+        self.plan(at, 100..600, Step::Next(launch));
+        Some(launch)
+    }
+
+    /// Kills a task; it ends by itself, soon after.
+    pub fn stop(&mut self, cluster: &mut Cluster, launch: u64, at: Duration) {
+        let healthy = cluster.tasks.get(&launch).and_then(|task| task.healthy);
+        if cluster.report(launch, State::Killing, healthy, at).is_some() {
+            self.plan(at, 500..1500, Step::Next(launch));
+        }
+    }
+
+    /// Launches a task of a service on any agent that takes tasks, but `avoided` only if no other does.
+    fn launch(&mut self, cluster: &mut Cluster, service: usize, avoided: Option<usize>) -> Option<u64> {
+        self.launch_as(cluster, service, avoided, None)
+    }
+
+    fn launch_as(
+        &mut self,
+        cluster: &mut Cluster,
+        service: usize,
+        avoided: Option<usize>,
+        id: Option<String>,
+    ) -> Option<u64> {
+        if cluster.frameworks[cluster.services[service].framework].torn_down {
+            return None;
+        }
+        let first = self.dice.random_range(0..cluster.agents.len());
+        let mut round = (first..cluster.agents.len()).chain(0..first);
+        let takes = |agent: &usize| cluster.agents[*agent].takes_tasks();
+        let agent = round
+            .clone()
+            .find(|agent| Some(*agent) != avoided && takes(agent))
+            .or_else(|| round.find(takes))?;
         let launch = self.launched;
         self.launched += 1;
-        let first = self.dice.random_range(0..cluster.agents.len());
-        let agent = (first..cluster.agents.len())
-            .chain(0..first)
-            .find(|agent| Some(*agent) != avoided && cluster.agents[*agent].reachable)
-            .unwrap_or(first);
-        let id = cluster.services[service].task_id(launch, &mut self.dice);
+        let made = cluster.services[service].task_id(launch, &mut self.dice);
         let container = uuid(&mut self.dice);
-        cluster.launch(launch, id, container, service, agent);
-        launch
+        cluster.launch(launch, id.unwrap_or(made), container, service, agent);
+        Some(launch)
     }
 
     /// A running task: the first at or after a random place, round about.
     fn some_running(&mut self, cluster: &Cluster) -> Option<Arc<Task>> {
         let place = self.dice.random_range(0..self.launched.max(1));
         let (before, after) = (cluster.tasks.range(..place), cluster.tasks.range(place..));
-        after.chain(before).map(|(_, task)| task).find(|task| task.state == State::Running).cloned()
+        after
+            .chain(before)
+            .map(|(_, task)| task)
+            .find(|task| task.state == State::Running && !has_not_run(task))
+            .cloned()
     }
 
     fn plan_event(&mut self, at: Duration) {
@@ -267,6 +316,11 @@ impl Life {
         self.agenda.insert((due, self.steps), step);
         self.steps += 1;
     }
+}
+
+/// Whether no report says yet that a task runs.
+fn has_not_run(task: &Task) -> bool {
+    task.statuses.last().is_some_and(|last| last.state == State::Starting)
 }
 
 /// Reports and tells in one go.
@@ -309,7 +363,7 @@ impl Change {
             at,
             what,
             name: cluster.service(&task).task_name.clone(),
-            framework: cluster.framework(&task).name,
+            framework: cluster.framework(&task).name.clone(),
             agent: cluster.agent(&task).hostname.clone(),
             task,
         }

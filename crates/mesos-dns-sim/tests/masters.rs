@@ -26,7 +26,7 @@ async fn state(server: SocketAddr) -> Value {
 
 /// Running tasks, agents, recovered agents, frameworks.
 fn counts(state: &Value) -> (usize, usize, usize, usize) {
-    let length = |value: &Value| value.as_array().unwrap().len();
+    let length = |value: &Value| value.as_array().map_or(0, Vec::len);
     let frameworks = state["frameworks"].as_array().unwrap();
     let tasks = frameworks.iter().map(|framework| length(&framework["tasks"])).sum();
     (tasks, length(&state["slaves"]), length(&state["recovered_slaves"]), frameworks.len())

@@ -14,6 +14,7 @@ use mesos_dns_sim::{
     catalogue::Network,
     cluster::{Cluster, State, Task},
     life::{Life, Settings},
+    memory::Memory,
     render::{self, Face, Knowledge, View},
 };
 
@@ -22,8 +23,8 @@ const START: Duration = Duration::from_secs(1_700_000_000);
 /// Renders, decodes, compares.
 fn check(cluster: &Cluster, knowledge: Knowledge) {
     let master = Face { id: "m".into(), address: "127.0.0.1:5050".parse().unwrap(), started: START };
-    let view =
-        View { cluster, master: &master, leader: Some(&master), elected: Some(cluster.born), knowledge };
+    let memory = Memory::new(knowledge, cluster, cluster.born);
+    let view = View { memory: &memory, ..View::settled(cluster, &master) };
     let mut document = Vec::new();
     render::state(view, &mut document).unwrap();
     let read = decode(&document).unwrap();
@@ -33,7 +34,7 @@ fn check(cluster: &Cluster, knowledge: Knowledge) {
     assert_eq!(read.leader, read.pid);
 
     let known = |agent: usize| {
-        cluster.agents[agent].reachable
+        cluster.agents[agent].is_registered()
             && match knowledge {
                 Knowledge::Nothing => false,
                 Knowledge::Agents(back) => agent < back,
@@ -44,7 +45,7 @@ fn check(cluster: &Cluster, knowledge: Knowledge) {
         (0..cluster.agents.len()).filter(|at| known(*at)).map(|at| expected_agent(cluster, at)).collect();
     assert_eq!(read.agents, agents);
     let recovered = (0..cluster.agents.len())
-        .filter(|at| cluster.agents[*at].reachable && !known(*at) && knowledge != Knowledge::Nothing);
+        .filter(|at| cluster.agents[*at].is_registered() && !known(*at) && knowledge != Knowledge::Nothing);
     let recovered: Vec<Arc<str>> = recovered.map(|at| cluster.agents[at].id.as_str().into()).collect();
     assert_eq!(read.recovered_agents, recovered);
 
@@ -64,7 +65,7 @@ fn check(cluster: &Cluster, knowledge: Knowledge) {
     assert_eq!(read_tasks, expected);
     for framework in &read.frameworks {
         let meant = cluster.frameworks.iter().find(|meant| *meant.id == *framework.id).unwrap();
-        assert_eq!(*framework.name, *meant.name);
+        assert_eq!(*framework.name, meant.name);
         let connected = knowledge == Knowledge::Everything;
         let host = connected.then(|| Host::Address(meant.address.into()));
         assert_eq!((framework.host.clone(), framework.port), (host, meant.port.filter(|_| connected)));
@@ -97,7 +98,7 @@ fn expected_task(cluster: &Cluster, task: &Task) -> core::Task {
             State::Running => TaskState::Running,
             State::Killing => TaskState::Killing,
             State::Unreachable => TaskState::Unreachable,
-            State::Finished | State::Failed | State::Killed => unreachable!("{} has ended", task.id),
+            _ => unreachable!("{} has ended", task.id),
         },
         healthy: task.healthy,
         ports: expected_ranges(&task.ports),

@@ -8,6 +8,7 @@
 use std::{
     ffi::{OsStr, OsString},
     io::Write,
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -110,6 +111,10 @@ pub enum Command {
     Check(Check),
     /// Print the zone, as a zone file or as JSON
     Dump(Dump),
+    /// Show how a running server stands
+    Status(Status),
+    /// Vouch for the leading master: the running server no longer holds what it does not show
+    Release(Release),
     /// Print a script that completes this command line
     Completions {
         /// For which shell
@@ -155,6 +160,25 @@ pub struct Dump {
     pub format: Format,
 }
 
+/// Options of `status`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Status {
+    /// URL of a running mesos-dns [default: ask the admin socket]
+    #[arg(value_name = "URL", conflicts_with = "socket")]
+    pub url: Option<String>,
+    /// The admin socket [default: adminSocket of the configuration]
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+/// Options of `release`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Release {
+    /// The admin socket [default: adminSocket of the configuration]
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
 /// Form of a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -173,6 +197,8 @@ Examples:
   mesos-dns -config=/etc/mesos-dns/config.json     serve, as with the original Mesos-DNS
   mesos-dns -config config.json -v=1               the same, with the life story on stderr
   mesos-dns dump http://127.0.0.1:8123             the zone of a running server, as a zone file
+  mesos-dns status http://127.0.0.1:8123           how a running server stands
+  mesos-dns release -config config.json            what it holds in doubt is gone for good: drop it
 
 The least a configuration file needs is where the cluster is:
   {\"zk\": \"zk://10.0.0.1:2181,10.0.0.2:2181/mesos\"}   or   {\"masters\": [\"10.0.0.1:5050\"]}
@@ -374,6 +400,8 @@ mod tests {
             ("demo -churn=-1", ErrorKind::ValueValidation),
             ("demo -churn=NaN", ErrorKind::ValueValidation),
             ("dump", ErrorKind::MissingRequiredArgument),
+            ("status http://a --socket b", ErrorKind::ArgumentConflict),
+            ("release http://a", ErrorKind::UnknownArgument),
         ] {
             assert_eq!(try_parse(line).map(|args| args.command.is_some()), Err(kind), "{line}");
         }
@@ -399,6 +427,16 @@ mod tests {
             (dump.source.as_str(), dump.format, common.config_path()),
             ("state.json", Format::Json, "c")
         );
+        let Ok(Args { command: Some(Command::Release(release)), common, .. }) =
+            try_parse("release -config=c -socket /run/s")
+        else {
+            panic!("release")
+        };
+        assert_eq!((release.socket, common.config_path()), (Some("/run/s".into()), "c"));
+        let Ok(Args { command: Some(Command::Status(status)), .. }) = try_parse("status http://a:1") else {
+            panic!("status")
+        };
+        assert_eq!((status.url.as_deref(), status.socket), (Some("http://a:1"), None));
         let Ok(Args { command: Some(Command::Check(check)), .. }) = try_parse("check a.json") else {
             panic!("check")
         };

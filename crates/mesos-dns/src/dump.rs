@@ -22,13 +22,13 @@ use hyper::{Request, StatusCode, Uri};
 use mesos_dns_core::{
     cluster::{self, Cluster, Document, Hosts, Masters},
     config::Config,
-    mesos::state,
+    mesos::state::{self, Saved},
     records::{Data, Owner, Record},
     table::Seed,
     views::{Axfr, print},
     watch::{
         Master,
-        poll::{Credentials, Fetch},
+        poll::{Ask, Credentials, Fetch},
     },
     wire::Name,
     zone::{Serial, Snapshot, Soa, Zone, write_zone_file},
@@ -98,9 +98,14 @@ struct Dumped {
 async fn read(source: &str, config: Config) -> anyhow::Result<Dumped> {
     if !source.starts_with("http://") && !source.starts_with("https://") {
         let bytes = fs::read(source).with_context(|| format!("cannot read {source:?}"))?;
+        if let Ok(Saved { document, listed, hosts, .. }) = state::decode_saved(&bytes) {
+            let leader = document.leader.as_deref().map(Arc::from);
+            return from_document(document, Masters { leader, listed }, hosts, &config);
+        }
         let document = state::decode(&bytes)
             .with_context(|| format!("{} is not a state document", Path::new(source).display()))?;
-        return from_document(document, Hosts::default(), &config);
+        let masters = masters(&document, &config);
+        return from_document(document, masters, Hosts::default(), &config);
     }
     let uri: Uri = source.parse().with_context(|| format!("{source:?} is not a URL"))?;
     let is_https = uri.scheme_str() == Some("https");
@@ -230,26 +235,32 @@ async fn from_master(master: Master, tls: Option<Tls>, config: &Config) -> anyho
     let client = Client::new(tls, auth, settings.limits, metrics.clone());
     let (mut master, mut credentials) = (master, Credentials::Send);
     for _ in 0..HOPS_MAX {
-        let fetch = Fetch { master: master.clone(), credentials, deadline: Instant::now() + TIMEOUT };
-        match client.fetch(&fetch).await.with_context(|| format!("no state from {master}"))? {
+        let deadline = Instant::now() + TIMEOUT;
+        let fetch = Fetch { master: master.clone(), ask: Ask::State, credentials, deadline };
+        match client.fetch(&fetch, |_| false).await.with_context(|| format!("no state from {master}"))? {
             Reply::Document(document) => {
                 let masters = masters(&document, config);
                 let names = crate::watch::host_names(&document, &masters);
                 let resolved = Resolver::new(metrics).resolve(names).await;
-                return from_document(*document, resolved.hosts, config);
+                return from_document(*document, masters, resolved.hosts, config);
             }
             Reply::Elsewhere(leader) => {
                 info!(%leader, "sent on");
                 (master, credentials) = (leader, Credentials::Withhold);
             }
+            Reply::NoStream(_) | Reply::Subscribed(_) => bail!("{master} answers what was not asked"),
         }
     }
     bail!("the masters send us in circles, last to {master}")
 }
 
-fn from_document(document: Document, hosts: Hosts, config: &Config) -> anyhow::Result<Dumped> {
+fn from_document(
+    document: Document,
+    masters: Masters,
+    hosts: Hosts,
+    config: &Config,
+) -> anyhow::Result<Dumped> {
     let policy = rooms::policy(config, &configuration::interface_addresses());
-    let masters = masters(&document, config);
     let seed = Seed(rand::random());
     let (cluster, touched) = cluster::apply(&Cluster::default(), document, masters, hosts, seed);
     let mut zone = Zone::new(policy.apex.clone(), Name::parse(&policy.server_name).ok(), seed);

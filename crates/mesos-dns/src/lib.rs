@@ -2,14 +2,16 @@
 //!
 //! A room here is named like the core room it drives, or by its protocol:
 //!
+//! - [`ask`]: the commands that ask a running process.
 //! - [`args`]: the command line. [`configuration`]: reading the file and what it names. [`check`]: judging it.
 //! - [`daemon`]: all the wiring; the only file that knows every part.
 //! - [`watch`]: ZooKeeper, the masters, host names.
-//! - [`publish`]: one writer, many readers.
+//! - [`publish`]: one writer, many readers. [`snapshot`]: the last good cluster on disk.
 //! - [`dns`], [`forward`], [`http`]: what clients reach.
 //! - [`metrics`], [`logging`], [`system`]: counters; log set-up; signals and the service manager.
 
 pub mod args;
+pub mod ask;
 pub mod check;
 pub mod configuration;
 pub mod daemon;
@@ -21,5 +23,6 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod publish;
+pub mod snapshot;
 pub mod system;
 pub mod watch;

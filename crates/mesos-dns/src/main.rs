@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use mesos_dns::{
     args::{self, Args, Command},
-    check, daemon, demo, dump,
+    ask, check, daemon, demo, dump,
 };
 
 /// Frees memory back to the system in time and keeps many threads out of each other's way; the cluster's model is
@@ -21,6 +21,8 @@ fn main() -> ExitCode {
         Command::Serve => daemon::run(&common),
         Command::Demo(options) => demo::run(&options, &common),
         Command::Dump(options) => dump::run(&options, &common),
+        Command::Release(options) => ask::release(&options, &common),
+        Command::Status(options) => ask::status(&options, &common),
         Command::Check(options) => {
             return check::run(options.file.as_deref().unwrap_or(common.config_path()));
         }

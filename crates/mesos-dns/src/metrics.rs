@@ -23,8 +23,8 @@ use rustix::{
 };
 
 use crate::{
-    args::VERSION, dns::DnsMetrics, forward::ForwardMetrics, http::HttpMetrics, publish::PublishMetrics,
-    watch::metrics::WatchMetrics,
+    args::VERSION, daemon::standing::Gauges, dns::DnsMetrics, forward::ForwardMetrics, http::HttpMetrics,
+    publish::PublishMetrics, snapshot::SnapshotMetrics, watch::metrics::WatchMetrics,
 };
 
 /// All counters of the process.
@@ -44,6 +44,10 @@ pub struct Metrics {
     pub reloads: Counter,
     /// Reloads that failed and changed nothing.
     pub reload_failures: Counter,
+    /// The snapshot file.
+    pub snapshot: SnapshotMetrics,
+    /// State and age of the data.
+    pub standing: Gauges,
     /// ZooKeeper, the masters, host names.
     pub watch: Arc<WatchMetrics>,
 }
@@ -60,6 +64,8 @@ impl Metrics {
         metrics.http.register(registry);
         metrics.legacy.register(registry);
         metrics.watch.register(registry);
+        metrics.standing.register(registry);
+        metrics.snapshot.register(registry);
         registry.register("config_reloads", "Reloads that took effect", metrics.reloads.clone());
         registry.register(
             "config_reload_failures",

@@ -23,6 +23,16 @@ pub struct Signals {
     hang_up: Signal,
     interrupt: Signal,
     terminate: Signal,
+    user: Signal,
+}
+
+/// How often each thing was asked for by a signal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// SIGUSR1: nothing is to be held any more.
+    pub releases: u64,
+    /// SIGHUP: the configuration is to be read again.
+    pub reloads: u64,
 }
 
 impl Signals {
@@ -32,17 +42,22 @@ impl Signals {
             hang_up: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            user: signal(SignalKind::user_defined1())?,
         })
     }
 
-    /// Passes signals on until one ends the process: SIGHUP raises the number of reloads asked for,
-    /// SIGTERM and SIGINT cancel `shutdown`. Ends as well when somebody else cancels it.
-    pub async fn relay(mut self, reloads: watch::Sender<u64>, shutdown: CancellationToken) {
+    /// Passes signals on until one ends the process: SIGHUP and SIGUSR1 raise a number in `asked`, SIGTERM and
+    /// SIGINT cancel `shutdown`. Ends as well when somebody else cancels it.
+    pub async fn relay(mut self, asked: watch::Sender<Asked>, shutdown: CancellationToken) {
         loop {
             let name = tokio::select! {
                 _ = self.hang_up.recv() => {
                     info!("reload asked for");
-                    reloads.send_modify(|count| *count += 1);
+                    asked.send_modify(|asked| asked.reloads += 1);
+                    continue;
+                }
+                _ = self.user.recv() => {
+                    asked.send_modify(|asked| asked.releases += 1);
                     continue;
                 }
                 _ = self.terminate.recv() => "SIGTERM",
@@ -158,6 +173,13 @@ pub struct Holder {
     pub command: String,
 }
 
+impl Holder {
+    /// The process with this id; its name is empty if that is not to be seen.
+    pub fn of(pid: u32) -> Self {
+        Self { pid, command: command(&Path::new("/proc").join(pid.to_string())) }
+    }
+}
+
 /// How long looking for a holder may take: a machine can have very many processes.
 const SEARCH_MAX: Duration = Duration::from_secs(2);
 
@@ -262,13 +284,16 @@ mod tests {
     #[tokio::test]
     async fn signals_are_passed_on() {
         let signals = Signals::new().unwrap();
-        let (reloads, mut reloaded) = watch::channel(0);
+        let (asked, mut heard) = watch::channel(Asked::default());
         let shutdown = CancellationToken::new();
-        let relay = tokio::spawn(signals.relay(reloads, shutdown.clone()));
+        let relay = tokio::spawn(signals.relay(asked, shutdown.clone()));
         let ourselves = rustix::process::getpid();
         rustix::process::kill_process(ourselves, rustix::process::Signal::HUP).unwrap();
-        reloaded.changed().await.unwrap();
-        assert_eq!(*reloaded.borrow(), 1);
+        heard.changed().await.unwrap();
+        assert_eq!(*heard.borrow_and_update(), Asked { reloads: 1, releases: 0 });
+        rustix::process::kill_process(ourselves, rustix::process::Signal::USR1).unwrap();
+        heard.changed().await.unwrap();
+        assert_eq!(*heard.borrow(), Asked { reloads: 1, releases: 1 });
         assert!(!shutdown.is_cancelled());
         rustix::process::kill_process(ourselves, rustix::process::Signal::TERM).unwrap();
         relay.await.unwrap();

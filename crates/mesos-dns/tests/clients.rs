@@ -28,7 +28,12 @@ use tempfile::TempDir;
 /// Set for the run inside.
 const INSIDE: &str = "MESOS_DNS_TEST_INSIDE";
 
+/// How the loopback interface, down in a new namespace, comes up.
+const LOOPBACK_UP: [&str; 5] = ["ip", "link", "set", "lo", "up"];
+
 /// Runs this test again inside, and reports what it said. `true` if we are there already.
+///
+/// What it needs there is tried first: a machine may refuse namespaces, or lack the program `ip`.
 fn is_inside(test: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
@@ -36,7 +41,7 @@ fn is_inside(test: &str) -> bool {
     let ways: [&[&str]; 2] = [&["--net", "--mount"], &["--map-root-user", "--net", "--mount"]];
     let mut refusals = Vec::new();
     for way in ways {
-        match run(Command::new("unshare").args(way).arg("true")) {
+        match run(Command::new("unshare").args(way).args(LOOPBACK_UP)) {
             Ok(tried) if tried.status.success() => {
                 let mut again = Command::new("unshare");
                 again.args(way).arg(std::env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]);
@@ -49,7 +54,7 @@ fn is_inside(test: &str) -> bool {
             Err(error) => refusals.push(error.to_string()),
         }
     }
-    eprintln!("skipped: no namespaces here: {refusals:?}");
+    eprintln!("skipped: no namespace with a network of its own here: {refusals:?}");
     false
 }
 
@@ -67,7 +72,8 @@ struct Place(TempDir);
 impl Place {
     fn new() -> Self {
         let place = Self(TempDir::new().unwrap());
-        let up = run(Command::new("ip").args(["link", "set", "lo", "up"])).expect("iproute2 is installed");
+        let [ip, arguments @ ..] = LOOPBACK_UP;
+        let up = run(Command::new(ip).args(arguments)).unwrap();
         assert!(up.status.success(), "{}", text(&up.stderr));
         place.put("nsswitch.conf", "hosts: files dns\n");
         place.put("hosts", "127.0.0.1 localhost\n");

@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, mpsc},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
@@ -10,7 +10,7 @@ use std::{
 use mesos_dns::{
     http::{Api, Limit, Settings, Standing, State, TRANSFERS_MAX, listener},
     metrics::Metrics,
-    publish::{Board, Order, Publisher, Update},
+    publish::{self, Board, Order, Orders, Publisher, Report},
 };
 use mesos_dns_core::{
     cluster::{AddressSource, Agent, Document, Endpoint, Framework, Host, Hosts, PortRange, Task, TaskState},
@@ -19,6 +19,7 @@ use mesos_dns_core::{
     records::{Policy, Rules},
     table::Seed,
     views,
+    watch::{believe, knowledge::Origin},
     wire::Name,
     zone::Soa,
 };
@@ -42,7 +43,7 @@ struct Server {
     api: Arc<Api>,
     board: Arc<Board>,
     metrics: Metrics,
-    orders: mpsc::Sender<Order>,
+    orders: Orders,
     shutdown: CancellationToken,
     served: JoinHandle<std::io::Result<()>>,
 }
@@ -63,8 +64,10 @@ impl Server {
         let soa = Arc::new(Soa { mname, rname, refresh, retry, expire, minimum, ttl, weight });
         let (metrics, registry) = Metrics::new();
         let board = Arc::new(Board::new(policy.clone(), soa.clone()));
-        let (orders, received) = mpsc::channel();
-        let publisher = Publisher::new(board.clone(), metrics.publish.clone(), policy, soa, Seed(1));
+        let (orders, received) = Orders::channel();
+        let believe = believe::Settings { hold: PATIENCE, loss_percent: 100, loss_minimum: 1 };
+        let rules = publish::Settings { policy, soa, believe };
+        let publisher = Publisher::new(board.clone(), metrics.publish.clone(), rules, Seed(1));
         // Ends when the test drops its end of the channel.
         thread::spawn(move || publisher.run(&received));
         let standing = || Standing {
@@ -84,13 +87,14 @@ impl Server {
     /// Publishes a document and waits until readers see it.
     async fn publish(&self, document: Document) {
         let mut versions = self.board.subscribe();
-        let update = Update {
-            document: Document { leader: Some("10.0.0.1:5050".into()), ..document },
+        let report = Report {
+            document: Document { leader: Some("10.0.0.1:5050".into()), complete: true, ..document },
             listed: vec!["10.0.0.1:5050".into(), "10.0.0.2:5050".into()],
             hosts: Hosts::default(),
-            applied: oneshot::channel().0,
+            origin: Origin::Polled,
+            taken: oneshot::channel().0,
         };
-        self.orders.send(Order::Update(Box::new(update))).unwrap();
+        self.orders.send(Order::Report(Box::new(report))).await.unwrap();
         timeout(PATIENCE, versions.changed()).await.unwrap().unwrap();
     }
 

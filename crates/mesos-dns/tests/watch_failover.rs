@@ -5,43 +5,28 @@
 
 #[path = "support/http_peer.rs"]
 mod http_peer;
+#[path = "support/watching.rs"]
+mod watching;
 #[path = "support/zookeeper.rs"]
 mod zookeeper_server;
 
 use std::{
-    collections::BTreeSet,
     fs,
     path::Path,
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use http_peer::{Answer, Peer, reply};
-use mesos_dns::{
-    publish::{Board, Order, PublishMetrics, Publisher},
-    watch::{Contact, Settings, Watch, WatchError, auth, metrics::WatchMetrics},
+use mesos_dns::watch::{Settings, WatchError, auth};
+use mesos_dns_core::watch::{
+    believe::Why,
+    poll,
+    subscribe::{self, Updates},
 };
-use mesos_dns_core::{
-    cluster::{AddressSource, Cluster},
-    mesos::{state::Limits, zk_url::ZkUrl},
-    records::{Policy, Rules},
-    table::Seed,
-    watch::{
-        believe::{self, Why},
-        poll,
-    },
-    wire::Name,
-    zone::{Snapshot, Soa, write_zone_file},
-};
-use tokio::{sync::watch, task::JoinHandle, time::timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::time::timeout;
+use watching::{NEVER, Running, WAIT};
 use zookeeper_server::{ZooKeeper, create, json_info};
-
-/// Longest wait for anything that must happen.
-const WAIT: Duration = Duration::from_secs(40);
-
-/// As long as a test lasts: nothing is polled but what something else asks for.
-const NEVER: Duration = Duration::from_secs(3600);
 
 /// A document of `test-data/real-1.12`.
 fn real(name: &str) -> String {
@@ -90,119 +75,11 @@ impl Master {
     }
 }
 
-/// The watcher and the publisher at work.
-struct Running {
-    board: Arc<Board>,
-    contact: watch::Receiver<Contact>,
-    metrics: Arc<WatchMetrics>,
-    watching: JoinHandle<Result<(), WatchError>>,
-    stop: CancellationToken,
-}
-
-impl Running {
-    fn start(settings: &Settings) -> Self {
-        let (policy, soa) = (policy(), soa());
-        let board = Arc::new(Board::new(policy.clone(), soa.clone()));
-        let (orders, taken) = mpsc::channel::<Order>();
-        let publisher = Publisher::new(board.clone(), Arc::<PublishMetrics>::default(), policy, soa, Seed(7));
-        std::thread::spawn(move || publisher.run(&taken));
-        let metrics: Arc<WatchMetrics> = Arc::default();
-        let (sender, contact) = watch::channel(Contact::default());
-        let stop = CancellationToken::new();
-        let watcher = Watch::new(settings, Cluster::default(), metrics.clone()).unwrap();
-        let watching = tokio::spawn(watcher.run(orders, sender, stop.clone()));
-        Self { board, contact, metrics, watching, stop }
-    }
-
-    /// Waits until the contact is like this.
-    async fn until(&mut self, what: &str, is: impl FnMut(&Contact) -> bool) {
-        timeout(WAIT, self.contact.wait_for(is)).await.unwrap_or_else(|_| panic!("never {what}")).unwrap();
-    }
-
-    /// Waits for the first document, then watches every version from there on.
-    async fn names(&mut self) -> Names {
-        self.until("a document", |contact| contact.last_success.is_some()).await;
-        let before = task_lines(&self.board.load().zone);
-        assert!(before.len() > 20, "{before:?}");
-        let (board, mut versions) = (self.board.clone(), self.board.subscribe());
-        let kept = before.clone();
-        let checking = tokio::spawn(async move {
-            while versions.changed().await.is_ok() {
-                let now = task_lines(&board.load().zone);
-                let lost: Vec<&String> = kept.difference(&now).collect();
-                assert!(lost.is_empty(), "lost: {lost:?}");
-            }
-        });
-        Names { before, checking }
-    }
-
-    async fn ends(self) {
-        self.stop.cancel();
-        timeout(WAIT, self.watching).await.expect("ends").unwrap().unwrap();
-    }
-}
-
-/// The records there were before, and who watches over them.
-struct Names {
-    before: BTreeSet<String>,
-    checking: JoinHandle<()>,
-}
-
-impl Names {
-    /// None was ever lost, and now there are exactly these.
-    fn are_all_there(&self, running: &Running) {
-        assert!(!self.checking.is_finished(), "a record was lost");
-        assert_eq!(task_lines(&running.board.load().zone), self.before);
-    }
-}
-
-/// Every record but those that name the leader, and the serial.
-fn task_lines(zone: &Snapshot) -> BTreeSet<String> {
-    let mut text = Vec::new();
-    write_zone_file(zone, &mut text).unwrap();
-    let text = String::from_utf8(text).unwrap();
-    let about_masters = |line: &&str| {
-        ["$TTL", "mesos. ", "leader.", "master", "_leader."].iter().any(|start| line.starts_with(start))
-    };
-    text.lines().filter(|line| !about_masters(line)).map(str::to_owned).collect()
-}
-
-fn policy() -> Arc<Policy> {
-    Arc::new(Policy {
-        domain: "mesos".into(),
-        apex: Name::parse("mesos.").unwrap(),
-        rules: Rules::Rfc1123,
-        sources: vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host],
-        server_name: "ns1.mesos.".into(),
-        server_addresses: vec!["127.0.0.1".parse().unwrap()],
-    })
-}
-
-fn soa() -> Arc<Soa> {
-    let name = |text| Name::parse(text).unwrap();
-    Arc::new(Soa {
-        mname: name("ns1.mesos."),
-        rname: name("root.ns1.mesos."),
-        refresh: 60,
-        retry: 600,
-        expire: 86400,
-        minimum: 60,
-        ttl: 60,
-        weight: 1,
-    })
-}
-
 fn settings(masters: &[&Master], zookeeper: Option<&str>, refresh: Duration) -> Settings {
-    Settings {
-        zookeeper: zookeeper.map(|url| ZkUrl::parse(url).unwrap()),
-        masters: masters.iter().map(|master| Arc::from(master.peer.address.to_string())).collect(),
-        detection_timeout: None,
-        poll: poll::Settings { refresh, timeout: Duration::from_secs(20) },
-        believe: believe::Settings { hold: Duration::from_secs(600), loss_percent: 30, loss_minimum: 20 },
-        limits: Limits::default(),
-        tls: None,
-        auth: auth::Settings::None,
-    }
+    let masters: Vec<String> = masters.iter().map(|master| master.peer.address.to_string()).collect();
+    let poll = poll::Settings { refresh, timeout: Duration::from_secs(20) };
+    let subscribe = subscribe::Settings { updates: Updates::Poll, compare: NEVER, timeout: WAIT };
+    Settings { poll, subscribe, ..watching::settings(&masters, zookeeper) }
 }
 
 #[tokio::test]
@@ -219,10 +96,10 @@ async fn polling_a_list_of_masters() {
     let empty = r#"{"version":"1.12.0","pid":"master@127.0.0.2:15050","leader":"master@127.0.0.2:15050",
         "elected_time":1795370315.998215,"slaves":[],"recovered_slaves":[],"frameworks":[]}"#;
     new.says(Some(empty.to_owned()));
-    running.until("settling", |contact| contact.held == Some(Why::Settling)).await;
+    running.holds(Some(Why::Settling)).await;
     names.are_all_there(&running);
     new.says(Some(real("failover-1-one-agent-back.json")));
-    running.until("recovering", |contact| contact.held == Some(Why::Recovering)).await;
+    running.holds(Some(Why::Recovering)).await;
     names.are_all_there(&running);
     new.says(Some(real("failover-2-two-agents-back.json")));
     new.is_asked().await;
@@ -253,13 +130,13 @@ async fn zookeeper_names_the_new_leader() {
     let leader = new.peer.address.to_string();
     running.until("the new leader", |contact| contact.leader.as_deref() == Some(&*leader)).await;
     names.are_all_there(&running);
-    assert_eq!(running.contact.borrow().held, Some(Why::Recovering));
+    running.holds(Some(Why::Recovering)).await;
     assert_eq!(running.metrics.leader_changes.get(), 2);
 
     // All masters leave ZooKeeper, and then ZooKeeper leaves: nothing is forgotten.
     client.delete(&node(2), None).await.unwrap();
-    running.until("an empty group", |contact| contact.group_is_empty).await;
-    assert_eq!(running.contact.borrow().reasons().len(), 2, "recovering, and no masters");
+    running.until("an empty group", |contact| contact.group.is_empty()).await;
+    assert_eq!(running.contact.borrow().reasons().len(), 1, "no masters");
     drop(client);
     server.stop();
     running.until("no zookeeper", |contact| contact.zookeeper == Some(Default::default())).await;
@@ -269,7 +146,7 @@ async fn zookeeper_names_the_new_leader() {
     server.start_again();
     let client = server.client().await;
     create(&client, &node(7), &json_info("restarted", new.peer.address.port(), "m2")).await;
-    running.until("nothing held", |contact| contact.held.is_none()).await;
+    running.holds(None).await;
     names.are_all_there(&running);
     running.ends().await;
 }

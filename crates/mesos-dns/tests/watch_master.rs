@@ -28,7 +28,7 @@ use mesos_dns_core::{
     mesos::state::{Limits, StateError},
     watch::{
         Master,
-        poll::{Credentials, Fetch},
+        poll::{Ask, Credentials, Fetch},
     },
 };
 use openssl::{hash::MessageDigest, sign::Verifier};
@@ -74,7 +74,8 @@ impl Asker {
         limit: Duration,
     ) -> Result<Reply, FetchError> {
         let master = Master::parse(&peer.address.to_string()).unwrap();
-        self.client.fetch(&Fetch { master, credentials, deadline: Instant::now() + limit }).await
+        let fetch = Fetch { master, ask: Ask::State, credentials, deadline: Instant::now() + limit };
+        self.client.fetch(&fetch, |_| false).await
     }
 }
 
@@ -293,8 +294,9 @@ async fn nobody_there() {
     let asker = Asker::new(&auth::Settings::None);
     let master = Master::parse(&peer.address.to_string()).unwrap();
     drop(peer);
-    let fetch = Fetch { master, credentials: Credentials::Send, deadline: Instant::now() + TIMEOUT };
-    let error = asker.client.fetch(&fetch).await.unwrap_err();
+    let (credentials, deadline) = (Credentials::Send, Instant::now() + TIMEOUT);
+    let fetch = Fetch { master, ask: Ask::State, credentials, deadline };
+    let error = asker.client.fetch(&fetch, |_| false).await.unwrap_err();
     assert!(matches!(error, FetchError::Exchange(ExchangeError::Connect(_))), "{error}");
 }
 

@@ -25,7 +25,7 @@ use mesos_dns_core::{
     mesos::state::Limits,
     watch::{
         Master,
-        poll::{Credentials, Fetch},
+        poll::{Ask, Credentials, Fetch},
     },
 };
 use tempfile::TempDir;
@@ -84,8 +84,9 @@ async fn ask(address: SocketAddr, name: Option<&str>, settings: &Settings) -> Re
     let auth = Auth::new(&auth::Settings::None, None, metrics.clone()).unwrap();
     let client = Client::new(Some(Tls::new(settings).unwrap()), auth, Limits::default(), metrics.clone());
     let master = Master { name: name.map(Arc::from), ..Master::parse(&address.to_string()).unwrap() };
-    let fetch = Fetch { master, credentials: Credentials::Send, deadline: Instant::now() + TIMEOUT };
-    let reply = client.fetch(&fetch).await;
+    let (credentials, deadline) = (Credentials::Send, Instant::now() + TIMEOUT);
+    let fetch = Fetch { master, ask: Ask::State, credentials, deadline };
+    let reply = client.fetch(&fetch, |_| false).await;
     assert_eq!(metrics.failures(Failure::Tls), u64::from(tls_error(&reply).is_some()));
     reply
 }

@@ -2,10 +2,11 @@
 //!
 //! [`decide`] is the server: bytes and a version of the zone in, bytes and a reason out. It does not
 //! allocate, lock or wait, and the same input gives the same output; the caller brings the random
-//! number that turns the order of answers.
+//! number that turns the order of answers, and how our view of the cluster stands.
 
 mod order;
 mod render;
+mod standing;
 
 use std::net::IpAddr;
 
@@ -20,6 +21,9 @@ use crate::{
 };
 use order::Order;
 use render::Reply;
+use standing::StatusData;
+
+pub use standing::{Standing, State};
 
 /// Largest UDP answer we send, in bytes, whatever larger size the client offers.
 ///
@@ -164,8 +168,10 @@ mod rcode {
 
 /// Extended DNS Error codes (RFC 8914 section 5.2).
 mod ede {
+    pub(super) const STALE_ANSWER: u16 = 3;
     pub(super) const NOT_READY: u16 = 14;
     pub(super) const PROHIBITED: u16 = 18;
+    pub(super) const STALE_NX_DOMAIN_ANSWER: u16 = 19;
 }
 
 /// Decides one query, which may be any bytes at all.
@@ -175,6 +181,7 @@ mod ede {
 pub fn decide(
     message: &[u8],
     zone: &Snapshot,
+    standing: &Standing,
     settings: &Settings,
     peer: Peer,
     dice: u64,
@@ -215,12 +222,16 @@ pub fn decide(
     }
     let recursion = if settings.recursion_available { FLAG_RA } else { 0 };
     let flags = reply_flags(&query) | recursion;
+    reply.sets_truncated = settings.sets_truncated;
+    if standing::is_status(query.name.as_wire(), zone.apex()) {
+        return status(reply, &query, zone, standing, flags | FLAG_AA);
+    }
     if !zone.is_loaded() {
         reply.explain(ede::NOT_READY);
         return reply.finish(flags, rcode::SERV_FAIL, Reason::Loading);
     }
-    reply.sets_truncated = settings.sets_truncated;
-    from_zone(reply, &query, zone, flags | FLAG_AA, dice, peer.transport)
+    let source = Source { zone, is_stale: standing.state == State::Stale };
+    from_zone(reply, &query, source, flags | FLAG_AA, dice, peer.transport)
 }
 
 /// Answers a query that was to be forwarded, and cannot be: SERVFAIL.
@@ -231,19 +242,49 @@ pub fn fail(message: &[u8], peer: Peer, out: &mut [u8]) -> Action {
     reply.finish(reply_flags(&query), rcode::SERV_FAIL, Reason::Overloaded)
 }
 
+/// Answers the name that tells how we stand: it is there whatever else is not.
+fn status(mut reply: Reply, query: &Query, zone: &Snapshot, standing: &Standing, flags: u16) -> Action {
+    if matches!(query.qtype, rtype::TXT | rtype::ANY) {
+        reply.text(StatusData::new(standing, zone).as_bytes());
+        return reply.finish(flags, rcode::NO_ERROR, Reason::Success);
+    }
+    reply.negative_soa(zone);
+    reply.finish(flags, rcode::NO_ERROR, Reason::NoData)
+}
+
+/// What answers are made from.
+struct Source<'a> {
+    zone: &'a Snapshot,
+    /// Whether the masters are out of reach: clients with EDNS are told.
+    is_stale: bool,
+}
+
 /// Answers a name of ours.
 fn from_zone(
     mut reply: Reply,
     query: &Query,
-    zone: &Snapshot,
+    Source { zone, is_stale }: Source<'_>,
     flags: u16,
     dice: u64,
     transport: Transport,
 ) -> Action {
-    let Some(node) = zone.find(query.name.as_wire()) else {
+    let node = zone.find(query.name.as_wire());
+    let may_lack = |node: &Node| node.name() != zone.apex() && !node.has_records();
+    if zone.is_partial() && node.is_none_or(may_lack) {
+        // It may be the name of a living task: no answer is better than a wrong one.
+        reply.explain(ede::NOT_READY);
+        return reply.finish(flags & !FLAG_AA, rcode::SERV_FAIL, Reason::Loading);
+    }
+    let Some(node) = node else {
+        if is_stale {
+            reply.explain(ede::STALE_NX_DOMAIN_ANSWER);
+        }
         reply.negative_soa(zone);
         return reply.finish(flags, rcode::NX_DOMAIN, Reason::NxDomain);
     };
+    if is_stale {
+        reply.explain(ede::STALE_ANSWER);
+    }
     if query.qtype == rtype::ANY && transport == Transport::Udp {
         // One set is enough for ANY, and a small one (RFC 8482 section 4.1).
         reply.lower_limit(UDP_PAYLOAD_BYTES_MIN);

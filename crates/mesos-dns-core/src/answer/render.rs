@@ -118,6 +118,12 @@ impl<'a> Reply<'a> {
         !set.is_empty()
     }
 
+    /// Writes a TXT record with these strings as answer. Nobody may keep it: it is true for a second.
+    pub(super) fn text(&mut self, strings: &[u8]) {
+        let fixed = fixed(rtype::TXT, 0, u16::try_from(strings.len()).unwrap_or(u16::MAX));
+        self.answer(&[&QNAME_POINTER, &fixed, strings]);
+    }
+
     /// Writes the SOA record as answer.
     pub(super) fn soa(&mut self, zone: &Snapshot) -> bool {
         let ttl = zone.soa().ttl;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Agent, Framework, Task, TaskAddress, TaskState};
+use super::{Agent, Framework, Host, Task, TaskAddress, TaskState};
 
 /// What one event of the operator API says, as far as names depend on it.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,9 +16,18 @@ pub enum Change {
     AgentRemoved(Arc<str>),
     /// A framework subscribed, again, or with other information: replaces what was known under its id.
     ///
-    /// The operator API does not tell a scheduler's address (`pid`): [`Framework::host`] is made from the
-    /// host name and [`Framework::port`] is `None`; what was known of them before stays.
+    /// The operator API does not tell a scheduler's address (`pid`), so host and port of this value mean
+    /// nothing: what was known of them stays, and [`Change::FrameworkAt`] tells more.
     FrameworkAdded(Framework),
+    /// Where a framework's scheduler is, as another document of the master says.
+    FrameworkAt {
+        /// The framework's id.
+        id: Arc<str>,
+        /// See [`Framework::host`].
+        host: Option<Host>,
+        /// See [`Framework::port`].
+        port: Option<u16>,
+    },
     /// A framework was torn down, and its tasks with it.
     FrameworkRemoved(Arc<str>),
     /// A task that has not ended entered its framework: a launch, or its agent came back with it. Replaces

@@ -35,6 +35,18 @@ impl Hosts {
         self.0.insert(name, addresses.into());
     }
 
+    /// These, and of names that `newer` has, what that says.
+    pub fn with(&self, newer: Self) -> Self {
+        let mut hosts = self.clone();
+        hosts.0.extend(newer.0);
+        hosts
+    }
+
+    /// All names with their addresses, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &[IpAddr])> {
+        self.0.iter().map(|(name, found)| (name, &**found))
+    }
+
     /// All addresses of a host: its own if it is a literal, else what its name resolved to, else none.
     pub fn addresses<'a>(&'a self, host: &'a Host) -> &'a [IpAddr] {
         match host {

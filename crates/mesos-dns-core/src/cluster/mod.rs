@@ -9,14 +9,16 @@
 mod apply;
 mod change;
 mod hosts;
+mod model;
 
 use std::{net::IpAddr, sync::Arc};
 
 pub use apply::{TaskChange, Touched, apply};
 pub use change::{Change, RunningStatus, TaskUpdate};
 pub use hosts::{Host, Hosts};
+pub use model::{Model, Subject, TaskKey};
 
-use crate::table::{Find, Keyed, Table};
+use crate::table::{Find, Keyed, Seed, Table};
 
 /// One version of the cluster.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +36,16 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// Nothing at all; `seed` starts the hash functions of its tables.
+    pub fn empty(seed: Seed) -> Self {
+        Self {
+            agents: Table::new(seed),
+            frameworks: Table::new(seed),
+            tasks: Table::new(seed),
+            ..Self::default()
+        }
+    }
+
     /// All of it, as if it had just come: for building something anew.
     pub fn everything(&self) -> Touched {
         Touched {
@@ -66,9 +78,11 @@ pub struct Document {
     pub frameworks: Vec<Framework>,
     /// Tasks that have not ended, of all frameworks.
     pub tasks: Vec<Task>,
+    /// Tasks that the leader itself reports as unreachable, by framework id and task id.
+    pub unreachable: Vec<(Arc<str>, Box<str>)>,
     /// What was left out, by reason.
     pub skipped: Skipped,
-    /// Whether the document had the members every master writes (`slaves` and `frameworks`).
+    /// Whether the document had the members every master writes (`slaves` and `frameworks`, or `get_state`).
     pub complete: bool,
 }
 

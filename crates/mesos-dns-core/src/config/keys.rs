@@ -9,7 +9,7 @@
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
-    Health, LogFormat,
+    Health, LogFormat, Updates,
     json::Json,
     object::{Credentials, ZkUrl, Zones},
     remark::{Place, Remark},
@@ -286,6 +286,11 @@ keys! {
     workers: Whole<0, 1024> = Whole(0), "workers", "workers", Ours;
     /// Whether tasks that fail their health check stay in the answers. Only "ignore" is in force in this version.
     health: Health = Health::Ignore, "health", "health", Ours;
+    /// How changes are learnt: "events" from the master's stream of events, "poll" by asking for the state every
+    /// `refreshSeconds`, "auto" by events where the master is Mesos 1.5 or newer and lets us, else by asking.
+    updates: Updates = Updates::Auto, "updates", "updates", Ours;
+    /// Time between two comparisons with the whole state while events are followed, less up to a tenth by chance.
+    reconcile_seconds: Seconds = Seconds::new(300), "reconcileSeconds", "reconcileSeconds", Ours, "s";
     /// Without contact to a master for so long, the data counts as stale.
     stale_after_seconds: Seconds = Seconds::new(30), "staleAfterSeconds", "staleAfterSeconds", Ours, "s";
     /// Longest time the records of a lost agent or of a vanished cluster are held.
@@ -299,13 +304,13 @@ keys! {
     http_allow_hosts: List = List::of::<String>([]), "httpAllowHosts", "httpAllowHosts", Ours;
     /// Form of the log: "auto" is text on a terminal and JSON elsewhere.
     log_format: LogFormat = LogFormat::Auto, "logFormat", "logFormat", Ours;
+    /// File that keeps the last good cluster over a restart: names are answered from it, marked as stale, until a
+    /// master has spoken. It is replaced as a whole, so its directory must be writable. Empty: none.
+    snapshot_file: String = String::new(), "snapshotFile", "snapshotFile", Ours;
+    /// Path of a Unix socket for `mesos-dns status` and `mesos-dns release`, which only this user and root can
+    /// open. Empty: none.
+    admin_socket: String = String::new(), "adminSocket", "adminSocket", Ours;
 
-    /// How the cluster is followed: "auto", "events" or "poll".
-    updates: String = "auto".to_owned(), "updates", "updates", Later;
-    /// Time between two comparisons with a whole state while events are followed.
-    reconcile_seconds: Seconds = Seconds::new(300), "reconcileSeconds", "reconcileSeconds", Later, "s";
-    /// File that keeps the last good cluster over a restart.
-    snapshot_file: String = String::new(), "snapshotFile", "snapshotFile", Later;
     /// Directory with secrets, one per file.
     secrets_dir: String = String::new(), "secretsDir", "secretsDir", Later;
     /// Where to listen, with which protocol, in place of `listener` and `port`.
@@ -344,8 +349,6 @@ keys! {
     zone_files: Anything = Anything(false), "zoneFiles", "zoneFiles", Later;
     /// Least visibility of a discovery name that is published.
     visibility: String = "framework".to_owned(), "visibility", "visibility", Later;
-    /// Path of the local control socket.
-    admin_socket: String = String::new(), "adminSocket", "adminSocket", Later;
     /// File with the tokens that open the HTTP API.
     http_tokens_file: String = String::new(), "httpTokensFile", "httpTokensFile", Later;
     /// PEM file with the certificate of the HTTP API.

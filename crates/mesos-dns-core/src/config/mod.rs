@@ -43,11 +43,15 @@ pub use secret::{MASK, Secret};
 pub use surroundings::{Surroundings, Wants};
 pub use value::{Anything, Bytes, Item, List, Prefixes, SECONDS_MAX, Seconds, Whole};
 
+pub use crate::watch::subscribe::Updates;
 use crate::{cluster::AddressSource, mesos::zk_url, wire::Name};
 use value::Word;
 
 /// Budget of a forwarded query if `timeout` is 0.
 const FORWARD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Comparing oftener would be polling.
+const RECONCILE_MIN: Duration = Duration::from_secs(1);
 
 /// The configuration in force: complete and typed. Fields are named after their keys; a unit in such a name is
 /// the file's, the type has its own.
@@ -139,6 +143,10 @@ pub struct Config {
     pub workers: usize,
     /// What becomes of unhealthy tasks; the only policy in force is [`Health::Ignore`].
     pub health: Health,
+    /// How changes are learnt.
+    pub updates: Updates,
+    /// Time between comparisons while events are followed, never zero.
+    pub reconcile_seconds: Duration,
     /// Age from which data counts as stale.
     pub stale_after_seconds: Duration,
     /// Longest time to hold the records of what vanished.
@@ -151,6 +159,10 @@ pub struct Config {
     pub http_allow_hosts: Vec<String>,
     /// Form of the log.
     pub log_format: LogFormat,
+    /// File that keeps the last good cluster; `None`: it is kept nowhere.
+    pub snapshot_file: Option<String>,
+    /// Path of the admin socket; `None`: there is none.
+    pub admin_socket: Option<String>,
     /// What is odd about the file. Logged at each start.
     pub warnings: Vec<Remark>,
     settings: Settings,
@@ -216,6 +228,11 @@ pub enum LogFormat {
     Text,
 }
 
+impl Word for Updates {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("events", Self::Events), ("poll", Self::Poll)];
+}
+
 impl Word for LogFormat {
     const WORDS: &'static [(&'static str, Self)] =
         &[("auto", Self::Auto), ("json", Self::Json), ("text", Self::Text)];
@@ -243,6 +260,7 @@ impl Config {
             hear(&mut problems, validate::authentication(&settings, around)),
             hear(&mut problems, validate::listener(&settings)),
             hear(&mut problems, validate::zk(&settings)),
+            hear(&mut problems, validate::admin_socket(&settings)),
         );
         let (
             Some(()),
@@ -257,6 +275,7 @@ impl Config {
             Some(mesos_authentication),
             Some(listener),
             Some(zk),
+            Some(()),
         ) = heard
         else {
             return Err(Problems { file: path, remarks: problems });
@@ -316,12 +335,16 @@ impl Config {
             query_allow: s.query_allow.value.0.clone(),
             workers: usize::try_from(s.workers.value.0).unwrap_or(1),
             health: s.health.value,
+            updates: s.updates.value,
+            reconcile_seconds: s.reconcile_seconds.value.0.max(RECONCILE_MIN),
             stale_after_seconds: s.stale_after_seconds.value.0,
             hold_seconds: s.hold_seconds.value.0,
             mass_loss_percent: u8::try_from(s.mass_loss_percent.value.0).unwrap_or(100),
             mass_loss_minimum: usize::try_from(s.mass_loss_minimum.value.0).unwrap_or(usize::MAX),
             http_allow_hosts: s.http_allow_hosts.value.texts(),
             log_format: s.log_format.value,
+            snapshot_file: some(&s.snapshot_file.value),
+            admin_socket: some(&s.admin_socket.value),
             warnings,
             settings,
             path,

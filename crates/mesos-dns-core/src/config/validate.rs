@@ -201,6 +201,25 @@ pub(super) fn listener(settings: &Settings) -> Result<IpAddr, Remark> {
     })
 }
 
+/// Longest path of a Unix socket, in bytes (unix(7)).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// The path of the admin socket must be one that a socket can have.
+pub(super) fn admin_socket(settings: &Settings) -> Result<(), Remark> {
+    let (path, place) = (settings.admin_socket.value.as_str(), settings.admin_socket.place());
+    let wrong = |what: &str, mend: &str| Err(Remark::new(what, mend).about("adminSocket").at(place));
+    if path.len() > SOCKET_PATH_BYTES_MAX {
+        return wrong("is too long for a socket", "write a path of at most 107 bytes");
+    }
+    if path.contains('\0') {
+        return wrong("holds a NUL character", "write a path");
+    }
+    if !path.is_empty() && path == settings.snapshot_file.value {
+        return wrong("is the snapshotFile too", "write two different paths");
+    }
+    Ok(())
+}
+
 //------------ The way to the masters ------------------------------------------
 
 /// The limit of one fetch must be positive.

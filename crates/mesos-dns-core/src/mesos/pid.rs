@@ -37,6 +37,12 @@ impl<'a> Pid<'a> {
     }
 }
 
+/// What stands after the one `@` of a master's pid, as written.
+pub(super) fn host_port(pid: &str) -> Option<String> {
+    let (_, address) = pid.split_once('@')?;
+    (address.contains(':') && !address.contains('@')).then(|| address.to_owned())
+}
+
 /// A TCP port that can be connected to: plain digits, 1 to 65535.
 pub(crate) fn parse_port(text: &str) -> Option<u16> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());

@@ -9,20 +9,21 @@ pub(super) fn of_agent<'a>(agent: &'a Agent, hosts: &'a Hosts) -> &'a [IpAddr] {
     agent.address.as_ref().map_or(&[], |address| hosts.addresses(&address.host))
 }
 
-/// The addresses of a task: all those of the first source that has any.
+/// Puts the addresses of a task into `addresses`: all those of the first source that has any.
 ///
 /// Sources are never mixed: the container's address and the agent's lead to different ports.
-pub(super) fn of_task(task: &Task, agent: &[IpAddr], sources: &[AddressSource]) -> Vec<IpAddr> {
-    let from = |source| -> Vec<IpAddr> {
+pub(super) fn of_task(task: &Task, agent: &[IpAddr], sources: &[AddressSource], addresses: &mut Vec<IpAddr>) {
+    addresses.clear();
+    for source in sources {
         match source {
-            AddressSource::Host => agent.to_vec(),
-            source => task
-                .addresses
-                .iter()
-                .filter(|found| found.source == source)
-                .map(|found| found.address)
-                .collect(),
+            AddressSource::Host => addresses.extend(agent),
+            source => {
+                let found = task.addresses.iter().filter(|found| found.source == *source);
+                addresses.extend(found.map(|found| found.address));
+            }
         }
-    };
-    sources.iter().map(|source| from(*source)).find(|found| !found.is_empty()).unwrap_or_default()
+        if !addresses.is_empty() {
+            return;
+        }
+    }
 }

@@ -14,6 +14,7 @@ mod address;
 mod infrastructure;
 mod label;
 mod owner;
+mod service;
 mod task;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -22,7 +23,7 @@ pub use infrastructure::{agent, framework, masters, server};
 pub use label::{Rules, agent_suffix, fragment, label, task_hash};
 pub use owner::Owner;
 pub(crate) use owner::plain_text;
-pub use task::contribution;
+pub use task::{Maker, contribution};
 
 use crate::{cluster::AddressSource, wire::Name};
 

@@ -37,6 +37,11 @@ impl Owner {
         self.name.as_ref()
     }
 
+    /// The same, given up.
+    pub fn into_name(self) -> Option<Name> {
+        self.name
+    }
+
     /// The text the v1 API shows, where it is not simply that of the name.
     pub fn spelling(&self) -> Option<&str> {
         self.spelling.as_deref()

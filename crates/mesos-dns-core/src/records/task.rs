@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use super::{
-    Data, Owner, Policy, Record, TASK_PORTS_MAX, Withheld, address, agent_suffix, fragment, infrastructure,
-    label, task_hash,
+    Data, Owner, Policy, Record, TASK_PORTS_MAX, Withheld, address, agent_suffix, infrastructure, label,
+    service::{Base, Services, Zone},
+    task_hash,
 };
 use crate::cluster::{Agent, Discovery, Framework, Hosts, Task, TaskState};
 
@@ -20,98 +21,98 @@ pub fn contribution(
     policy: &Policy,
     emit: &mut dyn FnMut(Record),
 ) -> Withheld {
-    let mut withheld = Withheld::default();
-    if task.state != TaskState::Running {
-        return withheld;
+    Maker::new(hosts, policy).contribution(task, framework, agent, emit)
+}
+
+/// Makes the records of one task after the other; see [`contribution`], which is this for a single one.
+///
+/// Tasks of one service share most of their names. The maker remembers those of the services it met last, so
+/// where such tasks follow each other a name is made once, and their records share its allocation.
+pub struct Maker<'a> {
+    hosts: &'a Hosts,
+    policy: &'a Policy,
+    services: Services,
+    /// Reused from task to task.
+    addresses: Vec<IpAddr>,
+    ports: Vec<u16>,
+}
+
+impl<'a> Maker<'a> {
+    /// A maker for the tasks of one version of the cluster.
+    pub fn new(hosts: &'a Hosts, policy: &'a Policy) -> Self {
+        Self { hosts, policy, services: Services::default(), addresses: Vec::new(), ports: Vec::new() }
     }
-    let fragment = fragment(&framework.name, policy.rules);
-    if infrastructure::is_special(&fragment, policy) {
-        withheld.special = 1;
-        return withheld;
-    }
-    let agent_addresses = address::of_agent(agent, hosts);
-    let task_addresses = address::of_task(task, agent_addresses, &policy.sources);
-    let tail = format!("-{}-{}", String::from_utf8_lossy(&task_hash(&task.id)), agent_suffix(&agent.id));
-    let mut pass = |name: &str| {
-        let names = Names::new(name, &tail, &fragment, &policy.domain);
-        let mut pass = Pass { task, names, policy, withheld: &mut withheld, emit };
-        pass.addresses(&task_addresses, agent_addresses);
-        pass.resource_ports();
-        if let Some(discovery) = &task.discovery {
-            pass.discovery_ports(discovery);
+
+    /// Lists the records of one task; see the function of this name.
+    pub fn contribution(
+        &mut self,
+        task: &Task,
+        framework: &Framework,
+        agent: &Agent,
+        emit: &mut dyn FnMut(Record),
+    ) -> Withheld {
+        let mut withheld = Withheld::default();
+        if task.state != TaskState::Running {
+            return withheld;
         }
-    };
-    match &task.discovery {
-        None => pass(&label(&task.name, policy.rules)),
-        Some(discovery) => {
-            // The raw name first, as the oldest clients know it; then the one that fits the rules.
-            let munged = label(&discovery.name, policy.rules);
-            pass(&discovery.name);
-            if *munged != *discovery.name {
-                pass(&munged);
+        if self.services.enter(framework, self.policy) {
+            withheld.special = 1;
+            return withheld;
+        }
+        let agent_addresses = address::of_agent(agent, self.hosts);
+        address::of_task(task, agent_addresses, &self.policy.sources, &mut self.addresses);
+        let beyond = published_ports(task, &mut self.ports);
+        let tail = tail(task, agent);
+        let (mut raw, mut munged) = match &task.discovery {
+            None => (None, Some(self.services.munged(&task.name, self.policy))),
+            Some(discovery) => self.services.both(&discovery.name, self.policy),
+        };
+        // The raw name first, as the oldest clients know it; then the one that fits the rules.
+        for base in [&mut raw, &mut munged].into_iter().flatten() {
+            let canonical = base.with_tail(&tail, Zone::Plain);
+            let agent_canonical = base.with_tail(&tail, Zone::Agent);
+            let withheld = &mut withheld;
+            let mut pass = Pass { base, canonical, agent_canonical, withheld, emit: &mut *emit };
+            pass.addresses(&self.addresses, agent_addresses);
+            pass.resource_ports(&self.ports, beyond, task.discovery.is_none());
+            if let Some(discovery) = &task.discovery {
+                pass.discovery_ports(discovery, self.policy);
             }
         }
-    }
-    withheld
-}
-
-/// The names of one pass: a task with discovery information has two.
-struct Names {
-    /// Task part, for example `web`.
-    task: String,
-    /// `<framework>.<domain>.`
-    zone: String,
-    /// `<framework>.slave.<domain>.`; `slave` is what these names have always been called.
-    agent_zone: String,
-    plain: Owner,
-    canonical: Owner,
-    agent_plain: Owner,
-    agent_canonical: Owner,
-}
-
-impl Names {
-    fn new(task: &str, tail: &str, fragment: &str, domain: &str) -> Self {
-        let zone = format!("{fragment}.{domain}.");
-        let agent_zone = format!("{fragment}.slave.{domain}.");
-        let own = |tail: &str, zone: &str| named(task, &format!("{task}{tail}.{zone}"));
-        Self {
-            task: task.to_owned(),
-            plain: own("", &zone),
-            canonical: own(tail, &zone),
-            agent_plain: own("", &agent_zone),
-            agent_canonical: own(tail, &agent_zone),
-            zone,
-            agent_zone,
-        }
-    }
-
-    /// The owner of SRV records: `[_<port name>.]_<task>._<protocol>.<zone>`.
-    fn service(&self, port_name: Option<&str>, protocol: &str, zone: &str) -> Owner {
-        let task = &self.task;
-        match port_name {
-            Some(port) => named(task, &format!("_{port}._{task}._{protocol}.{zone}")),
-            None => named(task, &format!("_{task}._{protocol}.{zone}")),
-        }
+        withheld
     }
 }
 
-/// Names made of an empty task part are for the v1 API alone, whatever DNS could do with them.
-fn named(task: &str, text: &str) -> Owner {
-    if task.is_empty() { Owner::listed_only(text) } else { Owner::new(text) }
+/// What tells a task's own names from those it shares: `-<hash of its id>-<end of its agent's id>`.
+fn tail(task: &Task, agent: &Agent) -> String {
+    format!("-{}-{}", String::from_utf8_lossy(&task_hash(&task.id)), agent_suffix(&agent.id))
 }
 
-/// One pass over the names of a task.
+/// The ports of a task that can exist, at most [`TASK_PORTS_MAX`]. Returns how many others it has.
+fn published_ports(task: &Task, ports: &mut Vec<u16>) -> u32 {
+    ports.clear();
+    let all = task.ports.iter().flat_map(|range| range.first..=range.last);
+    let usable = |port| u16::try_from(port).ok().filter(|port| *port > 0);
+    ports.extend(all.take(TASK_PORTS_MAX).filter_map(usable));
+    let asked = task.ports.iter().fold(0_u32, |sum, range| {
+        let size = range.last.checked_sub(range.first).map_or(0, |size| size.saturating_add(1));
+        sum.saturating_add(size)
+    });
+    asked.saturating_sub(u32::try_from(ports.len()).unwrap_or(u32::MAX))
+}
+
+/// One pass over the names of a task: with discovery information it has two sets of them.
 struct Pass<'a> {
-    task: &'a Task,
-    names: Names,
-    policy: &'a Policy,
+    base: &'a mut Base,
+    canonical: Owner,
+    agent_canonical: Owner,
     withheld: &'a mut Withheld,
     emit: &'a mut dyn FnMut(Record),
 }
 
 impl Pass<'_> {
-    fn record(&mut self, owner: &Owner, data: Data) {
-        if infrastructure::is_special_owner(owner) {
+    fn record(&mut self, owner: Owner, data: Data) {
+        if infrastructure::is_special_owner(&owner) {
             self.withheld.special = self.withheld.special.saturating_add(1);
             return;
         }
@@ -119,80 +120,55 @@ impl Pass<'_> {
         if owner.name().is_none() || !target_fits {
             self.withheld.unencodable = self.withheld.unencodable.saturating_add(1);
         }
-        (self.emit)(Record::new(owner, data));
+        (self.emit)(Record { owner, data });
     }
 
     fn addresses(&mut self, task: &[IpAddr], agent: &[IpAddr]) {
-        let (plain, canonical) = (self.names.plain.clone(), self.names.canonical.clone());
         for address in task {
-            self.record(&plain, Data::from(*address));
-            self.record(&canonical, Data::from(*address));
+            self.record(self.base.plain(Zone::Plain), Data::from(*address));
+            self.record(self.canonical.clone(), Data::from(*address));
         }
-        let (plain, canonical) = (self.names.agent_plain.clone(), self.names.agent_canonical.clone());
         for address in agent {
-            self.record(&plain, Data::from(*address));
-            self.record(&canonical, Data::from(*address));
+            self.record(self.base.plain(Zone::Agent), Data::from(*address));
+            self.record(self.agent_canonical.clone(), Data::from(*address));
         }
         if agent.is_empty() {
-            self.record(&plain, Data::Unknown);
-            self.record(&canonical, Data::Unknown);
+            self.record(self.base.plain(Zone::Agent), Data::Unknown);
+            self.record(self.agent_canonical.clone(), Data::Unknown);
         }
     }
 
     /// SRV records of `resources.ports`. Without discovery information the plain zone has them too,
     /// and its records still lead to the agent.
-    fn resource_ports(&mut self) {
-        let zones: &[&str] = match self.task.discovery {
-            Some(_) => &[&self.names.agent_zone],
-            None => &[&self.names.agent_zone, &self.names.zone],
-        };
-        let owners: Vec<Owner> = zones
-            .iter()
-            .flat_map(|zone| ["tcp", "udp"].map(|protocol| self.names.service(None, protocol, zone)))
-            .collect();
-        let target = self.names.agent_canonical.clone();
-        for port in self.published_ports() {
-            for owner in &owners {
-                self.record(owner, Data::Srv { port, target: target.clone() });
+    fn resource_ports(&mut self, ports: &[u16], beyond: u32, in_plain_zone: bool) {
+        self.withheld.ports = self.withheld.ports.saturating_add(beyond);
+        let zones = if in_plain_zone { &[Zone::Agent, Zone::Plain][..] } else { &[Zone::Agent] };
+        for port in ports {
+            for zone in zones {
+                for protocol in ["tcp", "udp"] {
+                    let owner = self.base.service(None, protocol, *zone);
+                    self.record(owner, Data::Srv { port: *port, target: self.agent_canonical.clone() });
+                }
             }
         }
     }
 
-    /// The ports that can exist, at most [`TASK_PORTS_MAX`].
-    fn published_ports(&mut self) -> Vec<u16> {
-        let ranges = &self.task.ports;
-        let all = ranges.iter().flat_map(|range| range.first..=range.last);
-        let ports: Vec<u16> = all
-            .take(TASK_PORTS_MAX)
-            .filter_map(|port| u16::try_from(port).ok().filter(|port| *port > 0))
-            .collect();
-        let asked = ranges.iter().fold(0_u32, |sum, range| {
-            let size = range.last.checked_sub(range.first).map_or(0, |size| size.saturating_add(1));
-            sum.saturating_add(size)
-        });
-        let made = u32::try_from(ports.len()).unwrap_or(u32::MAX);
-        self.withheld.ports = self.withheld.ports.saturating_add(asked.saturating_sub(made));
-        ports
-    }
-
     /// SRV records of `discovery.ports`, which lead to the task's own address.
-    fn discovery_ports(&mut self, discovery: &Discovery) {
-        let target = self.names.canonical.clone();
-        let rules = self.policy.rules;
+    fn discovery_ports(&mut self, discovery: &Discovery, policy: &Policy) {
         for listed in discovery.ports.iter().take(TASK_PORTS_MAX) {
             let Some(port) = u16::try_from(listed.number).ok().filter(|port| *port > 0) else {
                 self.withheld.ports = self.withheld.ports.saturating_add(1);
                 continue;
             };
-            let protocol = label(&listed.protocol, rules);
+            let protocol = label(&listed.protocol, policy.rules);
             let protocols: &[&str] = if protocol.is_empty() { &["tcp", "udp"] } else { &[&protocol] };
-            let port_name = Some(label(&listed.name, rules)).filter(|name| !name.is_empty());
+            let port_name = Some(label(&listed.name, policy.rules)).filter(|name| !name.is_empty());
             let named =
                 [None, port_name.as_deref()].into_iter().take(if port_name.is_some() { 2 } else { 1 });
             for prefix in named {
                 for protocol in protocols {
-                    let owner = self.names.service(prefix, protocol, &self.names.zone);
-                    self.record(&owner, Data::Srv { port, target: target.clone() });
+                    let owner = self.base.service(prefix, protocol, Zone::Plain);
+                    self.record(owner, Data::Srv { port, target: self.canonical.clone() });
                 }
             }
         }

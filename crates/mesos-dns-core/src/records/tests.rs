@@ -3,20 +3,17 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::cluster::{
-    Agent, Discovery, DiscoveryPort, Endpoint, Framework, Host, Hosts, Masters, PortRange, Task, TaskAddress,
-    TaskState,
+use crate::{
+    cluster::{
+        Agent, Discovery, DiscoveryPort, Endpoint, Framework, Host, Hosts, Masters, PortRange, Task,
+        TaskAddress, TaskState,
+    },
+    test_support,
 };
 
 fn policy() -> Policy {
-    Policy {
-        domain: "mesos".into(),
-        apex: Name::parse("mesos.").unwrap(),
-        rules: Rules::Rfc1123,
-        sources: vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host],
-        server_name: "NS7.mesos.".into(),
-        server_addresses: Vec::new(),
-    }
+    let server_name = "NS7.mesos.".into();
+    Policy { server_name, server_addresses: Vec::new(), ..test_support::policy() }
 }
 
 fn agent_at(host: &str) -> Agent {
@@ -30,16 +27,11 @@ fn framework_named(name: &str) -> Framework {
 
 fn task(name: &str, discovery: Option<Discovery>) -> Task {
     Task {
-        id: "api.0001".into(),
-        name: name.into(),
-        framework_id: "f".into(),
-        agent_id: "6e8f-S12".into(),
-        state: TaskState::Running,
-        healthy: None,
         ports: [PortRange { first: 31001, last: 31002 }].into(),
         addresses: [TaskAddress { source: AddressSource::NetInfo, address: "172.16.0.4".parse().unwrap() }]
             .into(),
         discovery: discovery.map(Box::new),
+        ..test_support::task("api.0001", name, "f", "6e8f-S12")
     }
 }
 

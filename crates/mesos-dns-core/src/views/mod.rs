@@ -42,40 +42,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        cluster::{
-            self, AddressSource, Cluster, Document, Framework, Hosts, Masters, PortRange, Task, TaskState,
-        },
+        cluster::{self, Cluster, Document, Framework, Hosts, Masters, TaskState},
         mesos,
-        records::{Policy, Rules},
         table::Seed,
-        wire::Name,
-        zone::{Serial, Snapshot, Soa, Zone},
+        test_support::{policy, soa, task},
+        zone::{Serial, Snapshot, Zone},
     };
-
-    fn policy() -> Policy {
-        Policy {
-            domain: "mesos".into(),
-            apex: Name::parse("mesos.").unwrap(),
-            rules: Rules::Rfc1123,
-            sources: vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host],
-            server_name: "ns1.mesos.".into(),
-            server_addresses: vec!["10.0.0.9".parse().unwrap()],
-        }
-    }
-
-    fn task(id: &str, name: &str, framework: &str, agent: &str, ports: (u32, u32)) -> Task {
-        Task {
-            id: id.into(),
-            name: name.into(),
-            framework_id: framework.into(),
-            agent_id: agent.into(),
-            state: TaskState::Running,
-            healthy: None,
-            ports: [PortRange { first: ports.0, last: ports.1 }].into(),
-            addresses: [].into(),
-            discovery: None,
-        }
-    }
 
     fn document() -> Document {
         mesos::state::decode(include_bytes!("../../../../test-data/v1/state.json")).unwrap()
@@ -92,18 +64,7 @@ mod tests {
         zone.add_server(&policy());
         zone.update(&policy(), &empty, &cluster, &touched);
         zone.compile();
-        let name = |text| Name::parse(text).unwrap();
-        let soa = Soa {
-            mname: name("ns1.mesos."),
-            rname: name("root.ns1.mesos."),
-            refresh: 60,
-            retry: 600,
-            expire: 86400,
-            minimum: 60,
-            ttl: 60,
-            weight: 1,
-        };
-        (cluster, zone.snapshot(Arc::new(soa), Serial(1_795_368_105)))
+        (cluster, zone.snapshot(Arc::new(soa()), Serial(1_795_368_105)))
     }
 
     fn axfr(zone: &Snapshot) -> String {
@@ -162,9 +123,9 @@ mod tests {
         // Two instances on one agent share the plain names. The framework below is called like a task's
         // plain name and has the same address, so its own record was there before.
         document.tasks = vec![
-            task("b", "web", "fw-1", agent, (1, 0)),
-            task("a", "web", "fw-1", agent, (1, 0)),
-            task("c", "app", "fw-1", agent, (1, 0)),
+            task("b", "web", "fw-1", agent),
+            task("a", "web", "fw-1", agent),
+            task("c", "app", "fw-1", agent),
         ];
         document.frameworks.push(Framework {
             id: "fw-3".into(),
@@ -203,10 +164,10 @@ mod tests {
         // A framework whose names are all withheld, a task that is not running, one of an unknown agent.
         document.frameworks =
             vec![Framework { id: "fw-1".into(), name: "slave".into(), host: None, port: None }];
-        let mut starting = task("starting", "x", "fw-1", "6e8f1c1a-7d0b-4f0a-S0", (1, 0));
+        let mut starting = task("starting", "x", "fw-1", "6e8f1c1a-7d0b-4f0a-S0");
         starting.state = TaskState::Starting;
-        let lost = task("lost", "x", "fw-1", "nobody", (1, 0));
-        document.tasks = vec![task("plain", "x", "fw-1", "6e8f1c1a-7d0b-4f0a-S0", (1, 0)), starting, lost];
+        let lost = task("lost", "x", "fw-1", "nobody");
+        document.tasks = vec![task("plain", "x", "fw-1", "6e8f1c1a-7d0b-4f0a-S0"), starting, lost];
         assert_eq!(shown(document), [("plain".to_owned(), None)]);
     }
 }

@@ -12,7 +12,7 @@
 //!   [`AGREE_AFTER`] later misses it too; what is missing only since then is another loss.
 //!
 //! None of it is kept for longer than the hold time. What the leader reports in any other way (a task
-//! that ended, an agent without that task, an agent it gave up) goes at once.
+//! that ended or is unreachable, an agent without that task, an agent it gave up) goes at once.
 //!
 //! [`Belief`] looks at documents of the leader only: [`leads`] says which those are.
 
@@ -67,7 +67,7 @@ pub fn leads(document: &Document, asked: &Master) -> Leadership {
 }
 
 /// What the operator chose.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Longest time anything is kept that the leader no longer shows (`holdSeconds`).
     pub hold: Duration,
@@ -75,6 +75,15 @@ pub struct Settings {
     pub loss_percent: u8,
     /// ... if it is also at least this number (`massLossMinimum`).
     pub loss_minimum: usize,
+}
+
+/// Whether the answering master has read its registry: only then does it know which agents it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registry {
+    /// It has: masters open a stream only then.
+    Read,
+    /// It may not have.
+    Unknown,
 }
 
 /// Without the members that every master writes: not a state document, never believed.
@@ -118,6 +127,8 @@ pub struct Belief {
     /// Recovered agents, and since when this reign has listed them.
     recovered: HashMap<Arc<str>, Instant>,
     doubt: Option<Doubt>,
+    /// The operator vouches for the next document.
+    is_released: bool,
 }
 
 /// The time one master leads.
@@ -144,18 +155,47 @@ struct Doubt {
 impl Belief {
     /// Nothing seen yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, reign: None, recovered: HashMap::new(), doubt: None }
+        Self { settings, reign: None, recovered: HashMap::new(), doubt: None, is_released: false }
+    }
+
+    /// Other settings, after a reload.
+    pub fn configure(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// The operator vouches for the leader: the next document is believed as it stands.
+    pub fn release(&mut self) {
+        self.is_released = true;
+    }
+
+    /// Until when what is on a recovered agent is kept; `None` if the leader does not wait for it.
+    pub fn waits_until(&self, agent: &str) -> Option<Instant> {
+        self.recovered.get(agent).and_then(|since| since.checked_add(self.settings.hold))
     }
 
     /// Compares the leader's document with the cluster believed in so far.
-    pub fn judge(&mut self, old: &Cluster, document: &Document, now: Instant) -> Result<Kept, Incomplete> {
+    pub fn judge(
+        &mut self,
+        old: &Cluster,
+        document: &Document,
+        registry: Registry,
+        now: Instant,
+    ) -> Result<Kept, Incomplete> {
         if !document.complete {
             return Err(Incomplete);
         }
         self.handle_reign(document, now);
+        if std::mem::take(&mut self.is_released) {
+            self.doubt = None;
+            // Waited for long enough, and not anew from the next document on.
+            let over = now.checked_sub(self.settings.hold).unwrap_or(now);
+            self.recovered = document.recovered_agents.iter().map(|agent| (agent.clone(), over)).collect();
+            return Ok(Kept::default());
+        }
         let missing = Missing::new(old, document);
         self.handle_recovered(document, &missing, now);
-        let settling = self.is_settling(now) && document.recovered_agents.is_empty();
+        let settling =
+            registry == Registry::Unknown && self.is_settling(now) && document.recovered_agents.is_empty();
         let waits_for = |agent: &str| self.waits_for(agent, now);
         let expired = |agent: &str| self.recovered.contains_key(agent) && !waits_for(agent);
 

@@ -29,7 +29,7 @@ pub struct Member {
 }
 
 /// What we know of the group.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Group {
     configured: Vec<Master>,
     /// The last members that made sense, the leader first; empty until some were seen.
@@ -41,6 +41,13 @@ impl Group {
     /// Nothing seen yet; `configured` masters are asked meanwhile.
     pub fn new(configured: Vec<Master>) -> Self {
         Self { configured, known: Vec::new(), empty: false }
+    }
+
+    /// Takes over the members that another watcher knew. Nobody has read the group for us yet, so it is not
+    /// empty; the configured masters stay ours.
+    pub fn remember(&mut self, known: &Self) {
+        self.known.clone_from(&known.known);
+        self.empty = false;
     }
 
     /// The group was read. Tells whether another master leads now, or the same one after a restart.
@@ -182,6 +189,22 @@ mod tests {
             "restarted"
         );
         assert!(!group.is_empty());
+    }
+
+    #[test]
+    fn what_another_watcher_knew_is_remembered() {
+        let mut former = Group::new(vec![Master::parse("10.0.0.7:5050").unwrap()]);
+        let members = vec![member(7, info("A", "10.0.0.2:5050")), member(4, info("B", "10.0.0.1:5050"))];
+        former.handle_members(members.clone());
+        former.handle_members(Vec::new());
+        let mut group = group();
+        group.remember(&former);
+        assert!(group.has_leader() && !group.is_empty());
+        let candidates: Vec<String> = group.candidates().iter().map(ToString::to_string).collect();
+        assert_eq!(candidates, ["10.0.0.1:5050", "10.0.0.2:5050", "10.0.0.8:5050", "10.0.0.9:5050"]);
+        assert_eq!(group.handle_members(members), Leader::Same, "nobody else leads");
+        group.remember(&Group::default());
+        assert_eq!(listed(&group), ["", "10.0.0.8:5050", "10.0.0.9:5050"]);
     }
 
     #[test]

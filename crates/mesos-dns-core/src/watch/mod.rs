@@ -2,14 +2,18 @@
 //!
 //! - [`leader`]: who leads, from the members of the ZooKeeper group.
 //! - [`poll`]: one request after the other: candidates, redirects, back-off.
+//! - [`subscribe`]: when to use a stream of events, when it is dead, when to look whether it told everything.
 //! - [`believe`]: is this the leader's document, and what of our knowledge outlives it.
+//! - [`knowledge`]: what we know, from documents and events, and what of it is held.
 //!
 //! All of it is told what happened and at what time, and answers with what to do; the sockets are in the
 //! daemon's room of the same name.
 
 pub mod believe;
+pub mod knowledge;
 pub mod leader;
 pub mod poll;
+pub mod subscribe;
 
 use std::{fmt, sync::Arc};
 

@@ -11,6 +11,10 @@
 //! never within [`ROUND_MIN`] of the last request: a leader that flaps costs each master a connection per
 //! second and no more.
 //!
+//! What is asked for is the state, or a stream of events. A master that has no stream for us is asked for its state
+//! in the same round. Once a stream runs there is nothing to search: the search rests until the stream ends
+//! ([`subscribe`](super::subscribe) says when), and then goes on at once.
+//!
 //! Like all state machines here: `handle_*` says what happened, `poll_*` asks what to do.
 
 use std::time::{Duration, Instant};
@@ -41,11 +45,24 @@ pub struct Settings {
     pub timeout: Duration,
 }
 
+/// What a master is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Its state, to compare with what a stream said.
+    Comparison,
+    /// Its state.
+    State,
+    /// A stream of events, which begins with the state.
+    Stream,
+}
+
 /// One request to make now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetch {
     /// Whom to ask.
     pub master: Master,
+    /// What for.
+    pub ask: Ask,
     /// Whether this host may see our credentials.
     pub credentials: Credentials,
     /// When to give up, whatever is happening.
@@ -82,6 +99,19 @@ pub enum Outcome {
     Elsewhere(Master),
     /// Nothing to be had from this one.
     Failed,
+    /// The leader, or another master, has no stream for us: it is to be asked for its state.
+    NoStream,
+    /// The leader's stream, which goes on; the round is over, and so is the search.
+    Streaming,
+}
+
+/// How long a stream lived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Long enough to have been of use.
+    Long,
+    /// It ended soon after it began.
+    Short,
 }
 
 /// What becomes of the try after an outcome.
@@ -89,6 +119,8 @@ pub enum Outcome {
 pub enum Step {
     /// The leader was found.
     Done,
+    /// The next request goes to the same master, for its state.
+    Again,
     /// The next request goes to the master named in the outcome.
     Follow,
     /// The next candidate is due. So it is if a master sent us on once too often, in a circle, or may not
@@ -111,6 +143,8 @@ pub struct Poll {
     failures: u32,
     /// The candidate that gave the last document: it is tried first.
     found: Option<Master>,
+    /// Whether a stream runs and nothing is searched for.
+    rests: bool,
 }
 
 /// A round that is running.
@@ -122,6 +156,7 @@ struct Round {
     /// Whom this round has asked, each at most once.
     asked: Vec<Master>,
     hops: usize,
+    ask: Ask,
     deadline: Instant,
     /// The request that is due or running.
     state: State,
@@ -144,22 +179,43 @@ impl Poll {
             due: None,
             failures: 0,
             found: None,
+            rests: false,
         }
     }
 
+    /// Whether a request is running whose outcome is to be reported.
+    pub fn is_asking(&self) -> bool {
+        matches!(&self.round, Some(Round { state: State::Running(_), .. }))
+    }
+
     /// New candidates, the presumed leader first. If the leader is another one than before, the running
-    /// request is to be given up and the new leader asked at once.
+    /// request or stream is to be given up and the new leader asked at once.
     pub fn handle_masters(&mut self, mut candidates: Vec<Master>, leader: Leader, now: Instant) {
         candidates.truncate(CANDIDATES_MAX);
         self.candidates = candidates;
-        if leader == Leader::Same && (self.round.is_some() || self.due.is_some()) {
+        let is_busy = self.rests || self.round.is_some() || self.due.is_some();
+        if leader == Leader::Same && is_busy {
             return;
         }
         self.round = None;
         self.found = None;
+        self.rests = false;
         let earliest = self.asked.map_or(now, |asked| after(asked, ROUND_MIN));
         self.due = (!self.candidates.is_empty()).then_some(earliest.max(now));
         self.failures = 0;
+    }
+
+    /// The state is wanted at once, if no request runs.
+    pub fn handle_wish(&mut self, now: Instant) {
+        if let Some(due) = &mut self.due {
+            let earliest = self.asked.map_or(now, |asked| after(asked, ROUND_MIN));
+            *due = (*due).min(earliest.max(now));
+        }
+    }
+
+    /// A comparison was asked for outside of a round: requests keep their distance to it.
+    pub fn handle_comparison(&mut self, now: Instant) {
+        self.asked = Some(now);
     }
 
     /// How the running request ended. `dice` are random bits, for the back-off.
@@ -176,13 +232,37 @@ impl Poll {
                 Step::Follow
             }
             Outcome::Elsewhere(_) | Outcome::Failed => self.next_candidate(now, dice),
+            Outcome::NoStream => {
+                self.ask_for_state(asked, now);
+                Step::Again
+            }
+            Outcome::Streaming => {
+                self.round = None;
+                self.failures = 0;
+                self.found = Some(asked);
+                self.rests = true;
+                Step::Done
+            }
         }
     }
 
-    /// The request to make now, if any. The caller makes it and then reports its outcome.
-    pub fn poll_transmit(&mut self, now: Instant) -> Option<Fetch> {
+    /// The stream ended: the search goes on at once, or after a pause if the stream was of no use.
+    pub fn handle_stream_end(&mut self, life: Life, now: Instant, dice: u64) {
+        if !std::mem::take(&mut self.rests) {
+            return;
+        }
+        let earliest = self.asked.map_or(now, |asked| after(asked, ROUND_MIN));
+        self.due = Some(match life {
+            Life::Long => earliest.max(now),
+            Life::Short => after(now, self.next_backoff(dice)),
+        });
+    }
+
+    /// The request to make now, if any; a new round asks for `wanted`. The caller makes it and then reports its
+    /// outcome.
+    pub fn poll_transmit(&mut self, wanted: Ask, now: Instant) -> Option<Fetch> {
         if self.round.is_none() && self.due.is_some_and(|due| due <= now) {
-            self.begin(now);
+            self.begin(wanted, now);
         }
         let State::Due(master) = &self.round.as_ref()?.state else { return None };
         let master = master.clone();
@@ -192,7 +272,7 @@ impl Poll {
         round.asked.push(master.clone());
         round.state = State::Running(master.clone());
         let credentials = if known { Credentials::Send } else { Credentials::Withhold };
-        Some(Fetch { master, credentials, deadline: round.deadline })
+        Some(Fetch { master, ask: round.ask, credentials, deadline: round.deadline })
     }
 
     /// When to call [`poll_transmit`](Self::poll_transmit) next. `None`: after the next `handle_*`.
@@ -204,13 +284,22 @@ impl Poll {
         }
     }
 
-    fn begin(&mut self, now: Instant) {
+    fn begin(&mut self, ask: Ask, now: Instant) {
         self.due = None;
         let first = self.found.as_ref().filter(|found| self.is_candidate(found));
         let Some(first) = first.or(self.candidates.first()).cloned() else { return };
         let deadline = after(now, self.settings.timeout);
         let state = State::Due(first);
-        self.round = Some(Round { began: now, next: 0, asked: Vec::new(), hops: 0, deadline, state });
+        self.round = Some(Round { began: now, next: 0, asked: Vec::new(), hops: 0, ask, deadline, state });
+    }
+
+    /// Asks the same master again, for its state.
+    fn ask_for_state(&mut self, master: Master, now: Instant) {
+        let deadline = after(now, self.settings.timeout);
+        if let Some(round) = &mut self.round {
+            round.asked.retain(|asked| asked.at != master.at);
+            (round.ask, round.deadline, round.state) = (Ask::State, deadline, State::Due(master));
+        }
     }
 
     fn is_candidate(&self, master: &Master) -> bool {
@@ -246,10 +335,14 @@ impl Poll {
             }
         }
         self.round = None;
+        self.due = Some(after(now, self.next_backoff(dice)));
+        Step::Failed
+    }
+
+    fn next_backoff(&mut self, dice: u64) -> Duration {
         let pause = backoff(self.failures, dice);
         self.failures = self.failures.saturating_add(1);
-        self.due = Some(after(now, pause));
-        Step::Failed
+        pause
     }
 
     /// The round found the document. A master that took long is left alone for as long.
@@ -274,7 +367,7 @@ pub fn backoff(failures: u32, dice: u64) -> Duration {
 }
 
 /// A moment later. Durations come from the configuration; one beyond the clock's range means now.
-fn after(moment: Instant, pause: Duration) -> Instant {
+pub(super) fn after(moment: Instant, pause: Duration) -> Instant {
     moment.checked_add(pause).unwrap_or(moment)
 }
 

@@ -6,7 +6,7 @@
 //! equality is equality of bytes; how a client spelled a name is the business of its question, which
 //! is echoed untouched.
 
-use std::{fmt, str};
+use std::{cmp::Ordering, fmt, str};
 
 use triomphe::ThinArc;
 
@@ -133,6 +133,16 @@ impl Name {
         self.as_wire().get(first.checked_add(1)?..).map(Self::from_folded)
     }
 
+    /// Whether two names are one allocation, so that they are surely equal.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.address() == other.address()
+    }
+
+    /// Where the bytes are: equal for names that are one allocation, in an order that means nothing.
+    pub fn address(&self) -> usize {
+        self.as_wire().as_ptr().addr()
+    }
+
     /// Whether this name is `apex` or lies below it.
     pub fn is_within(&self, apex: &Self) -> bool {
         let mut rest = self.as_wire();
@@ -141,6 +151,19 @@ impl Name {
             rest = rest.get(step..).unwrap_or_default();
         }
         rest == apex.as_wire()
+    }
+}
+
+/// By their bytes: an order for sets of names, not that of DNSSEC.
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_wire().cmp(other.as_wire())
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 

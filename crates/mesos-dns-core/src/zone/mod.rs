@@ -10,26 +10,35 @@
 //! eight owners, so that rendered answers would be several times larger than the caches that make them
 //! fast. `docs/decisions/0002-compiled-sets.md` has the figures.
 
+mod change;
+mod compile;
+mod delta;
+mod journal;
 mod listing;
+mod load;
 mod node;
 mod set;
 mod snapshot;
 mod text;
 mod update;
 
+pub use change::Rdata;
+pub use delta::{Compiled, DELTA_RECORDS_MAX, Delta, Move};
+pub use journal::{JOURNAL_RECORDS_MAX, JOURNAL_STEPS_MAX, Journal, Mark, Step};
+pub use load::{Loader, Made, plan};
 pub use node::Node;
 pub use set::{A, Aaaa, Srv};
 pub use snapshot::{Listed, ListedName, Serial, Snapshot, Soa};
 pub use text::write_zone_file;
-pub use update::Made;
 
 use crate::{
     records::{Data, Record, Withheld},
-    table::{Seed, Table},
+    table::{KeyHash, Seed, Table},
     wire::Name,
 };
+use compile::{Ledger, Pending};
 use listing::Entry;
-use node::{Content, Node as ZoneNode, Wire};
+use node::{Node as ZoneNode, Wire};
 
 /// The writer's side of a zone.
 pub struct Zone {
@@ -38,8 +47,10 @@ pub struct Zone {
     server: Option<Name>,
     nodes: Table<ZoneNode>,
     listing: Table<Entry>,
-    /// Owners that wait for [`Zone::compile`].
-    dirty: Vec<Name>,
+    /// What waits for [`Zone::compile`].
+    pending: Vec<Pending>,
+    /// What came and went since then.
+    ledger: Ledger,
     records: u64,
     content_hash: u64,
     is_changed: bool,
@@ -48,6 +59,8 @@ pub struct Zone {
 
 impl Zone {
     /// An empty zone. `server` is this server's own name (`SOAMname`).
+    ///
+    /// Its first delta is [`Delta::Everything`]: what readers saw before does not come from this zone.
     pub fn new(apex: Name, server: Option<Name>, seed: Seed) -> Self {
         let mut nodes = Table::new(seed);
         nodes.insert(ZoneNode::new(apex.clone()));
@@ -56,19 +69,13 @@ impl Zone {
             server,
             nodes,
             listing: Table::new(seed),
-            dirty: Vec::new(),
+            pending: Vec::new(),
+            ledger: Ledger::Everything,
             records: 0,
             content_hash: 0,
             is_changed: false,
             withheld: Withheld::default(),
         }
-    }
-
-    /// Makes room for about this many more names. For a zone that is all but empty: what it has is moved.
-    pub fn reserve(&mut self, names: usize) {
-        let mut nodes = Table::with_capacity(self.nodes.seed(), names.saturating_add(self.nodes.len()));
-        self.nodes.iter().cloned().for_each(|node| _ = nodes.insert(node));
-        self.nodes = nodes;
     }
 
     /// Adds a contribution.
@@ -92,16 +99,21 @@ impl Zone {
     }
 
     fn change(&mut self, record: &Record, by: i32) {
-        let target_fits = !matches!(&record.data, Data::Srv { target, .. } if target.name().is_none());
-        let target_spelled = matches!(&record.data, Data::Srv { target, .. } if target.spelling().is_some());
-        let name = record.owner.name().filter(|name| target_fits && name.is_within(&self.apex)).cloned();
-        let is_listed_apart = name.is_none() || record.owner.spelling().is_some() || target_spelled;
-        if is_listed_apart {
+        let owner = change::owner(record, &self.apex).cloned();
+        let is_spelled = change::is_spelled(record);
+        if owner.is_none() || is_spelled {
             self.change_listing(record, by);
         }
-        if let Some(name) = name {
-            self.change_node(&name, &record.data, by, is_listed_apart);
+        if let Some(owner) = owner {
+            let hash = self.nodes.seed().hash(&Wire(owner.as_wire()));
+            self.is_changed |= matches!(record.data, Data::Unknown);
+            self.note(hash, owner, Rdata::new(record.data.clone()), by, is_spelled);
         }
+    }
+
+    /// Notes a change for [`Zone::compile`].
+    fn note(&mut self, hash: KeyHash, owner: Name, rdata: Option<Rdata>, by: i32, is_spelled: bool) {
+        self.pending.push(Pending { hash, owner, rdata, by, is_spelled });
     }
 
     fn change_listing(&mut self, record: &Record, by: i32) {
@@ -118,98 +130,6 @@ impl Zone {
         }
     }
 
-    fn change_node(&mut self, name: &Name, data: &Data, by: i32, is_listed_apart: bool) {
-        let change = |node: &mut ZoneNode| note(node, data, by, is_listed_apart);
-        let Some((noted, is_made)) =
-            self.nodes.upsert(Wire(name.as_wire()), || ZoneNode::new(name.clone()), change)
-        else {
-            return;
-        };
-        if is_made {
-            self.count_child(name);
-        }
-        match noted {
-            Noted::Came(hash) => self.moved(if self.server.as_ref() == Some(name) { 0 } else { hash }, true),
-            Noted::Dirty => self.dirty.push(name.clone()),
-            Noted::DirtyBefore => {}
-        }
-        if matches!(data, Data::Unknown) {
-            self.is_changed = true;
-        }
-    }
-
-    /// Tells the names above that a new name stands below them, making those that are missing.
-    fn count_child(&mut self, name: &Name) {
-        let mut below = name.as_wire();
-        while below.len() > self.apex.as_wire().len() {
-            let Some(parent) = parent(below) else { return };
-            if let Some(node) = self.nodes.get_mut(Wire(parent)) {
-                node.children = node.children.saturating_add(1);
-                return;
-            }
-            let Ok(parent_name) = Name::from_wire(parent) else { return };
-            let mut node = ZoneNode::new(parent_name);
-            node.children = 1;
-            self.nodes.insert(node);
-            below = parent;
-        }
-    }
-
-    /// Folds the changes made since the last time in. Returns whether any record came or went.
-    pub fn compile(&mut self) -> bool {
-        for name in std::mem::take(&mut self.dirty) {
-            self.seal(&name);
-            self.forget_if_vacant(name.as_wire());
-        }
-        std::mem::take(&mut self.is_changed)
-    }
-
-    fn seal(&mut self, name: &Name) {
-        let counts = self.server.as_ref() != Some(name);
-        let mut moves = Vec::new();
-        let Some(node) = self.nodes.get_mut(Wire(name.as_wire())) else { return };
-        let many = node.many();
-        many.is_dirty = false;
-        many.sets.seal(hash_owner(name), |hash, came| moves.push((if counts { hash } else { 0 }, came)));
-        if let Some(spelled) = &mut many.spelled {
-            spelled.seal(0, |_, _| ());
-            if spelled.is_empty() {
-                many.spelled = None;
-            }
-        }
-        node.shrink();
-        for (hash, came) in moves {
-            self.moved(hash, came);
-        }
-    }
-
-    /// Removes a name that has neither records nor names below it, and then those above it likewise.
-    fn forget_if_vacant(&mut self, name: &[u8]) {
-        let mut name = name;
-        while name.len() > self.apex.as_wire().len()
-            && self.nodes.get(Wire(name)).is_some_and(ZoneNode::is_vacant)
-        {
-            self.nodes.remove(Wire(name));
-            let Some(parent) = parent(name) else { return };
-            if let Some(node) = self.nodes.get_mut(Wire(parent)) {
-                node.children = node.children.saturating_sub(1);
-            }
-            name = parent;
-        }
-    }
-
-    /// Notes that a record came or went.
-    fn moved(&mut self, hash: u64, came: bool) {
-        self.is_changed = true;
-        if came {
-            self.records = self.records.saturating_add(1);
-            self.content_hash = self.content_hash.wrapping_add(hash);
-        } else {
-            self.records = self.records.saturating_sub(1);
-            self.content_hash = self.content_hash.wrapping_sub(hash);
-        }
-    }
-
     /// The present state as an immutable version. Call [`Zone::compile`] first.
     pub fn snapshot(&self, soa: std::sync::Arc<Soa>, serial: Serial) -> Snapshot {
         Snapshot {
@@ -222,55 +142,7 @@ impl Zone {
             records: self.records,
             withheld: self.withheld,
             is_loaded: true,
+            is_partial: false,
         }
     }
-}
-
-/// What follows the first label of a wire name.
-fn parent(name: &[u8]) -> Option<&[u8]> {
-    let step = usize::from(*name.first()?).checked_add(1)?;
-    name.get(step..)
-}
-
-fn hash_owner(name: &Name) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(name.as_wire())
-}
-
-/// What noting a change at a node led to.
-enum Noted {
-    /// The record is there at once; with its content hash.
-    Came(u64),
-    /// The node has to be sealed now.
-    Dirty,
-    /// It had to be before.
-    DirtyBefore,
-}
-
-/// Notes at a node that `by` more contribute this record.
-fn note(node: &mut ZoneNode, data: &Data, by: i32, is_listed_apart: bool) -> Noted {
-    use set::Item;
-    if matches!(node.content, Content::Empty) && by == 1 && !is_listed_apart {
-        match data {
-            Data::A(address) => {
-                let one = A { address: *address, count: 1 };
-                node.content = Content::OneA(one);
-                return Noted::Came(one.content_hash(hash_owner(node.name())));
-            }
-            Data::Aaaa(address) => {
-                let one = Aaaa { address: *address, count: 1 };
-                node.content = Content::OneAaaa(one);
-                return Noted::Came(one.content_hash(hash_owner(node.name())));
-            }
-            Data::Srv { .. } | Data::Unknown => {}
-        }
-    }
-    let many = node.many();
-    many.sets.push(data, by);
-    if matches!(data, Data::Unknown) {
-        many.unknown = many.unknown.saturating_add(by);
-    }
-    if is_listed_apart {
-        many.spelled.get_or_insert_default().push(data, by);
-    }
-    if std::mem::replace(&mut many.is_dirty, true) { Noted::DirtyBefore } else { Noted::Dirty }
 }

@@ -1,8 +1,13 @@
 //! What stands at one owner name.
 
-use std::{hash::Hash, sync::Arc};
+use std::{fmt, hash::Hash, sync::Arc};
 
-use super::set::{A, Aaaa, Sets, Srv};
+use triomphe::ThinArc;
+
+use super::{
+    Rdata,
+    set::{A, Aaaa, Item, Srv, count_of},
+};
 use crate::{
     records::Data,
     table::{Find, Keyed},
@@ -11,38 +16,60 @@ use crate::{
 
 /// An owner name: its records, and how many names stand directly below it.
 ///
-/// A name without records but with names below it is an empty non-terminal and gets NODATA (RFC 8020).
-#[derive(Clone, Debug)]
+/// A name without records but with names below it is an empty non-terminal and gets NODATA (RFC 8020). There are
+/// millions of nodes, so three words have to do: the name, and a [`Content`].
+#[derive(Clone)]
 pub struct Node {
     name: Name,
-    pub(super) children: u32,
-    pub(super) content: Content,
+    content: Content,
 }
 
-/// Two owners in three hold a single address, so that case takes no further allocation.
-#[derive(Clone, Debug)]
-pub(super) enum Content {
-    Empty,
-    OneA(A),
-    OneAaaa(Aaaa),
-    Many(Arc<Many>),
+/// The records, and the number of names directly below, which stands in here because there is room beside the mark
+/// that tells the variants apart.
+///
+/// Two owners in three hold a single address, which takes no allocation of its own. Nearly all others hold records of
+/// one type, behind one pointer.
+#[derive(Clone)]
+enum Content {
+    Empty { children: u32 },
+    OneA { children: u32, one: A },
+    A { children: u32, set: Set<A> },
+    Aaaa { children: u32, set: Set<Aaaa> },
+    Srv { children: u32, set: Set<Srv> },
+    Mixed { children: u32, mixed: Arc<Mixed> },
 }
 
-/// Everything but the single address.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Many {
-    pub(super) sets: Sets,
+/// Sorted records in one counted allocation.
+type Set<T> = ThinArc<(), T>;
+
+/// What the smaller forms cannot say.
+pub(super) struct Mixed {
+    sets: Sets,
     /// Contributors that know the name but no data (see [`Data::Unknown`]).
-    pub(super) unknown: i32,
+    unknown: i32,
     /// Contributions under another spelling: DNS answers them, the v1 API shows them elsewhere.
-    pub(super) spelled: Option<Box<Sets>>,
-    /// Whether it waits to be sealed.
-    pub(super) is_dirty: bool,
+    spelled: Option<Box<Sets>>,
+}
+
+/// Records of each type, sorted.
+#[derive(Default)]
+pub(super) struct Sets {
+    pub(super) a: Vec<A>,
+    pub(super) aaaa: Vec<Aaaa>,
+    pub(super) srv: Vec<Srv>,
+}
+
+/// The same, borrowed.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Slices<'a> {
+    pub(super) a: &'a [A],
+    pub(super) aaaa: &'a [Aaaa],
+    pub(super) srv: &'a [Srv],
 }
 
 impl Node {
     pub(super) fn new(name: Name) -> Self {
-        Self { name, children: 0, content: Content::Empty }
+        Self { name, content: Content::Empty { children: 0 } }
     }
 
     /// The owner name.
@@ -53,8 +80,9 @@ impl Node {
     /// IPv4 addresses, sorted.
     pub fn a(&self) -> &[A] {
         match &self.content {
-            Content::OneA(one) => std::slice::from_ref(one),
-            Content::Many(many) => many.sets.a.sealed(),
+            Content::OneA { one, .. } => std::slice::from_ref(one),
+            Content::A { set, .. } => &set.slice,
+            Content::Mixed { mixed, .. } => &mixed.sets.a,
             _ => &[],
         }
     }
@@ -62,8 +90,8 @@ impl Node {
     /// IPv6 addresses, sorted.
     pub fn aaaa(&self) -> &[Aaaa] {
         match &self.content {
-            Content::OneAaaa(one) => std::slice::from_ref(one),
-            Content::Many(many) => many.sets.aaaa.sealed(),
+            Content::Aaaa { set, .. } => &set.slice,
+            Content::Mixed { mixed, .. } => &mixed.sets.aaaa,
             _ => &[],
         }
     }
@@ -71,70 +99,168 @@ impl Node {
     /// Service instances, sorted by port and target.
     pub fn srv(&self) -> &[Srv] {
         match &self.content {
-            Content::Many(many) => many.sets.srv.sealed(),
+            Content::Srv { set, .. } => &set.slice,
+            Content::Mixed { mixed, .. } => &mixed.sets.srv,
             _ => &[],
         }
     }
 
+    pub(super) fn slices(&self) -> Slices<'_> {
+        Slices { a: self.a(), aaaa: self.aaaa(), srv: self.srv() }
+    }
+
+    /// Contributors that know the name but no data.
+    pub(super) fn unknown(&self) -> i32 {
+        self.mixed().map_or(0, |mixed| mixed.unknown)
+    }
+
+    /// What the v1 API shows elsewhere.
+    pub(super) fn spelled(&self) -> Slices<'_> {
+        self.mixed().and_then(|mixed| mixed.spelled.as_deref()).map(Sets::slices).unwrap_or_default()
+    }
+
+    fn mixed(&self) -> Option<&Mixed> {
+        match &self.content {
+            Content::Mixed { mixed, .. } => Some(mixed),
+            _ => None,
+        }
+    }
+
+    /// Whether DNS answers anything here. A name may be there for what is below it, or without a known address.
+    pub fn has_records(&self) -> bool {
+        !(self.a().is_empty() && self.aaaa().is_empty() && self.srv().is_empty())
+    }
+
     /// How many contribute this record.
     pub(super) fn count(&self, data: &Data) -> i32 {
-        match (&self.content, data) {
-            (Content::OneA(one), Data::A(address)) if one.address == *address => one.count,
-            (Content::OneAaaa(one), Data::Aaaa(address)) if one.address == *address => one.count,
-            (Content::Many(many), data) => many.sets.count(data),
-            _ => 0,
-        }
+        self.slices().count(data)
     }
 
     /// How many contribute this record under a spelling that the v1 API shows elsewhere.
     pub(super) fn count_spelled(&self, data: &Data) -> i32 {
-        match &self.content {
-            Content::Many(many) => many.spelled.as_ref().map_or(0, |sets| sets.count(data)),
-            _ => 0,
-        }
+        self.spelled().count(data)
     }
 
     /// Whether the v1 API shows some records elsewhere.
     pub(super) fn is_spelled(&self) -> bool {
-        matches!(&self.content, Content::Many(many) if many.spelled.is_some())
+        self.mixed().is_some_and(|mixed| mixed.spelled.is_some())
+    }
+
+    /// Whether there is nothing at this name, though there may be below it.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self.content, Content::Empty { .. })
     }
 
     /// Whether nothing would be lost by forgetting the node.
     pub(super) fn is_vacant(&self) -> bool {
-        self.children == 0 && matches!(self.content, Content::Empty)
+        matches!(self.content, Content::Empty { children: 0 })
     }
 
-    /// The general form, to change.
-    pub(super) fn many(&mut self) -> &mut Many {
-        if !matches!(self.content, Content::Many(_)) {
-            let mut many = Many::default();
-            match &self.content {
-                Content::OneA(one) => many.sets.a.push(*one),
-                Content::OneAaaa(one) => many.sets.aaaa.push(*one),
-                Content::Empty | Content::Many(_) => {}
+    /// The number of names directly below.
+    pub(super) fn children(&mut self) -> &mut u32 {
+        let (Content::Empty { children }
+        | Content::OneA { children, .. }
+        | Content::A { children, .. }
+        | Content::Aaaa { children, .. }
+        | Content::Srv { children, .. }
+        | Content::Mixed { children, .. }) = &mut self.content;
+        children
+    }
+
+    /// Puts these records in place of those that stand here, in the smallest form that holds them. Takes the
+    /// records out of `sets`, whose space can be used again. Returns how many bytes were allocated.
+    pub(super) fn put(&mut self, sets: &mut Sets, unknown: i32, spelled: Option<Box<Sets>>) -> usize {
+        let children = *self.children();
+        let is_plain = unknown == 0 && spelled.is_none();
+        self.content = match (&mut sets.a[..], &mut sets.aaaa[..], &mut sets.srv[..]) {
+            ([], [], []) if is_plain => Content::Empty { children },
+            ([one], [], []) if is_plain => Content::OneA { children, one: *one },
+            ([..], [], []) if is_plain => Content::A { children, set: set(&mut sets.a) },
+            ([], [..], []) if is_plain => Content::Aaaa { children, set: set(&mut sets.aaaa) },
+            ([], [], [..]) if is_plain => Content::Srv { children, set: set(&mut sets.srv) },
+            _ => {
+                let mixed = Mixed { sets: sets.take(), unknown, spelled };
+                Content::Mixed { children, mixed: Arc::new(mixed) }
             }
-            // The record was already there: it neither came nor went.
-            many.sets.seal(0, |_, _| ());
-            self.content = Content::Many(Arc::new(many));
+        };
+        sets.a.clear();
+        self.slices().bytes()
+    }
+
+    /// Takes over the records of a finished node of the same name, unless there are some already: then that node
+    /// is given back.
+    pub(super) fn meet(&mut self, other: Self) -> Option<Self> {
+        if !self.is_empty() {
+            return Some(other);
         }
-        match &mut self.content {
-            Content::Many(many) => Arc::make_mut(many),
-            _ => unreachable!("made just above"),
+        let children = *self.children();
+        self.content = other.content;
+        *self.children() = children;
+        None
+    }
+
+    /// Calls `tell` with each record and the number of its contributors.
+    pub(super) fn counted(&self, mut tell: impl FnMut(Rdata, i32)) {
+        self.a().iter().for_each(|item| tell(item.rdata(), item.count));
+        self.aaaa().iter().for_each(|item| tell(item.rdata(), item.count));
+        self.srv().iter().for_each(|item| tell(item.rdata(), item.count));
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_tuple("Node")
+            .field(&self.name)
+            .field(&self.a())
+            .field(&self.aaaa())
+            .field(&self.srv())
+            .finish()
+    }
+}
+
+/// Moves sorted records into a set; the space of `items` stays.
+fn set<T>(items: &mut Vec<T>) -> Set<T> {
+    ThinArc::from_header_and_iter((), items.drain(..))
+}
+
+impl Sets {
+    pub(super) fn slices(&self) -> Slices<'_> {
+        Slices { a: &self.a, aaaa: &self.aaaa, srv: &self.srv }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.a.is_empty() && self.aaaa.is_empty() && self.srv.is_empty()
+    }
+
+    /// Moves all records to sets without spare room.
+    pub(super) fn take(&mut self) -> Self {
+        Self {
+            a: self.a.drain(..).collect(),
+            aaaa: self.aaaa.drain(..).collect(),
+            srv: self.srv.drain(..).collect(),
+        }
+    }
+}
+
+impl Slices<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.a.is_empty() && self.aaaa.is_empty() && self.srv.is_empty()
+    }
+
+    fn count(&self, data: &Data) -> i32 {
+        match data {
+            Data::A(address) => count_of(self.a, &A { address: *address, count: 0 }),
+            Data::Aaaa(address) => count_of(self.aaaa, &Aaaa { address: *address, count: 0 }),
+            Data::Srv { port, target } => target.name().map_or(0, |target| {
+                count_of(self.srv, &Srv { target: target.clone(), count: 0, port: *port })
+            }),
+            Data::Unknown => 0,
         }
     }
 
-    /// Takes the smaller form where it is enough. Call it on a sealed node.
-    pub(super) fn shrink(&mut self) {
-        let Content::Many(many) = &self.content else { return };
-        if many.unknown > 0 || many.spelled.is_some() {
-            return;
-        }
-        self.content = match (many.sets.a.sealed(), many.sets.aaaa.sealed(), many.sets.srv.sealed()) {
-            ([], [], []) => Content::Empty,
-            ([one], [], []) if one.count == 1 => Content::OneA(*one),
-            ([], [one], []) if one.count == 1 => Content::OneAaaa(*one),
-            _ => return,
-        };
+    fn bytes(&self) -> usize {
+        let (a, aaaa, srv) = (size_of_val(self.a), size_of_val(self.aaaa), size_of_val(self.srv));
+        a.saturating_add(aaaa).saturating_add(srv)
     }
 }
 
@@ -153,5 +279,16 @@ impl Keyed for Node {
 impl Find<Node> for Wire<'_> {
     fn is(&self, entry: &Node) -> bool {
         entry.name.as_wire() == self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The memory of a large zone hangs on these.
+    #[test]
+    fn sizes() {
+        assert_eq!((size_of::<Node>(), size_of::<A>(), size_of::<Aaaa>(), size_of::<Srv>()), (24, 8, 20, 16));
     }
 }

@@ -1,6 +1,6 @@
 //! One version of a zone, immutable, as readers see it.
 
-use std::{cmp::Ordering, net::Ipv4Addr, net::Ipv6Addr, sync::Arc};
+use std::{cmp::Ordering, fmt, net::Ipv4Addr, net::Ipv6Addr, sync::Arc};
 
 use super::{
     listing::Entry,
@@ -25,6 +25,7 @@ pub struct Snapshot {
     pub(super) records: u64,
     pub(super) withheld: Withheld,
     pub(super) is_loaded: bool,
+    pub(super) is_partial: bool,
 }
 
 /// The SOA serial: Unix time in seconds of the last change of content (RFC 1982 arithmetic applies).
@@ -50,6 +51,14 @@ pub struct Soa {
     pub ttl: u32,
     /// Weight of every SRV record.
     pub weight: u16,
+}
+
+/// All of it in one line, for people and for comparing.
+impl fmt::Display for Soa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { mname, rname, refresh, retry, expire, minimum, ttl, weight } = self;
+        write!(f, "{mname} {rname} {refresh} {retry} {expire} {minimum}, TTL {ttl}, weight {weight}")
+    }
 }
 
 /// What the v1 API shows under one stored name. The name is spelled as the original spells it, with the
@@ -79,12 +88,24 @@ impl Snapshot {
             records: 0,
             withheld: Withheld::default(),
             is_loaded: false,
+            is_partial: false,
         }
     }
 
     /// Whether data has ever arrived.
     pub fn is_loaded(&self) -> bool {
         self.is_loaded
+    }
+
+    /// The same, told whether names of living tasks may be missing in it.
+    #[must_use]
+    pub fn partial(self, is_partial: bool) -> Self {
+        Self { is_partial, ..self }
+    }
+
+    /// Whether names of living tasks may be missing: that a name is not here says nothing.
+    pub fn is_partial(&self) -> bool {
+        self.is_partial
     }
 
     /// The served domain.
@@ -183,8 +204,8 @@ impl Snapshot {
 
 /// Whether the v1 API shows a record of this node under its plain name.
 fn shows_something(node: &Node) -> bool {
-    let has_records = !(node.a().is_empty() && node.aaaa().is_empty() && node.srv().is_empty());
-    has_records && (!node.is_spelled() || !ListedName { node: Some(node), entry: None }.listed().is_empty())
+    node.has_records()
+        && (!node.is_spelled() || !ListedName { node: Some(node), entry: None }.listed().is_empty())
 }
 
 /// One name of the v1 API; ask it for its values.

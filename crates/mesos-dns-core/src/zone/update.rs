@@ -2,8 +2,8 @@
 
 use super::Zone;
 use crate::{
-    cluster::{Cluster, Task, TaskChange, Touched},
-    records::{self, Policy, Record, Withheld},
+    cluster::{Cluster, Task, Touched},
+    records::{self, Maker, Policy, Record, Withheld},
 };
 
 impl Zone {
@@ -12,13 +12,14 @@ impl Zone {
     /// What a touched thing used to contribute is computed again from the older version. Where it
     /// contributes the same as before, nothing is done at all.
     pub fn update(&mut self, policy: &Policy, old: &Cluster, new: &Cluster, touched: &Touched) {
+        let (mut maker, mut former) = (Maker::new(&new.hosts, policy), Maker::new(&old.hosts, policy));
         for change in &touched.tasks {
             match (&change.old, &change.new) {
-                (None, Some(task)) => self.add_task(policy, new, task),
+                (None, Some(task)) => self.add_task(&mut maker, new, task),
                 (before, after) => {
-                    let before = before.as_ref().map(|task| of_task(policy, old, task)).unwrap_or_default();
-                    let after = after.as_ref().map(|task| of_task(policy, new, task)).unwrap_or_default();
-                    self.replace(&before, &after);
+                    let before = before.as_ref().map(|task| of_task(&mut former, old, task));
+                    let after = after.as_ref().map(|task| of_task(&mut maker, new, task));
+                    self.replace(&before.unwrap_or_default(), &after.unwrap_or_default());
                 }
             }
         }
@@ -33,20 +34,14 @@ impl Zone {
         }
     }
 
-    /// Takes the records of new tasks that were made elsewhere.
-    pub fn take(&mut self, made: &Made) {
-        made.0.records.iter().for_each(|record| self.add(record));
-        self.withheld.add(made.0.withheld);
-    }
-
     /// Adds the records of this server itself.
     pub fn add_server(&mut self, policy: &Policy) {
         records::server(policy, &mut |record| self.add(&record));
     }
 
-    /// A new task, without collecting its records first: most of a first load is this.
-    fn add_task(&mut self, policy: &Policy, cluster: &Cluster, task: &Task) {
-        let withheld = emit_task(policy, cluster, task, &mut |record| self.add(&record));
+    /// A new task, without collecting its records first.
+    fn add_task(&mut self, maker: &mut Maker<'_>, cluster: &Cluster, task: &Task) {
+        let withheld = emit_task(maker, cluster, task, &mut |record| self.add(&record));
         self.withheld.add(withheld);
     }
 
@@ -65,25 +60,6 @@ impl Zone {
 /// Room to make for the records of a task: two ports without discovery information have twelve.
 const RECORDS_PER_TASK: usize = 16;
 
-/// The records of some new tasks, ready for [`Zone::take`].
-pub struct Made(Contribution);
-
-impl Made {
-    /// Makes the records of the tasks that are new. Pure, so that a first load can do it on another core
-    /// than the one that fills the zone.
-    pub fn of(policy: &Policy, cluster: &Cluster, tasks: &[TaskChange]) -> Self {
-        Self(Contribution::collect(tasks.len().saturating_mul(RECORDS_PER_TASK), |emit| {
-            let mut withheld = Withheld::default();
-            for task in
-                tasks.iter().filter(|change| change.old.is_none()).filter_map(|change| change.new.as_ref())
-            {
-                withheld.add(emit_task(policy, cluster, task, emit));
-            }
-            withheld
-        }))
-    }
-}
-
 /// All records of one thing.
 #[derive(Default, PartialEq)]
 struct Contribution {
@@ -99,16 +75,21 @@ impl Contribution {
     }
 }
 
-fn of_task(policy: &Policy, cluster: &Cluster, task: &Task) -> Contribution {
-    Contribution::collect(RECORDS_PER_TASK, |emit| emit_task(policy, cluster, task, emit))
+fn of_task(maker: &mut Maker<'_>, cluster: &Cluster, task: &Task) -> Contribution {
+    Contribution::collect(RECORDS_PER_TASK, |emit| emit_task(maker, cluster, task, emit))
 }
 
 /// A task whose agent or framework is not known has no records.
-fn emit_task(policy: &Policy, cluster: &Cluster, task: &Task, emit: &mut dyn FnMut(Record)) -> Withheld {
+pub(super) fn emit_task(
+    maker: &mut Maker<'_>,
+    cluster: &Cluster,
+    task: &Task,
+    emit: &mut dyn FnMut(Record),
+) -> Withheld {
     let agent = cluster.agents.get(&*task.agent_id);
     let framework = cluster.frameworks.get(&*task.framework_id);
     let (Some(agent), Some(framework)) = (agent, framework) else { return Withheld::default() };
-    records::contribution(task, framework, agent, &cluster.hosts, policy, emit)
+    maker.contribution(task, framework, agent, emit)
 }
 
 fn of_agent(policy: &Policy, cluster: &Cluster, id: &str) -> Contribution {
@@ -149,7 +130,7 @@ mod tests {
         records::Rules,
         table::Seed,
         wire::Name,
-        zone::{Serial, Snapshot, Soa},
+        zone::{self, Serial, Snapshot, Soa},
     };
 
     fn policy() -> Policy {
@@ -176,19 +157,8 @@ mod tests {
     /// Everything a reader can see, as text.
     fn seen(zone: &Zone) -> Vec<String> {
         let snapshot = snapshot(zone);
-        let mut lines: Vec<String> = snapshot
-            .nodes()
-            .map(|node| {
-                format!(
-                    "{:?} {:?} {:?} {:?} {}",
-                    node.name(),
-                    node.a(),
-                    node.aaaa(),
-                    node.srv(),
-                    node.children
-                )
-            })
-            .collect();
+        let mut lines: Vec<String> =
+            snapshot.nodes().map(|node| format!("{node:?} {}", *node.clone().children())).collect();
         lines.extend(snapshot.listed_names().iter().map(|name| format!("{:?}", name.listed())));
         lines.push(format!(
             "{} {:016x} {:?}",
@@ -267,8 +237,24 @@ mod tests {
         (document, masters, hosts)
     }
 
+    /// Fills a zone as a first load does, with the tasks cut into pieces anywhere, also within a service.
+    fn load(zone: &mut Zone, policy: &Policy, cluster: &Cluster, piece: usize) {
+        let mut everything = cluster.everything();
+        let mut tasks = std::mem::take(&mut everything.tasks);
+        let pieces = zone::plan(&mut tasks);
+        assert_eq!(
+            pieces.iter().cloned().flatten().collect::<Vec<_>>(),
+            (0..tasks.len()).collect::<Vec<_>>()
+        );
+        let loader = zone.loader();
+        tasks.chunks(piece).for_each(|piece| zone.take(loader.make(policy, cluster, piece)));
+        zone.update(policy, &Cluster::default(), cluster, &everything);
+        assert_eq!(zone.compile().delta, zone::Delta::Everything);
+    }
+
     proptest! {
-        /// After any sequence of documents the zone is the one built from the last document alone.
+        /// After any sequence of documents the zone is the one built from the last document alone, task by task or
+        /// in pieces.
         #[test]
         fn updates_equal_a_fresh_build(
             steps in prop::collection::vec((prop::collection::vec(any::<(u8, u8, u8, u8)>(), 0..25), 0u8..6), 1..6)
@@ -293,12 +279,15 @@ mod tests {
                 fresh.update(&policy, &Cluster::default(), &alone, &touched);
                 fresh.compile();
                 prop_assert_eq!(seen(&zone), seen(&fresh));
+                let mut loaded = make();
+                load(&mut loaded, &policy, &alone, usize::from(*moved) + 1);
+                prop_assert_eq!(seen(&loaded), seen(&fresh));
                 prop_assert_eq!(held.content_hash(), held_hash);
                 // The same document again touches nothing and publishes nothing.
                 let (again, touched) = cluster::apply(&next, document, masters, hosts, Seed(2));
                 prop_assert!(touched.is_empty());
                 zone.update(&policy, &next, &again, &touched);
-                prop_assert!(!zone.compile());
+                prop_assert!(!zone.compile().is_changed);
                 cluster = next;
             }
         }

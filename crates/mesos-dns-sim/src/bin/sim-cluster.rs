@@ -13,6 +13,7 @@ use mesos_dns_sim::{
     life::{self, Life},
     master::{Masters, Settings},
     render::{self, Face, View},
+    scenario::{Player, Scenario, Told},
 };
 
 /// A simulated Mesos cluster: masters on 127.0.0.1, the first of them leading, and tasks that come and go.
@@ -32,15 +33,19 @@ struct Args {
     #[arg(long, value_name = "RATE", default_value_t = 1.0)]
     churn: f64,
     /// Write the state document of the first master to this file instead of serving it (`-` for stdout)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
     write: Option<PathBuf>,
+    /// Play this scenario, which also says how many tasks and masters there are; see test-data/scenarios
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["tasks", "seed", "churn"])]
+    scenario: Option<PathBuf>,
 }
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    match &args.write {
-        Some(file) => write(&args, file),
-        None => tokio::runtime::Runtime::new()?.block_on(serve(&args)),
+    match (&args.write, &args.scenario) {
+        (Some(file), _) => write(&args, file),
+        (None, Some(file)) => tokio::runtime::Runtime::new()?.block_on(play(&args, file)),
+        (None, None) => tokio::runtime::Runtime::new()?.block_on(serve(&args)),
     }
 }
 
@@ -68,13 +73,41 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     let masters = Masters::start(cluster, Settings { ports, ..Settings::default() })
         .await
         .with_context(|| format!("cannot listen on ports {:?} of 127.0.0.1", args.ports))?;
-    for master in 0..args.ports.len() {
-        let part = if master == 0 { "leads" } else { "stands by" };
-        println!("http://{}/master/state {part}", masters.address(master));
-    }
+    introduce(&masters);
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         () = clock::live(&masters, life, |change| println!("{change}")) => tokio::signal::ctrl_c().await?,
     }
     Ok(())
+}
+
+async fn play(args: &Args, file: &PathBuf) -> anyhow::Result<()> {
+    let json = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let scenario = Scenario::read(&json).with_context(|| format!("cannot play {}", file.display()))?;
+    let start = clock::now();
+    let (player, cluster) = Player::new(&scenario, start);
+    let masters = Masters::start(cluster, scenario.settings(&args.ports))
+        .await
+        .with_context(|| format!("cannot listen on ports {:?} of 127.0.0.1", args.ports))?;
+    println!("{}", scenario.about);
+    introduce(&masters);
+    let tell = |told: &Told| {
+        println!("{:8.1} s  {told}", told.at().saturating_sub(start).as_secs_f64());
+    };
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        played = clock::play(&masters, player, tell) => {
+            played?;
+            println!("The scenario is over; the masters stay as they are.");
+            tokio::signal::ctrl_c().await?;
+        }
+    }
+    Ok(())
+}
+
+fn introduce(masters: &Masters) {
+    for master in 0..masters.len() {
+        let part = if masters.leader() == Some(master) { "leads" } else { "stands by" };
+        println!("http://{}/master/state {part}", masters.address(master));
+    }
 }

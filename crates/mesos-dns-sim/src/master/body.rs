@@ -14,29 +14,41 @@ use axum::{
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use hyper::body::Frame;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
-use super::Fault;
+use super::{Fault, line::End, trouble};
 
 /// Bodies below this size are not compressed (`GZIP_MINIMUM_BODY_LENGTH` of libprocess).
 const GZIP_BYTES_MIN: usize = 1024;
 
+/// Bytes of blanks in one block of a bomb.
+const BOMB_BLOCK_BYTES: usize = 16 * 1024 * 1024;
+
+/// Blocks of a bomb.
+const BOMB_BLOCKS: usize = 1024;
+
 /// Bytes per piece.
-const PIECE_BYTES: usize = 64 * 1024;
+pub(super) const PIECE_BYTES: usize = 64 * 1024;
 
 /// Pieces on their way to one client; a slow one stops its renderer, not its master.
-const PIECES_MAX: usize = 4;
+pub(super) const PIECES_MAX: usize = 4;
 
-type Piece = io::Result<Bytes>;
+pub(super) type Piece = io::Result<Bytes>;
 
 /// 200 with what `render` writes, wrapped for JSONP if that is asked, compressed if that may be and pays.
 pub(super) async fn respond(
     jsonp: Option<String>,
     gzip: bool,
     fault: Fault,
+    end: End,
     render: impl Fn(&mut dyn Write) -> io::Result<()> + Send + Sync + 'static,
 ) -> Response<Body> {
-    let kind = if jsonp.is_some() { "text/javascript" } else { "application/json" };
+    let kind = match fault {
+        Fault::ContentType => "text/html",
+        _ if jsonp.is_some() => "text/javascript",
+        _ => "application/json",
+    };
     let (before, after) = jsonp.map_or_else(Default::default, |name| (format!("{name}("), ");"));
     let whole = Arc::new(move |out: &mut dyn Write| {
         out.write_all(before.as_bytes())?;
@@ -45,7 +57,7 @@ pub(super) async fn respond(
     });
     let (pieces, receiver) = mpsc::channel(PIECES_MAX);
     let rendering = whole.clone();
-    let measured = tokio::task::spawn_blocking(move || measure(&*rendering, gzip)).await;
+    let measured = tokio::task::spawn_blocking(move || measure(&*rendering, gzip, fault)).await;
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -63,7 +75,9 @@ pub(super) async fn respond(
         Ok(Err(_)) | Err(_) => 0,
     };
     headers.insert(header::CONTENT_LENGTH, length.into());
-    *response.body_mut() = Body::new(Pieces(trouble(receiver, fault)));
+    let (_, fault) = watch::channel(fault);
+    let never = CancellationToken::new();
+    *response.body_mut() = Body::new(Pieces(trouble::pass(receiver, fault, end, never)));
     response
 }
 
@@ -73,13 +87,14 @@ enum Measured {
     Plain(usize),
 }
 
-type Render<'a> = &'a (dyn Fn(&mut dyn Write) -> io::Result<()> + Send + Sync);
+pub(super) type Render<'a> = &'a (dyn Fn(&mut dyn Write) -> io::Result<()> + Send + Sync);
 
-fn measure(render: Render<'_>, gzip: bool) -> io::Result<Measured> {
-    let mut length = Counter { inner: io::sink(), bytes: 0 };
-    if !gzip {
-        render(&mut length)?;
-        return Ok(Measured::Plain(length.bytes));
+fn measure(render: Render<'_>, gzip: bool, fault: Fault) -> io::Result<Measured> {
+    match fault {
+        Fault::GzipBomb => return bomb().map(Measured::Compressed),
+        Fault::GzipBroken => return damaged(render).map(Measured::Compressed),
+        _ if !gzip => return length(render).map(Measured::Plain),
+        _ => (),
     }
     let encoder = BufWriter::with_capacity(PIECE_BYTES, GzEncoder::new(Vec::new(), Compression::fast()));
     let mut plain = Counter { inner: encoder, bytes: 0 };
@@ -97,34 +112,41 @@ fn stream(render: Render<'_>, pieces: mpsc::Sender<Piece>) {
     _ = render(&mut out).and_then(|()| out.flush());
 }
 
-/// Passes pieces on as a master with this fault would.
-fn trouble(mut source: mpsc::Receiver<Piece>, fault: Fault) -> mpsc::Receiver<Piece> {
-    let (pieces, receiver) = mpsc::channel(PIECES_MAX);
-    match fault {
-        Fault::Cut { after_bytes } => tokio::spawn(async move {
-            let mut left = after_bytes;
-            while let Some(Ok(mut piece)) = source.recv().await {
-                piece.truncate(left);
-                left -= piece.len();
-                if pieces.send(Ok(piece)).await.is_err() || left == 0 {
-                    break;
-                }
-            }
-            _ = pieces.send(Err(io::ErrorKind::ConnectionReset.into())).await;
-        }),
-        Fault::Drip { every } => tokio::spawn(async move {
-            while let Some(Ok(piece)) = source.recv().await {
-                for byte in piece {
-                    tokio::time::sleep(every).await;
-                    if pieces.send(Ok(Bytes::from(vec![byte]))).await.is_err() {
-                        return;
-                    }
-                }
-            }
-        }),
-        _ => return source,
-    };
-    receiver
+/// Bytes that `render` writes.
+pub(super) fn length(render: Render<'_>) -> io::Result<usize> {
+    let mut length = Counter { inner: io::sink(), bytes: 0 };
+    render(&mut length)?;
+    Ok(length.bytes)
+}
+
+/// A body that says it is compressed, and is damaged in its middle.
+fn damaged(render: Render<'_>) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    render(&mut encoder)?;
+    let mut bytes = encoder.finish()?;
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(0xff);
+    Ok(bytes)
+}
+
+/// A small body that unpacks to [`BOMB_BLOCKS`] times [`BOMB_BLOCK_BYTES`] blanks.
+///
+/// A block that was flushed in full stands for itself, so one is made and sent often. The sum behind them is
+/// wrong, which nobody learns who stops in time.
+fn bomb() -> io::Result<Vec<u8>> {
+    const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    let mut block = Vec::with_capacity(BOMB_BLOCK_BYTES);
+    let mut deflate = flate2::Compress::new(Compression::best(), false);
+    deflate
+        .compress_vec(&vec![b' '; BOMB_BLOCK_BYTES], &mut block, flate2::FlushCompress::Full)
+        .map_err(io::Error::other)?;
+    let mut bytes = HEAD.to_vec();
+    for _ in 0..BOMB_BLOCKS {
+        bytes.extend(&block);
+    }
+    // An empty last block, then sum and size.
+    bytes.extend([3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    Ok(bytes)
 }
 
 /// Counts what passes.
@@ -146,7 +168,7 @@ impl<W: Write> Write for Counter<W> {
 }
 
 /// Sends what is written; waits while the client is slow.
-struct Sender(mpsc::Sender<Piece>);
+pub(super) struct Sender(pub(super) mpsc::Sender<Piece>);
 
 impl Write for Sender {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -161,7 +183,7 @@ impl Write for Sender {
 }
 
 /// The receiving end as a body.
-struct Pieces(mpsc::Receiver<Piece>);
+pub(super) struct Pieces(pub(super) mpsc::Receiver<Piece>);
 
 impl hyper::body::Body for Pieces {
     type Data = Bytes;

@@ -1,28 +1,22 @@
 //! What a master answers, endpoint by endpoint (`mesos-api.md` section 2).
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, sync::Arc};
 
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header},
 };
+use bytes::Bytes;
 use data_encoding::BASE64;
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use tokio::sync::watch;
 
-use super::{Fault, Profile, REQUESTS_MAX, Shared, body};
-use crate::{
-    cluster::Cluster,
-    render::{self, Face, Knowledge, Order, Page, View},
-};
+use super::{Detour, Fault, REQUESTS_MAX, Shared, api, body, line::End, stage::Scene};
+use crate::render::{self, Order, Page, View};
 
-/// The part a master plays while it answers one request.
-struct Scene {
-    cluster: Arc<Cluster>,
-    master: Face,
-    leader: Option<Face>,
-    elected: Option<Duration>,
-    knowledge: Knowledge,
-}
+/// Largest body of a request.
+const REQUEST_BYTES_MAX: usize = 64 * 1024;
 
 /// Which document.
 enum Document {
@@ -35,105 +29,118 @@ enum Document {
     Version,
 }
 
+/// A request, read to its end.
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    /// Nothing if it was longer than [`REQUEST_BYTES_MAX`].
+    pub(super) body: Option<Bytes>,
+}
+
+/// How one request is to be answered.
+pub(super) struct Stand {
+    pub(super) shared: Arc<Shared>,
+    pub(super) master: usize,
+    pub(super) scene: Scene,
+    pub(super) fault: Fault,
+    /// The faults to come, for what lasts.
+    pub(super) faults: watch::Receiver<Fault>,
+    pub(super) end: End,
+}
+
 /// Answers one request.
 pub(super) async fn answer(
     shared: Arc<Shared>,
     master: usize,
+    end: End,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    let (parts, _) = request.into_parts();
-    let (fault, scene) = open(&shared, master, &parts.uri, &parts.headers);
-    Ok(match fault {
+    let (parts, body) = request.into_parts();
+    let body = Limited::new(body, REQUEST_BYTES_MAX).collect().await.ok();
+    let body = body.map(http_body_util::Collected::to_bytes);
+    let asked = Asked { method: parts.method, uri: parts.uri, headers: parts.headers, body };
+    let stand = open(shared, master, &asked, end);
+    Ok(match stand.fault {
         Fault::Silent => std::future::pending().await,
         Fault::Unavailable => plain(StatusCode::SERVICE_UNAVAILABLE, "out of order"),
+        Fault::Status { code: 401 } => unauthorized(asked.uri.path()),
+        Fault::Status { code } => {
+            plain(StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), "out of order")
+        }
+        Fault::Redirect { to } => detour(&stand.scene, &asked.uri, to),
         Fault::Html => html(),
-        _ => route(&shared, scene, fault, &parts.method, &parts.uri, &parts.headers).await,
+        _ => route(stand, &asked).await,
     })
 }
 
 /// Notes the request and looks at the stage once, so that one answer never mixes two scenes.
-fn open(shared: &Shared, master: usize, uri: &Uri, headers: &HeaderMap) -> (Fault, Scene) {
-    let cluster = shared.cluster();
+fn open(shared: Arc<Shared>, master: usize, asked: &Asked, end: End) -> Stand {
     let mut stage = shared.stage();
-    let leads = stage.leader == Some(master);
-    let scene = Scene {
-        master: stage.masters[master].face.clone(),
-        leader: stage.leader.map(|leader| stage.masters[leader].face.clone()),
-        elected: leads.then_some(stage.elected),
-        knowledge: if leads { stage.knowledge(cluster.agents.len()) } else { Knowledge::Nothing },
-        cluster,
-    };
-    let text =
-        |name| headers.get(name).map(|value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into());
+    stage.catch_up();
+    let other = (master + 1) % stage.masters.len();
+    let other = (other != master).then(|| stage.masters[other].face.clone());
+    let scene = stage.scene(master);
     let seat = &mut stage.masters[master];
     if seat.requests.len() == REQUESTS_MAX {
         seat.requests.pop_front();
     }
-    seat.requests.push_back(super::Request {
-        target: uri.to_string(),
-        authorization: text(header::AUTHORIZATION),
-        accept_encoding: text(header::ACCEPT_ENCODING),
-    });
-    (seat.fault, scene)
+    seat.requests.push_back(asked.note());
+    let (fault, faults) = seat.next_fault();
+    drop(stage);
+    Stand { master, scene: scene.seen_through(fault, other), fault, faults, end, shared }
 }
 
-async fn route(
-    shared: &Shared,
-    scene: Scene,
-    fault: Fault,
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Response<Body> {
-    let Some(path) = canonical(uri.path()) else { return plain(StatusCode::NOT_FOUND, "") };
-    let query = uri.query().unwrap_or_default();
+async fn route(stand: Stand, asked: &Asked) -> Response<Body> {
+    let (shared, scene) = (&stand.shared, &stand.scene);
+    let profile = shared.profile;
+    let Some(path) = canonical(asked.uri.path()) else { return plain(StatusCode::NOT_FOUND, "") };
+    let query = asked.uri.query().unwrap_or_default();
     let endpoint = path.split('/').nth(2).unwrap_or_default();
     let open = matches!(path.as_str(), "/version" | "/master/health");
-    if !open && !authorized(shared, headers) {
-        return unauthorized();
+    if !open && !authorized(shared, &asked.headers) {
+        return unauthorized(&path);
     }
-    if *method != Method::GET {
+    if path == "/master/api/v1" && profile.has_operator_api() {
+        return api::answer(stand, asked).await;
+    }
+    if asked.method != Method::GET {
         return plain(StatusCode::METHOD_NOT_ALLOWED, "");
     }
+    let small = profile.has_small_endpoints();
     let document = match endpoint {
         "health" => return plain(StatusCode::OK, ""),
-        "redirect" if path == "/master/redirect" => return redirect(&scene, "", ""),
-        "flags" => Document::Flags,
-        "frameworks" => Document::Frameworks { id: parameter(query, "framework_id") },
+        "redirect" if path == "/master/redirect" => return redirect(scene, "", ""),
+        "flags" if small => Document::Flags,
+        "frameworks" if small => Document::Frameworks { id: parameter(query, "framework_id") },
         "slaves" => Document::Slaves { id: parameter(query, "slave_id") },
-        "state" if shared.profile == Profile::Current => Document::State,
-        "state.json" if shared.profile == Profile::Old => Document::State,
-        "state-summary" => Document::Summary,
+        "state" if profile.has_state() => Document::State,
+        "state.json" if profile.has_json_paths() => Document::State,
+        "state-summary" if profile.has_state() => Document::Summary,
+        "tasks.json" if profile.has_json_paths() => Document::Tasks(page(query)),
         "tasks" => Document::Tasks(page(query)),
-        _ if path == "/version" => Document::Version,
+        _ if path == "/version" && small => Document::Version,
         _ => return plain(StatusCode::NOT_FOUND, ""),
     };
-    let redirects =
-        shared.profile == Profile::Current && !matches!(document, Document::Flags | Document::Version);
+    let redirects = profile.redirects() && !matches!(document, Document::Flags | Document::Version);
     if redirects && scene.elected.is_none() {
-        return redirect(&scene, &path, query);
+        return redirect(scene, &path, if profile.redirect_keeps_query() { query } else { "" });
     }
     let jsonp = parameter(query, "jsonp");
-    let gzip = accepts_gzip(headers);
-    body::respond(jsonp, gzip, fault, move |out| render(&scene, &document, out)).await
+    let gzip = accepts_gzip(&asked.headers);
+    let Stand { scene, fault, end, .. } = stand;
+    body::respond(jsonp, gzip, fault, end, move |out| render(scene.view(), &document, out)).await
 }
 
-fn render(scene: &Scene, document: &Document, out: &mut dyn io::Write) -> io::Result<()> {
-    let view = View {
-        cluster: &scene.cluster,
-        master: &scene.master,
-        leader: scene.leader.as_ref(),
-        elected: scene.elected,
-        knowledge: scene.knowledge,
-    };
+fn render(view: View<'_>, document: &Document, out: &mut dyn io::Write) -> io::Result<()> {
     match document {
-        Document::Flags => render::flags(out),
+        Document::Flags => render::flags(view.profile, out),
         Document::Frameworks { id } => render::frameworks(view, id.as_deref(), out),
         Document::Slaves { id } => render::slaves(view, id.as_deref(), out),
         Document::State => render::state(view, out),
         Document::Summary => render::summary(view, out),
         Document::Tasks(page) => render::tasks(view, page, out),
-        Document::Version => render::version(out),
+        Document::Version => render::version(view.profile, out),
     }
 }
 
@@ -153,7 +160,7 @@ fn canonical(path: &str) -> Option<String> {
 }
 
 /// 307 to the leader, with a `Location` that leaves the scheme to the client; 503 where nobody leads.
-fn redirect(scene: &Scene, path: &str, query: &str) -> Response<Body> {
+pub(super) fn redirect(scene: &Scene, path: &str, query: &str) -> Response<Body> {
     let Some(leader) = &scene.leader else {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "No leader elected");
     };
@@ -170,14 +177,30 @@ fn authorized(shared: &Shared, headers: &HeaderMap) -> bool {
     headers.get(header::AUTHORIZATION).is_some_and(|given| *given == *expected)
 }
 
-fn unauthorized() -> Response<Body> {
-    let mut response = plain(StatusCode::UNAUTHORIZED, "");
-    let realm = HeaderValue::from_static("Basic realm=\"mesos-master-readonly\"");
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, realm);
+fn unauthorized(path: &str) -> Response<Body> {
+    let mut response = plain(StatusCode::UNAUTHORIZED, "401 Unauthorized.");
+    let realm = if path.contains("/api/v1") { "readwrite" } else { "readonly" };
+    let challenge = HeaderValue::from_str(&format!("Basic realm=\"mesos-master-{realm}\""));
+    response.headers_mut().extend(challenge.ok().map(|challenge| (header::WWW_AUTHENTICATE, challenge)));
     response
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+/// A redirect that leads nowhere.
+fn detour(scene: &Scene, uri: &Uri, to: Detour) -> Response<Body> {
+    let (address, path, query) = (scene.master.address, uri.path(), uri.query().unwrap_or_default());
+    let location = match to {
+        Detour::Itself => format!("//{address}{uri}"),
+        Detour::Loop => format!("//{address}{path}?{query}x"),
+        Detour::Unresolvable => format!("//leader.invalid:{}{uri}", address.port()),
+        Detour::Https => format!("https://{address}{uri}"),
+    };
+    let mut response = plain(StatusCode::TEMPORARY_REDIRECT, "");
+    let location = HeaderValue::from_str(&location);
+    response.headers_mut().extend(location.ok().map(|location| (header::LOCATION, location)));
+    response
+}
+
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -189,6 +212,22 @@ fn html() -> Response<Body> {
     let mut response = plain(StatusCode::OK, "<html><body>Please log in to the network</body></html>\n");
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
     response
+}
+
+impl Asked {
+    fn note(&self) -> super::Request {
+        let text = |name| self.header(name).map(|bytes| String::from_utf8_lossy(bytes).into());
+        super::Request {
+            target: self.uri.to_string(),
+            authorization: text(header::AUTHORIZATION),
+            accept_encoding: text(header::ACCEPT_ENCODING),
+            call: api::call(self),
+        }
+    }
+
+    pub(super) fn header(&self, name: header::HeaderName) -> Option<&[u8]> {
+        self.headers.get(name).map(HeaderValue::as_bytes)
+    }
 }
 
 /// The value of a query parameter, `%XX` decoded.
@@ -226,7 +265,7 @@ fn page(query: &str) -> Page {
 }
 
 /// Whether `Accept-Encoding` admits gzip with a q above 0.
-fn accepts_gzip(headers: &HeaderMap) -> bool {
+pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let values = headers.get_all(header::ACCEPT_ENCODING).iter();
     values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|coding| {
         let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));

@@ -4,22 +4,42 @@
 //! holds the [`Masters`]: who leads, how much a new leader has learnt, who is dead, who misbehaves and how.
 //! Dropping the handle ends all of it.
 
+mod api;
 mod body;
 mod endpoints;
+mod fault;
+mod line;
+mod stage;
+mod stream;
+mod trouble;
 
 use std::{
     collections::VecDeque,
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, task::JoinHandle, time::Instant};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub(crate) use self::fault::seconds;
+pub use self::{
+    fault::{Detour, Fault},
+    stage::BACKLOG_BYTES_MAX,
+};
+use self::{
+    line::{End, Line},
+    stage::{Seat, Stage},
+};
+pub use crate::profile::Profile;
 use crate::{
     cluster::Cluster,
     render::{Face, Knowledge},
@@ -34,7 +54,7 @@ pub struct Masters {
 }
 
 /// How to start masters.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// A port for each master; 0 lets the system choose.
     pub ports: Vec<u16>,
@@ -42,40 +62,34 @@ pub struct Settings {
     pub credentials: Option<(String, String)>,
     /// Which Mesos to be.
     pub profile: Profile,
+    /// When streams have heartbeats.
+    pub beat: Beat,
+    /// Streams at once; one more ends the oldest.
+    pub subscribers_max: usize,
 }
 
-/// Which Mesos the masters are, as far as a reader must care.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Profile {
-    /// 1.11: `/state`; standbys redirect.
-    #[default]
-    Current,
-    /// Up to 0.24: `/state.json` alone; standbys answer with their own, empty, state.
-    Old,
+/// When streams have heartbeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beat {
+    /// Each time so much has passed, in real time.
+    Every(Duration),
+    /// When [`Masters::beat`] is called, whatever interval is announced.
+    Told {
+        /// What the snapshot says.
+        announced: Duration,
+    },
 }
 
-/// What a master does wrong, to every request that it can read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing.
-    #[default]
-    None,
-    /// Closes the connection after so many bytes of the body.
-    Cut {
-        /// Bytes of the body that still arrive.
-        after_bytes: usize,
-    },
-    /// Sends the body one byte at a time.
-    Drip {
-        /// Time between two bytes.
-        every: Duration,
-    },
-    /// Answers 200 with a page, as a proxy in the way would.
-    Html,
-    /// Accepts the connection, reads the request, never answers.
-    Silent,
-    /// Answers 503.
-    Unavailable,
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            ports: Vec::new(),
+            credentials: None,
+            profile: Profile::default(),
+            beat: Beat::Every(Duration::from_secs(15)),
+            subscribers_max: 1000,
+        }
+    }
 }
 
 /// What somebody asked of a master.
@@ -87,69 +101,53 @@ pub struct Request {
     pub authorization: Option<String>,
     /// The `Accept-Encoding` header, if there was one.
     pub accept_encoding: Option<String>,
+    /// The `type` of the call, if it was one.
+    pub call: Option<String>,
 }
 
 /// What the masters share.
 struct Shared {
-    cluster: RwLock<Arc<Cluster>>,
     stage: Mutex<Stage>,
     credentials: Option<(String, String)>,
     profile: Profile,
+    beat: Beat,
 }
 
-/// Who plays which part.
-struct Stage {
-    masters: Vec<Seat>,
-    leader: Option<usize>,
-    elected: Duration,
-    learning: Learning,
-}
-
-/// One master.
-struct Seat {
-    face: Face,
-    fault: Fault,
-    /// `None` while it is dead.
-    listening: Option<(DropGuard, JoinHandle<()>)>,
-    requests: VecDeque<Request>,
-}
-
-/// How a leader's knowledge grows.
-#[derive(Clone, Copy, Debug)]
-enum Learning {
-    Fixed(Knowledge),
-    /// Agents come back at a rate, then the schedulers.
-    Rate {
-        since: Instant,
-        agents_per_second: f64,
-    },
-}
+/// Longest time between two looks whether an agent is to come back to a new leader.
+const LEARNING_TICK: Duration = Duration::from_millis(20);
 
 impl Masters {
     /// Starts masters on loopback, the first of them leading and knowing everything.
     pub async fn start(cluster: Cluster, settings: Settings) -> io::Result<Self> {
         let born = cluster.born;
-        let stage = Stage {
-            masters: Vec::new(),
-            leader: Some(0),
-            elected: born,
-            learning: Learning::Fixed(Knowledge::Everything),
-        };
+        let stage = Stage::new(cluster, settings.profile, settings.subscribers_max);
         let shared = Arc::new(Shared {
-            cluster: RwLock::new(Arc::new(cluster)),
             stage: Mutex::new(stage),
             credentials: settings.credentials,
             profile: settings.profile,
+            beat: settings.beat,
         });
         let masters = Self { shared };
         for (index, port) in settings.ports.into_iter().enumerate() {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
             let face = Face { id: master_id(index, 0), address: listener.local_addr()?, started: born };
-            let listening = Some(masters.listen(index, listener));
-            let seat = Seat { face, fault: Fault::None, listening, requests: VecDeque::new() };
+            let fault = watch::Sender::new(Fault::None);
+            let listening = Some(masters.listen(index, listener, fault.subscribe()));
+            let fault_requests = None;
+            let seat = Seat { face, fault, fault_requests, listening, requests: VecDeque::new() };
             masters.shared.stage().masters.push(seat);
         }
         Ok(masters)
+    }
+
+    /// How many masters there are, dead ones included.
+    pub fn len(&self) -> usize {
+        self.shared.stage().masters.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Where a master listens, or listened.
@@ -169,39 +167,80 @@ impl Masters {
 
     /// The cluster as it is now.
     pub fn cluster(&self) -> Arc<Cluster> {
-        self.shared.cluster()
+        self.shared.stage().cluster.clone()
     }
 
     /// Changes the cluster.
     pub fn change<T>(&self, change: impl FnOnce(&mut Cluster) -> T) -> T {
-        let mut cluster = self.shared.cluster.write().unwrap_or_else(PoisonError::into_inner);
-        change(Arc::make_mut(&mut cluster))
+        self.shared.stage().change(change)
     }
 
-    /// Makes a master the leader; it has learnt so much, and learns no more by itself.
+    /// Makes a master the leader; it has learnt so much, and learns no more by itself. The streams of whoever led
+    /// before end.
     pub fn elect(&self, master: usize, knowledge: Knowledge, now: Duration) {
-        self.shared.stage().elect(Some(master), Learning::Fixed(knowledge), now);
+        self.shared.stage().elect(Some(master), knowledge, now);
     }
 
-    /// Makes a master the leader; agents come back to it at this rate, from none to all.
+    /// Makes a master the leader; agents come back to it at this rate in real time, from none to all.
     pub fn elect_slowly(&self, master: usize, agents_per_second: f64, now: Duration) {
-        let learning = Learning::Rate { since: Instant::now(), agents_per_second };
-        self.shared.stage().elect(Some(master), learning, now);
+        self.shared.stage().elect_slowly(master, agents_per_second, now);
+        let shared = Arc::downgrade(&self.shared);
+        tokio::spawn(async move {
+            while shared.upgrade().is_some_and(|shared| shared.stage().catch_up()) {
+                tokio::time::sleep(LEARNING_TICK).await;
+            }
+        });
     }
 
-    /// Sets what the leader knows, without another election.
+    /// Sets what the leader knows, without another election. What it learns by that is told to its subscribers; one
+    /// that is to know less than it does starts over, and its streams end.
     pub fn know(&self, knowledge: Knowledge) {
-        self.shared.stage().learning = Learning::Fixed(knowledge);
+        self.shared.stage().know(knowledge);
+    }
+
+    /// Lets agents come back to the leader that waits for them, one after the other.
+    pub fn agents_back(&self, agents: impl IntoIterator<Item = usize>) {
+        self.shared.stage().agents_back(agents);
+    }
+
+    /// Agents that the leader waits for.
+    pub fn awaited(&self) -> Vec<usize> {
+        self.shared.stage().awaited()
+    }
+
+    /// Lets schedulers come back to the leader that waits for them.
+    pub fn schedulers_back(&self, frameworks: impl IntoIterator<Item = usize>) {
+        self.shared.stage().schedulers_back(frameworks);
     }
 
     /// Takes the lead from whoever has it; nobody leads.
     pub fn depose(&self, now: Duration) {
-        self.shared.stage().elect(None, Learning::Fixed(Knowledge::Nothing), now);
+        self.shared.stage().elect(None, Knowledge::Nothing, now);
+    }
+
+    /// Streams at present.
+    pub fn subscribers(&self) -> usize {
+        self.shared.stage().subscribers()
+    }
+
+    /// Ends the oldest stream, as when somebody subscribes who is one too many.
+    pub fn evict(&self) {
+        self.shared.stage().evict();
+    }
+
+    /// Sends a heartbeat on all streams.
+    pub fn beat(&self) {
+        self.shared.stage().beat();
     }
 
     /// Makes a master misbehave, or behave again.
     pub fn fault(&self, master: usize, fault: Fault) {
-        self.shared.stage().masters[master].fault = fault;
+        self.shared.stage().masters[master].misbehave(fault, None);
+    }
+
+    /// Makes a master misbehave for so many requests, and no longer.
+    pub fn fault_for(&self, master: usize, fault: Fault, requests: u32) {
+        self.shared.stage().masters[master].misbehave(fault, Some(requests));
     }
 
     /// Kills a master: its port refuses, its connections are reset. Standbys go on naming it as leader until
@@ -217,7 +256,8 @@ impl Masters {
     /// Starts a killed master again on its port, with a new id.
     pub async fn revive(&self, master: usize, now: Duration) -> io::Result<()> {
         let listener = TcpListener::bind(self.address(master)).await?;
-        let listening = self.listen(master, listener);
+        let fault = self.shared.stage().masters[master].fault.subscribe();
+        let listening = self.listen(master, listener, fault);
         let mut stage = self.shared.stage();
         let seat = &mut stage.masters[master];
         seat.listening = Some(listening);
@@ -231,9 +271,14 @@ impl Masters {
         self.shared.stage().masters[master].requests.iter().cloned().collect()
     }
 
-    fn listen(&self, master: usize, listener: TcpListener) -> (DropGuard, JoinHandle<()>) {
+    fn listen(
+        &self,
+        master: usize,
+        listener: TcpListener,
+        fault: watch::Receiver<Fault>,
+    ) -> (DropGuard, JoinHandle<()>) {
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(serve(self.shared.clone(), master, listener, stop.clone()));
+        let serving = tokio::spawn(serve(self.shared.clone(), master, listener, fault, stop.clone()));
         (stop.drop_guard(), serving)
     }
 }
@@ -242,27 +287,24 @@ impl Shared {
     fn stage(&self) -> MutexGuard<'_, Stage> {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn cluster(&self) -> Arc<Cluster> {
-        self.cluster.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
 }
 
-impl Stage {
-    fn elect(&mut self, leader: Option<usize>, learning: Learning, now: Duration) {
-        self.leader = leader;
-        self.learning = learning;
-        self.elected = now;
+impl Seat {
+    fn misbehave(&mut self, fault: Fault, requests: Option<u32>) {
+        self.fault_requests = requests;
+        self.fault.send_replace(fault);
     }
 
-    fn knowledge(&self, agents: usize) -> Knowledge {
-        match self.learning {
-            Learning::Fixed(knowledge) => knowledge,
-            Learning::Rate { since, agents_per_second } => {
-                let back = (since.elapsed().as_secs_f64() * agents_per_second) as usize;
-                if back > agents { Knowledge::Everything } else { Knowledge::Agents(back) }
-            }
+    /// The fault for the next request, and those to come for a stream.
+    fn next_fault(&mut self) -> (Fault, watch::Receiver<Fault>) {
+        let fault = *self.fault.borrow();
+        let Some(left) = self.fault_requests else { return (fault, self.fault.subscribe()) };
+        self.fault_requests = left.checked_sub(1).filter(|left| *left > 0);
+        if self.fault_requests.is_none() {
+            self.fault.send_replace(Fault::None);
         }
+        // Counted by requests, it stays with this one.
+        (fault, watch::channel(fault).1)
     }
 }
 
@@ -272,20 +314,45 @@ fn master_id(master: usize, start: u128) -> String {
 }
 
 /// Accepts connections until told to stop; then the connections end with it.
-async fn serve(shared: Arc<Shared>, master: usize, listener: TcpListener, stop: CancellationToken) {
-    let mut connections = tokio::task::JoinSet::new();
+async fn serve(
+    shared: Arc<Shared>,
+    master: usize,
+    listener: TcpListener,
+    mut fault: watch::Receiver<Fault>,
+    stop: CancellationToken,
+) {
+    let mut connections = JoinSet::new();
+    let Ok(address) = listener.local_addr() else { return };
+    let mut open = Some(listener);
     loop {
+        let refuse = *fault.borrow_and_update() == Fault::Refuse;
+        if refuse {
+            open = None;
+        } else if open.is_none() {
+            // Somebody else may have the port now; the next change of the fault tries again.
+            open = TcpListener::bind(address).await.ok();
+        }
+        let accept = async {
+            match &open {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            Ok(()) = fault.changed() => continue,
+            accepted = accept => accepted,
         };
         while connections.try_join_next().is_some() {}
         let Ok((stream, _)) = accepted else { continue };
         let shared = shared.clone();
         connections.spawn(async move {
-            let service = service_fn(move |request| endpoints::answer(shared.clone(), master, request));
+            let end = End::default();
+            let line = TokioIo::new(Line::new(stream, end.clone()));
+            let service =
+                service_fn(move |request| endpoints::answer(shared.clone(), master, end.clone(), request));
             // Clients may leave at any time.
-            _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            _ = http1::Builder::new().serve_connection(line, service).await;
         });
     }
     connections.shutdown().await;

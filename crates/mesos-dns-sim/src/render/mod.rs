@@ -1,4 +1,4 @@
-//! The cluster as a master of Mesos 1.11 shows it: the documents of its HTTP endpoints.
+//! The cluster as a master shows it: the documents of its HTTP endpoints, and in [`v1`] those of the operator API.
 //!
 //! All are written straight into a [`Write`], value by value: a document of hundreds of megabytes is never
 //! held. Members stand in the order in which Mesos writes them, numbers that Mesos keeps as doubles have
@@ -6,8 +6,11 @@
 
 mod agent;
 mod framework;
+mod state;
+mod style;
 mod summary;
 mod task;
+pub mod v1;
 
 use std::{
     io::{self, Write},
@@ -15,14 +18,16 @@ use std::{
     time::Duration,
 };
 
-use serde::{Serialize, Serializer, ser::SerializeMap};
-use serde_json::json;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, Task};
+pub use crate::memory::Knowledge;
+use crate::{
+    cluster::{Cluster, Standing, State, Task},
+    memory::{self, Memory},
+    profile::Profile,
+};
 pub use summary::{Order, Page, frameworks, slaves, summary, tasks};
-
-/// The Mesos version all masters here claim.
-pub const VERSION: &str = "1.11.0";
 
 /// One master, as others see it.
 #[derive(Clone, Debug)]
@@ -33,18 +38,6 @@ pub struct Face {
     pub address: SocketAddr,
     /// When it was started.
     pub started: Duration,
-}
-
-/// What a leader has learnt of the cluster since it was elected (`mesos-api.md` section 4.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Knowledge {
-    /// It has not read the registry yet: everything is empty, and it answers all the same.
-    Nothing,
-    /// So many agents are back, in the order of their indexes; the others are recovered from the
-    /// registry. Schedulers are not back, whatever this number.
-    Agents(usize),
-    /// All agents and schedulers.
-    Everything,
 }
 
 /// Which cluster is shown, by whom.
@@ -58,15 +51,17 @@ pub struct View<'a> {
     pub leader: Option<&'a Face>,
     /// When the answering master was elected, if it was.
     pub elected: Option<Duration>,
-    /// What the answering master knows.
-    pub knowledge: Knowledge,
+    /// What the answering master has learnt.
+    pub memory: &'a Memory,
+    /// Which Mesos it is.
+    pub profile: Profile,
 }
 
 impl<'a> View<'a> {
     /// What a lone master shows that has led since the cluster began and knows all of it.
     pub fn settled(cluster: &'a Cluster, master: &'a Face) -> Self {
         let (leader, elected) = (Some(master), Some(cluster.born));
-        Self { cluster, master, leader, elected, knowledge: Knowledge::Everything }
+        Self { cluster, master, leader, elected, memory: &memory::COMPLETE, profile: Profile::default() }
     }
 }
 
@@ -78,6 +73,10 @@ impl Face {
 
     /// What the master registers in ZooKeeper: MasterInfo as JSON.
     pub fn info(&self) -> String {
+        self.master_info(Profile::default()).to_string()
+    }
+
+    fn master_info(&self, profile: Profile) -> Value {
         let SocketAddr::V4(address) = self.address else { unreachable!("masters listen on 127.0.0.1") };
         let octets = address.ip().octets();
         json!({
@@ -89,79 +88,105 @@ impl Face {
             "ip": u32::from_le_bytes(octets),
             "pid": self.pid(),
             "port": address.port(),
-            "version": VERSION,
+            "version": profile.version(),
         })
-        .to_string()
     }
 }
 
 impl<'a> View<'a> {
     /// Whether this agent is registered with the answering master.
     fn knows(self, agent: usize) -> bool {
-        self.cluster.agents[agent].reachable
-            && match self.knowledge {
-                Knowledge::Nothing => false,
-                Knowledge::Agents(known) => agent < known,
-                Knowledge::Everything => true,
-            }
+        self.cluster.agents[agent].is_registered() && self.memory.knows_agent(agent)
     }
 
     /// Whether this agent is known from the registry only.
     fn recovered(self, agent: usize) -> bool {
-        self.cluster.agents[agent].reachable
-            && matches!(self.knowledge, Knowledge::Agents(known) if agent >= known)
+        self.cluster.agents[agent].is_registered() && self.memory.awaits_agent(agent)
     }
 
     fn agents(self, wanted: impl Fn(usize) -> bool) -> impl Iterator<Item = usize> {
         (0..self.cluster.agents.len()).filter(move |agent| wanted(*agent))
     }
 
-    /// Frameworks that the master has heard of: from themselves, or from an agent that runs a task of theirs.
+    fn unreachable_agents(self) -> usize {
+        let unread = !self.memory.is_recovered();
+        let lost = |at: usize| self.cluster.agents[at].standing == Standing::Unreachable;
+        if unread { 0 } else { self.agents(lost).count() }
+    }
+
+    /// Frameworks that the master has heard of, from themselves or from an agent, and that were not torn down.
     fn frameworks(self) -> impl Iterator<Item = usize> {
-        (0..self.cluster.frameworks.len()).filter(move |framework| match self.knowledge {
-            Knowledge::Everything => true,
-            _ => self.tasks(*framework).next().is_some(),
-        })
+        let all = 0..self.cluster.frameworks.len();
+        all.filter(move |at| self.memory.knows_framework(*at) && !self.cluster.frameworks[*at].torn_down)
+    }
+
+    /// Frameworks that the master knows to have been torn down.
+    fn completed_frameworks(self) -> impl Iterator<Item = usize> {
+        let all = 0..self.cluster.frameworks.len();
+        all.filter(move |at| self.memory.knows_framework(*at) && self.cluster.frameworks[*at].torn_down)
+    }
+
+    /// Whether a framework's scheduler is connected to the master.
+    fn connected(self, framework: usize) -> bool {
+        self.cluster.frameworks[framework].connected && self.memory.knows_scheduler(framework)
+    }
+
+    /// All tasks on agents the master knows.
+    fn all_tasks(self) -> impl Iterator<Item = &'a Task> {
+        let all = self.cluster.tasks.values().map(|task| &**task);
+        all.filter(move |task| self.knows(task.agent))
+    }
+
+    /// Tasks on agents that were cut off under the eyes of the master.
+    fn all_unreachable(self) -> impl Iterator<Item = &'a Task> {
+        let all = self.cluster.tasks.values().map(|task| &**task);
+        all.filter(move |task| self.memory.knows_agent(task.agent) && task.state == State::Unreachable)
+    }
+
+    /// Tasks that ended under the eyes of the master.
+    fn all_completed(self) -> impl Iterator<Item = &'a Task> {
+        let all = self.cluster.completed.iter().map(|task| &**task);
+        all.filter(move |task| self.memory.saw_end(task))
     }
 
     /// Tasks of a framework on agents the master knows.
     fn tasks(self, framework: usize) -> impl Iterator<Item = &'a Task> {
-        self.of(framework).filter(move |task| self.knows(task.agent))
+        self.all_tasks().filter(move |task| self.is_of(task, framework))
     }
 
-    /// Tasks of a framework on agents that are cut off.
     fn unreachable(self, framework: usize) -> impl Iterator<Item = &'a Task> {
-        let remembered = self.knowledge == Knowledge::Everything;
-        self.of(framework).filter(move |task| remembered && !self.cluster.agents[task.agent].reachable)
+        self.all_unreachable().filter(move |task| self.is_of(task, framework))
     }
 
-    /// Tasks of a framework that ended; a new leader has not heard of them.
     fn completed(self, framework: usize) -> impl Iterator<Item = &'a Task> {
-        let remembered = self.knowledge == Knowledge::Everything;
-        let all = self.cluster.completed.iter().map(|task| &**task);
-        all.filter(move |task| remembered && self.cluster.service(task).framework == framework)
+        self.all_completed().filter(move |task| self.is_of(task, framework))
     }
 
-    fn of(self, framework: usize) -> impl Iterator<Item = &'a Task> {
-        let all = self.cluster.tasks.values().map(|task| &**task);
-        all.filter(move |task| self.cluster.service(task).framework == framework)
+    fn is_of(self, task: &Task, framework: usize) -> bool {
+        self.cluster.service(task).framework == framework
     }
 }
 
 /// Writes `/state`.
 pub fn state(view: View<'_>, out: &mut dyn Write) -> io::Result<()> {
-    write(&State(view), out)
+    style::write(&state::Document(view), view.profile, out)
 }
 
 /// Writes `/version`.
-pub fn version(out: &mut dyn Write) -> io::Result<()> {
-    let build = json!({"build_date": "2020-11-17 18:21:40", "build_time": 1_605_637_300.0, "build_user": "", "version": VERSION});
-    write(&build, out)
+pub fn version(profile: Profile, out: &mut dyn Write) -> io::Result<()> {
+    style::write(&build(profile), profile, out)
 }
 
 /// Writes `/flags`.
-pub fn flags(out: &mut dyn Write) -> io::Result<()> {
-    write(&json!({"flags": flag_values()}), out)
+pub fn flags(profile: Profile, out: &mut dyn Write) -> io::Result<()> {
+    style::write(&json!({"flags": flag_values()}), profile, out)
+}
+
+fn build(profile: Profile) -> Value {
+    json!({
+        "build_date": "2020-11-17 18:21:40", "build_time": 1_605_637_300.0, "build_user": "",
+        "version": profile.version(),
+    })
 }
 
 fn flag_values() -> serde_json::Value {
@@ -175,64 +200,11 @@ fn flag_values() -> serde_json::Value {
     })
 }
 
-fn write(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer(out, value).map_err(Into::into)
-}
-
-/// The document of `/state`.
-struct State<'a>(View<'a>);
-
-impl Serialize for State<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let view = self.0;
-        let load = agent::loads(view.cluster);
-        let count = |wanted: &dyn Fn(usize) -> bool| view.agents(wanted).count() as f64;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("version", VERSION)?;
-        map.serialize_entry("build_date", "2020-11-17 18:21:40")?;
-        map.serialize_entry("build_time", &1_605_637_300.0)?;
-        map.serialize_entry("build_user", "")?;
-        map.serialize_entry("start_time", &view.master.started.as_secs_f64())?;
-        if let Some(elected) = view.elected {
-            map.serialize_entry("elected_time", &elected.as_secs_f64())?;
-        }
-        map.serialize_entry("id", &view.master.id)?;
-        map.serialize_entry("pid", &view.master.pid())?;
-        map.serialize_entry("hostname", &view.master.address.ip())?;
-        map.serialize_entry("capabilities", &["AGENT_UPDATE", "AGENT_DRAINING", "QUOTA_V2"])?;
-        map.serialize_entry("activated_slaves", &count(&|agent| view.knows(agent)))?;
-        map.serialize_entry("deactivated_slaves", &0.0)?;
-        map.serialize_entry("unreachable_slaves", &count(&|agent| !view.cluster.agents[agent].reachable))?;
-        if let Some(leader) = view.leader {
-            map.serialize_entry("leader", &leader.pid())?;
-            map.serialize_entry(
-                "leader_info",
-                &json!({"id": leader.id, "pid": leader.pid(), "port": leader.address.port(), "hostname": leader.address.ip()}),
-            )?;
-        }
-        map.serialize_entry("cluster", "simulated")?;
-        map.serialize_entry("flags", &flag_values())?;
-        map.serialize_entry(
-            "slaves",
-            &Each(|| {
-                view.agents(|agent| view.knows(agent)).map(|at| agent::registered(view.cluster, at, &load))
-            }),
-        )?;
-        map.serialize_entry("recovered_slaves", &recovered(view))?;
-        map.serialize_entry(
-            "frameworks",
-            &Each(|| view.frameworks().map(|at| framework::Framework { view, framework: at })),
-        )?;
-        map.serialize_entry("completed_frameworks", &[(); 0])?;
-        map.serialize_entry("orphan_tasks", &[(); 0])?;
-        map.serialize_entry("unregistered_frameworks", &[(); 0])?;
-        map.end()
-    }
-}
-
 fn recovered<'a>(view: View<'a>) -> impl Serialize + 'a {
     let known = &view.cluster.agents;
-    Each(move || view.agents(move |at| view.recovered(at)).map(move |at| agent::recovered(&known[at])))
+    Each(move || {
+        view.agents(move |at| view.recovered(at)).map(move |at| agent::recovered(&known[at], view.profile))
+    })
 }
 
 /// A list that is made while it is written.
@@ -259,7 +231,16 @@ fn ranges(ports: impl IntoIterator<Item = u16>) -> String {
             _ => joined.push((port, port)),
         }
     }
-    let text: Vec<String> = joined.iter().map(|(first, last)| format!("{first}-{last}")).collect();
+    list(joined)
+}
+
+/// Ports as old masters write ranges: one by one, as the framework gave them.
+fn singles(ports: impl IntoIterator<Item = u16>) -> String {
+    list(ports.into_iter().map(|port| (port, port)))
+}
+
+fn list(ranges: impl IntoIterator<Item = (u16, u16)>) -> String {
+    let text: Vec<String> = ranges.into_iter().map(|(first, last)| format!("{first}-{last}")).collect();
     format!("[{}]", text.join(", "))
 }
 

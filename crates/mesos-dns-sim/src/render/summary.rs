@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::{Each, View, agent, framework::Framework, recovered, task, write};
+use super::{Each, View, agent, framework, framework::Framework, recovered, style, task};
 use crate::cluster::{State, Task};
 
 /// Which part of `/tasks` is wanted.
@@ -42,14 +42,15 @@ impl Default for Page {
 
 /// Writes `/slaves`, all or the one with this id.
 pub fn slaves(view: View<'_>, id: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
-    let loads = agent::loads(view.cluster);
     let wanted = |at: usize| view.knows(at) && id.is_none_or(|id| view.cluster.agents[at].id == id);
-    let slaves = Each(|| view.agents(wanted).map(|at| agent::registered(view.cluster, at, &loads)));
-    write(
+    let slaves =
+        Each(|| view.agents(wanted).map(|at| agent::registered(&view.cluster.agents[at], view.profile)));
+    style::write(
         &BTreeMap::from([
             ("slaves", Either::Left(slaves)),
             ("recovered_slaves", Either::Right(recovered(view))),
         ]),
+        view.profile,
         out,
     )
 }
@@ -58,13 +59,14 @@ pub fn slaves(view: View<'_>, id: Option<&str>, out: &mut dyn Write) -> io::Resu
 pub fn frameworks(view: View<'_>, id: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
     let wanted = |at: &usize| id.is_none_or(|id| view.cluster.frameworks[*at].id == id);
     let shown = Each(|| view.frameworks().filter(wanted).map(|at| Framework { view, framework: at }));
-    let none = || Either::Right([(); 0]);
+    let ended =
+        Each(|| view.completed_frameworks().filter(wanted).map(|at| Framework { view, framework: at }));
     let members = [
-        ("frameworks", Either::Left(shown)),
-        ("completed_frameworks", none()),
-        ("unregistered_frameworks", none()),
+        ("frameworks", Either::Left(Either::Left(shown))),
+        ("completed_frameworks", Either::Left(Either::Right(ended))),
+        ("unregistered_frameworks", Either::Right([(); 0])),
     ];
-    write(&BTreeMap::from(members), out)
+    style::write(&BTreeMap::from(members), view.profile, out)
 }
 
 /// Writes `/tasks`: one list over all frameworks, living and ended tasks mixed.
@@ -79,13 +81,12 @@ pub fn tasks(view: View<'_>, page: &Page, out: &mut dyn Write) -> io::Result<()>
         all.reverse();
     }
     let shown = all.into_iter().skip(page.offset).take(page.limit);
-    let shown = Each(|| shown.clone().map(|one| task::task(view.cluster, one)));
-    write(&BTreeMap::from([("tasks", shown)]), out)
+    let shown = Each(|| shown.clone().map(|one| task::task(view, one)));
+    style::write(&BTreeMap::from([("tasks", shown)]), view.profile, out)
 }
 
 /// Writes `/state-summary`: agents and frameworks without tasks, with counts per state.
 pub fn summary(view: View<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let loads = agent::loads(view.cluster);
     let mut agents: BTreeMap<usize, Tally> = BTreeMap::new();
     let mut frameworks: BTreeMap<usize, Tally> = BTreeMap::new();
     for at in view.frameworks() {
@@ -97,7 +98,7 @@ pub fn summary(view: View<'_>, out: &mut dyn Write) -> io::Result<()> {
     let slaves: Vec<Value> = view
         .agents(|at| view.knows(at))
         .map(|at| {
-            let agent = json!(agent::registered(view.cluster, at, &loads));
+            let agent = json!(agent::registered(&view.cluster.agents[at], view.profile));
             agents.remove(&at).unwrap_or_default().onto(agent, "framework_ids")
         })
         .collect();
@@ -105,14 +106,22 @@ pub fn summary(view: View<'_>, out: &mut dyn Write) -> io::Result<()> {
         .frameworks()
         .map(|at| {
             let framework = &view.cluster.frameworks[at];
-            let shown = json!({"id": framework.id, "name": framework.name, "hostname": framework.address});
+            let mut shown = json!({
+                "id": framework.id, "name": framework.name, "hostname": framework::hostname(view, at),
+                "capabilities": framework::CAPABILITIES,
+                "active": view.connected(at), "connected": view.connected(at),
+                "recovered": !view.memory.knows_scheduler(at),
+            });
+            if let Some(pid) = framework::pid(view, at) {
+                shown["pid"] = pid.into();
+            }
             frameworks.remove(&at).unwrap_or_default().onto(shown, "slave_ids")
         })
         .collect();
     let document = json!({
         "hostname": view.master.address.ip(), "cluster": "simulated", "slaves": slaves, "frameworks": frameworks,
     });
-    write(&document, out)
+    style::write(&document, view.profile, out)
 }
 
 /// Tasks per state, and the ids of who runs or owns them.

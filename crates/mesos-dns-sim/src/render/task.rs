@@ -5,14 +5,15 @@ use std::net::IpAddr;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::agent::Resources;
+use super::{View, agent::Resources};
 use crate::{
     catalogue::{Flavour, Network, Service},
-    cluster::{self, Cluster},
+    cluster,
+    profile::{Addresses, Profile},
 };
 
 /// Name of the routed network, as DC/OS calls its own.
-const NETWORK_NAME: &str = "dcos";
+pub(super) const NETWORK_NAME: &str = "dcos";
 
 #[derive(Serialize)]
 pub(super) struct Task<'a> {
@@ -25,7 +26,8 @@ pub(super) struct Task<'a> {
     resources: Resources,
     #[serde(skip_serializing_if = "Option::is_none")]
     limits: Option<Value>,
-    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
     statuses: Vec<Status<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<Value>,
@@ -42,6 +44,8 @@ struct Status<'a> {
     state: &'static str,
     timestamp: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     container_status: Option<ContainerStatus<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     healthy: Option<bool>,
@@ -49,7 +53,8 @@ struct Status<'a> {
 
 #[derive(Serialize)]
 struct ContainerStatus<'a> {
-    container_id: ContainerId<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container_id: Option<ContainerId<'a>>,
     network_infos: [NetworkInfo; 1],
 }
 
@@ -60,6 +65,9 @@ struct ContainerId<'a> {
 
 #[derive(Serialize)]
 struct NetworkInfo {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip_address: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     ip_addresses: Vec<Address>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'static str>,
@@ -71,56 +79,100 @@ struct Address {
     ip_address: IpAddr,
 }
 
-pub(super) fn task<'a>(cluster: &'a Cluster, task: &'a cluster::Task) -> Task<'a> {
+pub(super) fn task<'a>(view: View<'a>, task: &'a cluster::Task) -> Task<'a> {
+    let (cluster, profile) = (view.cluster, view.profile);
     let service = cluster.service(task);
-    let aurora = service.flavour == Flavour::Aurora;
     Task {
         id: &task.id,
         name: &service.task_name,
         framework_id: &cluster.framework(task).id,
-        executor_id: if aurora { format!("thermos-{}", task.id) } else { String::new() },
+        executor_id: executor(service, task).unwrap_or_default(),
         slave_id: &cluster.agent(task).id,
         state: task.state.name(),
-        resources: Resources::used(1, task.ports.iter().copied()),
-        limits: (service.flavour == Flavour::Sdk).then(|| json!({"cpus": "Infinity", "mem": 512.0})),
-        role: "*",
-        statuses: task.statuses.iter().map(|report| status(service, task, report)).collect(),
-        labels: (service.flavour == Flavour::Marathon)
-            .then(|| json!([{"key": "HAPROXY_GROUP", "value": "external"}, {"key": "canary"}])),
+        resources: Resources::used(1, task.ports.iter().copied(), profile),
+        limits: (service.flavour == Flavour::Sdk && profile.has_limits())
+            .then(|| json!({"cpus": "Infinity", "mem": 512.0})),
+        role: profile.has_domains().then_some("*"),
+        statuses: task.statuses.iter().map(|report| status(service, task, report, profile)).collect(),
+        labels: labels(service),
         discovery: service.discovery.as_deref().map(|name| discovery(service, task, name)),
-        container: container(service, task),
-        health_check: service.health_checked.then(
-            || json!({"type": "HTTP", "interval_seconds": 10.0, "http": {"port": 8080, "path": "/health"}}),
-        ),
+        container: container(service, task).filter(|_| profile.has_container()),
+        health_check: health_check(service).filter(|_| profile.has_drain()),
     }
 }
 
-fn status<'a>(service: &Service, task: &'a cluster::Task, report: &cluster::Status) -> Status<'a> {
-    let own_network = matches!(service.network, Network::Container { .. });
-    let name = (own_network && report.addresses == task.addresses).then_some(NETWORK_NAME);
-    let ip_addresses: Vec<Address> = report
-        .addresses
-        .iter()
-        .map(|address| Address {
-            protocol: if address.is_ipv4() { "IPv4" } else { "IPv6" },
-            ip_address: *address,
-        })
-        .collect();
+fn status<'a>(
+    service: &Service,
+    task: &'a cluster::Task,
+    report: &cluster::Status,
+    profile: Profile,
+) -> Status<'a> {
+    let form = profile.addresses();
+    let listed = matches!(form, Addresses::Both | Addresses::List);
+    let all = report.addresses.iter();
+    let ip_addresses: Vec<Address> =
+        all.filter(|_| listed).map(|at| Address { protocol: protocol(*at), ip_address: *at }).collect();
+    let single = matches!(form, Addresses::Single | Addresses::Both);
+    let ip_address = report.addresses.first().copied().filter(|_| single);
+    let docker = profile == Profile::V0_28 && service.network == Network::Bridge;
+    let named = profile.redirects();
     Status {
         state: report.state.name(),
         timestamp: report.at.as_secs_f64(),
+        labels: report
+            .addresses
+            .first()
+            .filter(|_| docker)
+            .map(|at| json!([{"key": "Docker.NetworkSettings.IPAddress", "value": at}])),
         // What the master itself reports has none.
-        container_status: (!ip_addresses.is_empty()).then_some(ContainerStatus {
-            container_id: ContainerId { value: &task.container },
-            network_infos: [NetworkInfo { ip_addresses, name }],
-        }),
-        healthy: report.healthy,
+        container_status: (form != Addresses::Absent && !report.addresses.is_empty()).then_some(
+            ContainerStatus {
+                container_id: profile.shows_recovery().then_some(ContainerId { value: &task.container }),
+                network_infos: [NetworkInfo {
+                    ip_address,
+                    ip_addresses,
+                    name: network_name(service, task, report).filter(|_| named),
+                }],
+            },
+        ),
+        healthy: report.healthy.filter(|_| profile.has_small_endpoints()),
     }
+}
+
+pub(super) fn protocol(address: IpAddr) -> &'static str {
+    if address.is_ipv4() { "IPv4" } else { "IPv6" }
+}
+
+/// The network of these addresses, if it has a name.
+pub(super) fn network_name(
+    service: &Service,
+    task: &cluster::Task,
+    report: &cluster::Status,
+) -> Option<&'static str> {
+    let own_network = matches!(service.network, Network::Container { .. });
+    (own_network && report.addresses == task.addresses).then_some(NETWORK_NAME)
+}
+
+/// The id of a task's own executor; plain command tasks have none.
+pub(super) fn executor(service: &Service, task: &cluster::Task) -> Option<String> {
+    (service.flavour == Flavour::Aurora).then(|| format!("thermos-{}", task.id))
+}
+
+/// Labels, as a plain list.
+pub(super) fn labels(service: &Service) -> Option<Value> {
+    (service.flavour == Flavour::Marathon)
+        .then(|| json!([{"key": "HAPROXY_GROUP", "value": "external"}, {"key": "canary"}]))
+}
+
+pub(super) fn health_check(service: &Service) -> Option<Value> {
+    service
+        .health_checked
+        .then(|| json!({"type": "HTTP", "interval_seconds": 10.0, "http": {"port": 8080, "path": "/health"}}))
 }
 
 /// `DiscoveryInfo` in the manner of the framework. A port's number is the container's where clients reach the
 /// container, else the agent's.
-fn discovery(service: &Service, task: &cluster::Task, name: &str) -> Value {
+pub(super) fn discovery(service: &Service, task: &cluster::Task, name: &str) -> Value {
     let routed = matches!(service.network, Network::Container { .. });
     let scope = if routed { "container" } else { "host" };
     let numbers: Vec<u16> =
@@ -150,7 +202,7 @@ fn discovery(service: &Service, task: &cluster::Task, name: &str) -> Value {
 }
 
 /// What the framework asked for; whether it got that, the statuses tell.
-fn container(service: &Service, task: &cluster::Task) -> Option<Value> {
+pub(super) fn container(service: &Service, task: &cluster::Task) -> Option<Value> {
     let image = format!("registry.example/{}:1.{}", service.task_name.replace('.', "/"), service.number % 9);
     match service.network {
         Network::Host => None,

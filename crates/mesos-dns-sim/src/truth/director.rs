@@ -9,11 +9,11 @@ use super::{
     history::History,
     log::{Bounds, Log, Outage, Scope, Trouble},
     stage::Stage,
-    world::{Act, BORN, World},
+    world::{Act, BORN, Lie, Telling, World},
 };
 use crate::{
     life::{Life, Settings as Nobody},
-    master::{Masters, Settings},
+    master::{Fault, Masters, Settings},
 };
 
 /// Masters of a real world.
@@ -35,7 +35,7 @@ impl Director {
         let settings = Settings { ports: vec![0; MASTERS as usize], ..Settings::default() };
         let masters = Masters::start(nobody, settings).await?;
         let faces = (0..MASTERS as usize).map(|master| masters.face(master)).collect();
-        let world = World::new(faces, bounds);
+        let world = World::new(faces, bounds, Telling::Documents);
         masters.change(|cluster| *cluster = world.shown());
         Ok(Self { masters, staged: world.stage().clone(), world, clock: Instant::now() })
     }
@@ -98,7 +98,7 @@ impl Director {
         log.troubles.extend(stalls.map(|stall| Trouble {
             from: stall.sent,
             until: stall.received,
-            scope: Scope::All,
+            scope: Scope::Stall,
             hangs: false,
         }));
         log
@@ -108,21 +108,29 @@ impl Director {
     async fn show(&mut self) -> io::Result<()> {
         let next = self.world.stage().clone();
         for (master, (before, after)) in self.staged.masters.iter().zip(&next.masters).enumerate() {
-            self.masters.fault(master, after.fault);
+            let leads = next.leader == Some(master);
+            match (after.fault, self.world.lie()) {
+                (Fault::None, Some(Lie::Empty)) if leads => self.masters.fault(master, Fault::EmptyState),
+                (fault, _) => self.masters.fault(master, fault),
+            }
             if before.is_alive && !after.is_alive {
                 self.masters.kill(master).await;
             }
         }
+        let (shown, facts) = (self.world.shown(), self.world.take().facts);
+        self.masters.change(|cluster| {
+            *cluster = shown;
+            cluster.adopt(facts);
+        });
+        let reign = (next.leader, next.elected);
         match next.leader {
+            _ if (self.staged.leader, self.staged.elected) == reign => {
+                if self.staged.knowledge != next.knowledge {
+                    self.masters.know(next.knowledge);
+                }
+            }
             None => self.masters.depose(BORN + self.clock.elapsed()),
-            Some(leader) if (self.staged.leader, self.staged.elected) != (Some(leader), next.elected) => {
-                self.masters.change(|cluster| *cluster = self.world.shown());
-                self.masters.elect(leader, self.world.knowledge(), BORN + next.elected);
-            }
-            Some(_) => {
-                self.masters.change(|cluster| *cluster = self.world.shown());
-                self.masters.know(self.world.knowledge());
-            }
+            Some(leader) => self.masters.elect(leader, next.knowledge, BORN + next.elected),
         }
         for (master, (before, after)) in self.staged.masters.iter().zip(&next.masters).enumerate() {
             if !before.is_alive && after.is_alive {

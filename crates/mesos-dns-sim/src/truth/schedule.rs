@@ -66,7 +66,7 @@ impl Profile {
         Self {
             blocks: 2,
             calm: 500..2_500,
-            rest: 10_000,
+            rest: 14_000,
             change: 50..500,
             leaderless: 0..1_500,
             reading: 100..1_500,
@@ -260,7 +260,7 @@ fn some_change(world: &World, dice: &mut Dice) -> Act {
             Role::Anchor | Role::Chaff => {}
             Role::Brief if dice.random_bool(0.5) => return Act::End(service),
             Role::Brief => return Act::Begin(service),
-            Role::Replaced | Role::Shifted => return Act::Move(service),
+            Role::Quiet | Role::Replaced | Role::Shifted => return Act::Move(service),
         }
     }
 }

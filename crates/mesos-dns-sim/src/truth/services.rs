@@ -12,7 +12,7 @@ use std::{
 use super::world::AGENTS;
 use crate::{
     catalogue::{self, Flavour, Network, Port},
-    cluster::{Cluster, State, Status},
+    cluster::{Cluster, State, Task},
 };
 
 /// Names that each framework takes, one after the other. The second never changes its own.
@@ -24,9 +24,6 @@ const PORTS: &[Port] = &[Port { name: "http", protocol: "tcp", container: 8080 }
 /// Services whose tasks end together: with this many, a third of all tasks.
 const CHAFF: usize = 24;
 
-/// Statuses that are kept of one task.
-const STATUSES_MAX: usize = 4;
-
 /// What becomes of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -36,10 +33,29 @@ pub enum Role {
     Brief,
     /// Ends with many others.
     Chaff,
+    /// Moves by its tasks being found elsewhere, without an event.
+    Quiet,
     /// Moves by other tasks in place of its own.
     Replaced,
     /// Moves by its tasks being found elsewhere.
     Shifted,
+}
+
+/// What happens to one task of a service.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    Launch { service: usize, place: usize },
+    End { service: usize, launch: u64, slowly: bool },
+    Shift { service: usize, place: usize },
+}
+
+impl Part {
+    fn at_once(self) -> Self {
+        match self {
+            Self::End { service, launch, .. } => Self::End { service, launch, slowly: false },
+            other => other,
+        }
+    }
 }
 
 /// One service.
@@ -85,7 +101,7 @@ impl Services {
         let mut cluster = Cluster::empty(AGENTS, catalogue.collect(), born);
         let mut frameworks: Vec<_> = cluster.frameworks[..FRAMEWORK_NAMES.len()].to_vec();
         for (framework, names) in frameworks.iter_mut().zip(FRAMEWORK_NAMES) {
-            framework.name = names[0];
+            framework.name = names[0].to_owned();
         }
         cluster.frameworks = frameworks.into();
         (Self { all, launched: 1, renamed: 0 }, cluster)
@@ -96,63 +112,52 @@ impl Services {
     }
 
     pub(super) fn begin_all(mut self, cluster: &mut Cluster, at: Duration) -> Self {
-        (0..self.all.len()).for_each(|service| self.begin(service, cluster, at));
+        for service in 0..self.all.len() {
+            let parts = self.begin(service);
+            parts.iter().for_each(|part| self.carry_out(part, cluster, at));
+        }
         self
     }
 
     /// Starts a service's tasks, in its next version.
-    pub(super) fn begin(&mut self, service: usize, cluster: &mut Cluster, at: Duration) {
-        if self.all[service].launches.is_empty() {
-            self.all[service].version += 1;
-            for place in 0..self.all[service].agents.len() {
-                self.launch(service, place, cluster, at);
+    pub(super) fn begin(&mut self, service: usize) -> Vec<Part> {
+        if self.all[service].launches.is_empty() { self.launches(service) } else { Vec::new() }
+    }
+
+    /// Ends them, every second time by being killed for a while.
+    pub(super) fn end(&self, service: usize) -> Vec<Part> {
+        let this = &self.all[service];
+        let slowly = this.version.is_multiple_of(2) && this.id.is_none();
+        let part = |launch: &u64| Part::End { service, launch: *launch, slowly };
+        this.launches.iter().map(part).collect()
+    }
+
+    /// The next version of a service that has tasks. New tasks start before the old ones end.
+    pub(super) fn step(&mut self, service: usize) -> Vec<Part> {
+        let this = &mut self.all[service];
+        if this.launches.is_empty() {
+            return Vec::new();
+        }
+        match this.role {
+            Role::Shifted | Role::Quiet => {
+                this.version += 1;
+                (0..this.agents.len()).map(|place| Part::Shift { service, place }).collect()
+            }
+            _ => {
+                let old = this.launches.clone();
+                let mut parts = self.launches(service);
+                parts.extend(old.into_iter().map(|launch| Part::End { service, launch, slowly: false }));
+                parts
             }
         }
     }
 
-    /// Ends them. Every second time they are first seen as being killed; the caller ends these later.
-    pub(super) fn end(&mut self, service: usize, cluster: &mut Cluster, at: Duration) -> Vec<u64> {
-        let launches = std::mem::take(&mut self.all[service].launches);
-        let slowly = self.all[service].version.is_multiple_of(2) && self.all[service].id.is_none();
-        for launch in &launches {
-            match cluster.tasks.get_mut(launch) {
-                // No status tells of it yet: the state alone does.
-                Some(task) if slowly => Arc::make_mut(task).state = State::Killing,
-                _ => _ = cluster.report(*launch, State::Killed, None, at),
-            }
-        }
-        if slowly { launches } else { Vec::new() }
+    pub(super) fn end_chaff(&self) -> Vec<Part> {
+        self.chaff().into_iter().flat_map(|service| self.end(service)).map(Part::at_once).collect()
     }
 
-    /// The next version of a service that has tasks.
-    pub(super) fn step(&mut self, service: usize, cluster: &mut Cluster, at: Duration) {
-        if self.all[service].launches.is_empty() {
-            return;
-        }
-        if self.all[service].role == Role::Shifted {
-            self.all[service].version += 1;
-            for place in 0..self.all[service].agents.len() {
-                self.shift(service, place, cluster, at);
-            }
-        } else {
-            let launches = std::mem::take(&mut self.all[service].launches);
-            for launch in launches {
-                cluster.report(launch, State::Killed, None, at);
-            }
-            self.begin(service, cluster, at);
-        }
-    }
-
-    pub(super) fn end_chaff(&mut self, cluster: &mut Cluster, at: Duration) {
-        for service in self.chaff() {
-            for launch in std::mem::take(&mut self.all[service].launches) {
-                cluster.report(launch, State::Killed, None, at);
-            }
-        }
-    }
-
-    pub(super) fn begin_chaff(&mut self, cluster: &mut Cluster, at: Duration) {
-        self.chaff().into_iter().for_each(|service| self.begin(service, cluster, at));
+    pub(super) fn begin_chaff(&mut self) -> Vec<Part> {
+        self.chaff().into_iter().flat_map(|service| self.begin(service)).collect()
     }
 
     pub(super) fn has_chaff(&self, cluster: &Cluster) -> bool {
@@ -165,54 +170,69 @@ impl Services {
         (0..self.all.len()).filter(|service| self.all[*service].role == Role::Chaff).collect()
     }
 
+    fn launches(&mut self, service: usize) -> Vec<Part> {
+        self.all[service].version += 1;
+        (0..self.all[service].agents.len()).map(|place| Part::Launch { service, place }).collect()
+    }
+
     /// The first framework takes its next name.
     pub(super) fn rename(&mut self, cluster: &mut Cluster) {
         self.renamed += 1;
         let names = FRAMEWORK_NAMES[0];
-        let mut frameworks = cluster.frameworks.to_vec();
-        frameworks[0].name = names[self.renamed % names.len()];
-        cluster.frameworks = frameworks.into();
+        cluster.rename_framework(0, names[self.renamed % names.len()]);
+    }
+
+    /// Lets one task's part of a change happen.
+    pub(super) fn carry_out(&mut self, part: &Part, cluster: &mut Cluster, at: Duration) {
+        match *part {
+            Part::Launch { service, place } => self.launch(service, place, cluster, at),
+            Part::Shift { service, place } => self.shift(service, place, cluster, at),
+            Part::End { service, launch, slowly } => {
+                self.all[service].launches.retain(|other| *other != launch);
+                let runs = cluster.tasks.get(&launch).is_some_and(|task| task.state == State::Running);
+                match slowly && runs {
+                    // Its state tells that it is being killed, its status that it runs.
+                    true => cluster.report_late_failure(launch, at),
+                    false => cluster.report(launch, State::Killed, None, at),
+                };
+            }
+        }
     }
 
     fn launch(&mut self, service: usize, place: usize, cluster: &mut Cluster, at: Duration) {
         let launch = self.launched;
         self.launched += 1;
         let this = &mut self.all[service];
-        let agent = this.agents[place];
-        let id = this.id.map_or_else(|| format!("{}.{launch}", this.name), str::to_owned);
-        cluster.launch(launch, id, format!("container-{launch}"), service, agent);
         this.launches.push(launch);
-        let (addresses, port) = (this.addresses(service, place), this.port(place));
-        if let Some(task) = cluster.tasks.get_mut(&launch) {
-            let task = Arc::make_mut(task);
-            // The agent's own choice of a port says nothing.
-            for port in std::mem::replace(&mut task.ports, vec![port]) {
-                Arc::make_mut(&mut cluster.agents[agent]).ports.remove(&port);
-            }
-            task.addresses = addresses;
-        }
+        cluster.add(Task {
+            launch,
+            id: this.id.map_or_else(|| format!("{}.{launch}", this.name), str::to_owned),
+            service,
+            agent: this.agents[place],
+            state: State::Staging,
+            ports: vec![this.port(place)],
+            addresses: this.addresses(service, place),
+            container: format!("container-{launch}"),
+            healthy: None,
+            statuses: Vec::new(),
+        });
         cluster.report(launch, State::Starting, None, at);
         cluster.report(launch, State::Running, None, at);
-        if !cluster.agents[agent].reachable {
-            cluster.report(launch, State::Unreachable, None, at);
-        }
     }
 
-    /// A task is found elsewhere: its newest status says so, the older ones still stand.
+    /// A task is found elsewhere. Its state does not change, so events tell it with a check's result, or not at all.
     fn shift(&mut self, service: usize, place: usize, cluster: &mut Cluster, at: Duration) {
         let this = &self.all[service];
-        let (addresses, port) = (this.addresses(service, place), this.port(place));
-        let Some(task) = this.launches.get(place).and_then(|launch| cluster.tasks.get_mut(launch)) else {
+        let addresses = this.addresses(service, place);
+        let Some(launch) = this.launches.get(place) else { return };
+        if this.role == Role::Quiet {
+            return cluster.repeat_running(*launch, Some(addresses), at);
+        }
+        let Some(task) = cluster.tasks.get_mut(launch).filter(|task| task.state == State::Running) else {
             return;
         };
-        let task = Arc::make_mut(task);
-        task.addresses = addresses.clone();
-        task.ports = vec![port];
-        if task.state == State::Running {
-            task.statuses.push(Status { state: State::Running, at, addresses, healthy: None });
-            let surplus = task.statuses.len().saturating_sub(STATUSES_MAX);
-            task.statuses.drain(..surplus);
-        }
+        Arc::make_mut(task).addresses = addresses;
+        cluster.report(*launch, State::Running, Some(false), at);
     }
 }
 
@@ -225,9 +245,10 @@ impl Service {
         vec![four.into(), six.into()]
     }
 
-    /// The port of one of its tasks, likewise.
+    /// The port of one of its tasks, likewise, unless that cannot change.
     fn port(&self, place: usize) -> u16 {
-        10_000 + self.version * 4 + place as u16
+        let is_fixed = matches!(self.role, Role::Shifted | Role::Quiet);
+        10_000 + if is_fixed { 0 } else { self.version * 4 } + place as u16
     }
 }
 
@@ -245,6 +266,7 @@ fn services() -> Vec<Service> {
     let trio = service("trio".into(), Role::Anchor, 0, vec![0, 2, 4]);
     let replaced = (0..AGENTS).map(|n| service(format!("replaced-{n}"), Role::Replaced, n % 2, vec![n, n]));
     let shifted = (0..AGENTS).map(|n| service(format!("shifted-{n}"), Role::Shifted, 0, vec![n, n]));
+    let quiet = (0..2).map(|n| service(format!("quiet-{n}"), Role::Quiet, 0, vec![n, n]));
     let brief = (0..AGENTS).map(|n| service(format!("brief-{n}"), Role::Brief, n % 2, vec![n]));
     let chaff = (0..CHAFF).map(|n| service(format!("chaff-{n}"), Role::Chaff, 0, vec![n % AGENTS]));
     // Two tasks of one id, in two frameworks.
@@ -252,5 +274,13 @@ fn services() -> Vec<Service> {
         id: Some("same"),
         ..service(format!("double-{framework}"), Role::Brief, framework, vec![1])
     });
-    anchors.chain([trio]).chain(replaced).chain(shifted).chain(brief).chain(doubles).chain(chaff).collect()
+    anchors
+        .chain([trio])
+        .chain(replaced)
+        .chain(shifted)
+        .chain(quiet)
+        .chain(brief)
+        .chain(doubles)
+        .chain(chaff)
+        .collect()
 }

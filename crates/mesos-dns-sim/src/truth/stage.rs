@@ -80,16 +80,18 @@ impl Stage {
         true
     }
 
-    /// A leader does not forget.
-    pub(super) fn learn(&mut self, knowledge: Knowledge) {
+    /// A leader does not forget. Tells whether it learnt anything.
+    pub(super) fn learn(&mut self, knowledge: Knowledge) -> bool {
         let much = |knowledge| match knowledge {
             Knowledge::Nothing => 0,
             Knowledge::Agents(agents) => agents + 1,
             Knowledge::Everything => usize::MAX,
         };
-        if self.leader.is_some() && much(knowledge) > much(self.knowledge) {
+        let learns = self.leader.is_some() && much(knowledge) > much(self.knowledge);
+        if learns {
             self.knowledge = knowledge;
         }
+        learns
     }
 
     /// A master that died leading does not lead when it is back.

@@ -15,15 +15,15 @@ use std::{
 
 use domain::base::Message;
 use mesos_dns_core::{
-    answer::{self, Action, Peer, Transport, UDP_PAYLOAD_BYTES_MAX, decide},
+    answer::{self, Action, Peer, Standing, Transport, UDP_PAYLOAD_BYTES_MAX, decide},
     cluster::{self, AddressSource, Document, Hosts, Masters},
     mesos::state::decode,
     records::{Policy, Rules},
     table::Seed,
     watch::{
         Master,
-        believe::{self, AGREE_AFTER, Belief, Leadership, leads},
-        poll::{self, Fetch, Leader, Outcome, Poll},
+        believe::{self, AGREE_AFTER, Belief, Leadership, Registry, leads},
+        poll::{self, Ask, Fetch, Leader, Outcome, Poll},
     },
     wire::Name,
     zone::{Serial, Snapshot, Soa, Zone},
@@ -34,13 +34,15 @@ use super::{
     history::{Client, History, Question, Seen, Sign, Source, Span, Witness},
     log::Bounds,
     schedule::Schedule,
-    world::{BORN, World},
+    world::{BORN, Lie, Telling, World},
 };
 use crate::{
     client::Query,
+    cluster::Cluster,
     life::Dice,
     master::Fault,
-    render::{self, Face, View},
+    memory::Memory,
+    render::{self, Face},
 };
 
 /// Masters of a virtual world.
@@ -85,7 +87,7 @@ pub fn world(refresh: Duration, hold: Duration) -> World {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, 5050 + number as u16)),
         started: BORN,
     };
-    World::new((0..MASTERS).map(face).collect(), bounds(refresh, hold))
+    World::new((0..MASTERS).map(face).collect(), bounds(refresh, hold), Telling::Documents)
 }
 
 /// Lets a schedule happen. `seed` draws what it leaves open: delays and the order of records.
@@ -123,14 +125,19 @@ pub fn run(mut world: World, schedule: &Schedule, seed: u64) -> Ran {
 /// The documents of the present moment.
 struct Shown {
     revision: u64,
-    cluster: crate::cluster::Cluster,
+    cluster: Cluster,
+    memory: Memory,
     bytes: Option<Vec<u8>>,
     document: Option<Arc<Document>>,
 }
 
 impl Shown {
     fn new(world: &World) -> Self {
-        Self { revision: world.revision(), cluster: world.shown(), bytes: None, document: None }
+        let (cluster, memory) = match world.lie() {
+            Some(Lie::Empty) => (Cluster::blank(BORN), Memory::default()),
+            _ => (world.shown(), world.memory().clone()),
+        };
+        Self { revision: world.revision(), cluster, memory, bytes: None, document: None }
     }
 
     fn follow(&mut self, world: &World) {
@@ -142,14 +149,7 @@ impl Shown {
     /// The bytes of the leader's document.
     fn bytes(&mut self, world: &World, leader: usize) -> &[u8] {
         self.follow(world);
-        let stage = world.stage();
-        let view = View {
-            cluster: &self.cluster,
-            master: &stage.masters[leader].face,
-            leader: Some(&stage.masters[leader].face),
-            elected: Some(BORN + stage.elected),
-            knowledge: world.knowledge(),
-        };
+        let view = world.view(leader, &self.cluster, &self.memory);
         self.bytes.get_or_insert_with(|| {
             let mut bytes = Vec::new();
             render::state(view, &mut bytes).expect("memory is written to");
@@ -264,7 +264,7 @@ impl Replica {
         }
         match self.running.take() {
             None => {
-                let fetch = self.poll.poll_transmit(self.start + now);
+                let fetch = self.poll.poll_transmit(Ask::State, self.start + now);
                 self.running = fetch.map(|fetch| Running::There(fetch, now + self.latency()));
             }
             Some(Running::There(fetch, due)) if due <= now => {
@@ -338,7 +338,8 @@ impl Replica {
             Leadership::Other(leader) => return Outcome::Elsewhere(leader),
             Leadership::Unknown => return Outcome::Failed,
         }
-        let Ok(kept) = self.belief.judge(&self.cluster, &document, self.start + now) else {
+        let Ok(kept) = self.belief.judge(&self.cluster, &document, Registry::Unknown, self.start + now)
+        else {
             return Outcome::Failed;
         };
         let again = kept.again;
@@ -350,7 +351,7 @@ impl Replica {
             cluster::apply(&self.cluster, document, masters, Hosts::default(), self.zone_seed());
         self.zone.update(&self.policy, &self.cluster, &next, &touched);
         self.cluster = next;
-        if self.zone.compile() || !self.snapshot.is_loaded() {
+        if self.zone.compile().is_changed || !self.snapshot.is_loaded() {
             self.publish(now, world, asker);
         }
         Outcome::Found { again }
@@ -458,7 +459,8 @@ impl Asker {
         let mut out = [0; UDP_PAYLOAD_BYTES_MAX];
         let peer = Peer { address: IpAddr::from(Ipv4Addr::LOCALHOST), transport: Transport::Udp };
         let dice = self.dice.random();
-        let seen = match decide(message, &replica.snapshot, &self.settings, peer, dice, &mut out) {
+        let standing = Standing::default();
+        let seen = match decide(message, &replica.snapshot, &standing, &self.settings, peer, dice, &mut out) {
             Action::Send { length, .. } => match Message::from_octets(&out[..length]) {
                 Ok(message) => Seen::read(&message, asked.kind),
                 Err(_) => Seen::Other("a short answer".into()),

@@ -9,13 +9,15 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     history::{Datum, Kind, Question, Set},
     log::{Bounds, Log, Scope, Subject, Version},
-    services::{FRAMEWORK_NAMES, Service, Services},
+    services::{FRAMEWORK_NAMES, Part, Service, Services},
     stage::Stage,
 };
 use crate::{
-    cluster::{Cluster, State},
+    cluster::{Cluster, Fact, State},
     master::Fault,
-    render::{Face, Knowledge},
+    memory::{Event, Memory},
+    profile::Profile,
+    render::{Face, Knowledge, View},
 };
 
 /// When the world begins, for those who write dates.
@@ -104,9 +106,33 @@ const LEADER_PORT: usize = 0;
 /// Number of the question for the leader's address.
 const LEADER_ADDRESS: usize = 1;
 
+/// How masters make changes known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// By documents alone: what happens in one moment is seen at once.
+    Documents,
+    /// By events too: of what happens in one moment, a part may be seen. A leader that has not read its registry
+    /// tells nobody anything.
+    Events,
+}
+
+/// What happened to a cluster, for masters that are to follow it.
+#[derive(Debug, Default)]
+pub struct Happened {
+    /// The facts.
+    pub facts: Vec<Fact>,
+    /// What the leader tells its subscribers; of the present reign only.
+    pub events: Vec<Event>,
+}
+
 /// The world.
 pub struct World {
     cluster: Cluster,
+    /// What the leader has learnt of it.
+    memory: Memory,
+    telling: Telling,
+    /// What happened since that was last taken, and what the leader told of it.
+    happened: Happened,
     services: Services,
     stage: Stage,
     log: Log,
@@ -126,12 +152,16 @@ pub struct World {
 
 impl World {
     /// A world in which all is well, with these masters; the first of them leads.
-    pub fn new(masters: Vec<Face>, bounds: Bounds) -> Self {
+    pub fn new(masters: Vec<Face>, bounds: Bounds, telling: Telling) -> Self {
         let (services, mut cluster) = Services::new(BORN);
         let services = services.begin_all(&mut cluster, BORN);
+        cluster.record();
         let (log, named) = questions(services.all(), bounds);
         let mut world = Self {
             cluster,
+            memory: Memory::default(),
+            telling,
+            happened: Happened::default(),
             services,
             stage: Stage::new(masters),
             log,
@@ -173,21 +203,35 @@ impl World {
         self.revision
     }
 
-    /// The cluster as the leader shows it, if it were to know all of it.
+    /// The cluster as the leader shows it, if it were to know all of it and said so.
     pub fn shown(&self) -> Cluster {
         let mut shown = self.cluster.clone();
-        if matches!(self.lie, Some((Lie::Most, _))) {
+        if self.lie() == Some(Lie::Most) {
             shown.tasks.retain(|_, task| task.agent >= Lie::MOST);
         }
         shown
     }
 
-    /// What the leader shows of it.
-    pub fn knowledge(&self) -> Knowledge {
-        match self.lie {
-            Some((Lie::Empty, _)) => Knowledge::Nothing,
-            _ => self.stage.knowledge,
-        }
+    /// What the leader leaves out at present. It does not change what it tells in events.
+    pub fn lie(&self) -> Option<Lie> {
+        self.lie.map(|(lie, _)| lie)
+    }
+
+    /// What the leader has learnt.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// A view of this cluster as the leader has it.
+    pub fn view<'a>(&'a self, leader: usize, cluster: &'a Cluster, memory: &'a Memory) -> View<'a> {
+        let face = &self.stage.masters[leader].face;
+        let elected = Some(BORN + self.stage.elected);
+        View { cluster, master: face, leader: Some(face), elected, memory, profile: Profile::default() }
+    }
+
+    /// Takes what happened since the last call.
+    pub fn take(&mut self) -> Happened {
+        std::mem::take(&mut self.happened)
     }
 
     /// Notes that a replica did not run.
@@ -197,7 +241,7 @@ impl World {
 
     /// Whether a program that starts now finds everything as it is.
     pub fn is_well(&self) -> bool {
-        let reachable = self.cluster.agents.iter().all(|agent| agent.reachable);
+        let reachable = self.cluster.agents.iter().all(|agent| agent.is_registered());
         let settled = self.stage.knowledge == Knowledge::Everything && self.lie.is_none();
         self.stage.answers() && settled && reachable
     }
@@ -207,14 +251,20 @@ impl World {
         self.advance(now);
         let at = BORN + now;
         match act {
-            Act::Move(service) => self.services.step(service, &mut self.cluster, at),
-            Act::Begin(service) => self.services.begin(service, &mut self.cluster, at),
-            Act::End(service) => {
-                let being_killed = self.services.end(service, &mut self.cluster, at);
-                self.killing.extend(being_killed.into_iter().map(|launch| (now + KILLING, launch)));
+            Act::Move(service) if self.may_launch(service) => {
+                let parts = self.services.step(service);
+                self.carry_out(parts, now);
             }
-            Act::MassEnd => self.services.end_chaff(&mut self.cluster, at),
-            Act::MassBegin => self.services.begin_chaff(&mut self.cluster, at),
+            Act::Begin(service) if self.may_launch(service) => {
+                let parts = self.services.begin(service);
+                self.carry_out(parts, now);
+            }
+            Act::End(service) => self.carry_out(self.services.end(service), now),
+            Act::MassEnd => self.carry_out(self.services.end_chaff(), now),
+            Act::MassBegin => {
+                let parts = self.services.begin_chaff();
+                self.carry_out(parts, now);
+            }
             Act::Rename => {
                 self.services.rename(&mut self.cluster);
                 self.note_ghosts(now);
@@ -222,20 +272,19 @@ impl World {
             Act::Kill => self.stage.kill(),
             Act::Depose => self.stage.leader = None,
             Act::Elect(knowledge) => self.elect(knowledge, now),
-            Act::Learn(knowledge) => self.stage.learn(knowledge),
+            Act::Learn(knowledge) => self.learn(knowledge),
             Act::Revive => self.stage.revive(),
             Act::Hurt(fault) => self.stage.hurt(fault),
             Act::Heal => self.stage.heal(),
             Act::Lose(agent) => self.lose(agent, now),
             Act::Return(agent) => {
-                if !self.cluster.agents[agent].reachable {
-                    self.cluster.return_agent(agent, at);
-                }
+                self.cluster.return_agent(agent, at);
             }
             Act::Lie(lie) if self.may_lie(lie, now) => self.lie = Some((lie, now)),
             Act::Truth => self.end_lie(now),
-            Act::Lie(_) | Act::Restart => {}
+            Act::Move(_) | Act::Begin(_) | Act::Lie(_) | Act::Restart => {}
         }
+        self.hear();
         if self.lie.is_some_and(|(lie, _)| !self.is_settled(lie)) {
             self.end_lie(now);
         }
@@ -263,7 +312,7 @@ impl World {
                 self.end_lie(due);
             }
             if self.stage.elected + REGISTRY_MAX <= due {
-                self.stage.learn(Knowledge::Agents(0));
+                self.learn(Knowledge::Agents(0));
             }
             let (dead, dying) = self.killing.iter().partition(|(at, _)| *at <= due);
             self.killing = dying;
@@ -271,6 +320,7 @@ impl World {
             for (_, launch) in dead {
                 self.cluster.report(launch, State::Killed, None, BORN + due);
             }
+            self.hear();
             if self.stage.answers() {
                 let hold = self.log.bounds.hold;
                 for agent in 0..AGENTS {
@@ -282,14 +332,65 @@ impl World {
     }
 
     fn elect(&mut self, knowledge: Knowledge, now: Duration) {
+        // What happened before is told to nobody any more.
+        self.hear();
         if self.stage.elect(knowledge, now) {
+            self.memory = Memory::new(knowledge, &self.cluster, BORN + now);
+            self.happened.events.clear();
             self.log.elections.push(now);
             self.waiting = [None; AGENTS];
         }
     }
 
+    /// The leader hears of agents and schedulers that are back.
+    fn learn(&mut self, knowledge: Knowledge) {
+        self.hear();
+        if !self.stage.learn(knowledge) {
+            return;
+        }
+        let back = match knowledge {
+            Knowledge::Nothing => return,
+            Knowledge::Agents(back) => back,
+            Knowledge::Everything => self.cluster.agents.len(),
+        };
+        self.happened.events.extend(self.memory.recall_agents(0..back, &self.cluster, Profile::default()));
+        if knowledge == Knowledge::Everything {
+            let all = 0..self.cluster.frameworks.len();
+            self.happened.events.extend(self.memory.recall_schedulers(all, &self.cluster));
+        }
+    }
+
+    /// The leader hears of what happened.
+    fn hear(&mut self) {
+        for fact in self.cluster.drain() {
+            self.happened.facts.push(fact.clone());
+            self.happened.events.extend(self.memory.hear(fact, &self.cluster, Profile::default()));
+        }
+    }
+
+    /// Nothing is launched on an agent that is cut off.
+    fn may_launch(&self, service: usize) -> bool {
+        let mut agents = self.services.all()[service].agents.iter();
+        agents.all(|agent| self.cluster.agents[*agent].is_registered())
+    }
+
+    /// Lets a change happen task by task.
+    fn carry_out(&mut self, parts: Vec<Part>, now: Duration) {
+        for part in parts {
+            self.services.carry_out(&part, &mut self.cluster, BORN + now);
+            if let Part::End { launch, .. } = part
+                && self.cluster.tasks.contains_key(&launch)
+            {
+                self.killing.push((now + KILLING, launch));
+            }
+            if self.telling == Telling::Events {
+                self.note_services(now);
+            }
+        }
+    }
+
     fn lose(&mut self, agent: usize, now: Duration) {
-        if self.cluster.agents[agent].reachable {
+        if self.cluster.agents[agent].is_registered() {
             let on_it = |launch: &u64| self.cluster.tasks.get(launch).is_some_and(|task| task.agent == agent);
             let dead: Vec<u64> = self.killing.iter().map(|(_, launch)| *launch).filter(on_it).collect();
             for launch in dead {
@@ -316,7 +417,7 @@ impl World {
 
     /// Whether the leader knows everything, and it is so much that leaving this out shows.
     fn is_settled(&self, lie: Lie) -> bool {
-        let reachable = self.cluster.agents.iter().all(|agent| agent.reachable);
+        let reachable = self.cluster.agents.iter().all(|agent| agent.is_registered());
         self.stage.answers()
             && self.stage.knowledge == Knowledge::Everything
             && reachable
@@ -331,15 +432,6 @@ impl World {
         }
     }
 
-    /// Whether the leader shows an agent and its tasks as they are.
-    fn shows(&self, agent: usize) -> bool {
-        match self.stage.knowledge {
-            Knowledge::Nothing => false,
-            Knowledge::Agents(known) => agent < known,
-            Knowledge::Everything => true,
-        }
-    }
-
     /// Notes what is true now.
     fn note(&mut self, now: Duration) {
         self.revision += 1;
@@ -347,7 +439,7 @@ impl World {
         self.stage.note(now);
         self.note_agents(now);
         self.note_ends(now);
-        self.log.trouble(Scope::All, !self.stage.answers(), now);
+        self.log.trouble(Scope::All, !self.answers(), now);
         if self.stage.hangs() {
             self.log.hang();
         }
@@ -357,6 +449,15 @@ impl World {
             self.log.note(LEADER_PORT, Set::from([Datum::Port(address.port())]), None, now);
             self.log.note(LEADER_ADDRESS, Set::from([Datum::Address(address.ip())]), None, now);
         }
+        self.note_services(now);
+    }
+
+    /// Whether the leader can be read by everybody.
+    fn answers(&self) -> bool {
+        self.stage.answers() && (self.telling == Telling::Documents || self.memory.is_recovered())
+    }
+
+    fn note_services(&mut self, now: Duration) {
         for (number, named) in self.named.iter().enumerate() {
             let service = &self.services.all()[named.service];
             let is_present = self.cluster.frameworks[service.framework].name == named.framework;
@@ -391,7 +492,8 @@ impl World {
     }
 
     fn note_ends(&mut self, now: Duration) {
-        let reachable = self.cluster.tasks.values().filter(|task| self.cluster.agents[task.agent].reachable);
+        let reachable =
+            self.cluster.tasks.values().filter(|task| self.cluster.agents[task.agent].is_registered());
         let alive: BTreeSet<u64> = reachable.map(|task| task.launch).collect();
         let ended = self.alive.difference(&alive).count();
         if ended > 0 {
@@ -403,7 +505,8 @@ impl World {
     fn note_agents(&mut self, now: Duration) {
         let elected = self.stage.elected;
         for agent in 0..AGENTS {
-            let (reachable, shown) = (self.cluster.agents[agent].reachable, self.shows(agent));
+            let reachable = self.cluster.agents[agent].is_registered();
+            let shown = self.memory.knows_agent(agent);
             if self.stage.leader.is_some() {
                 let recovered = reachable && !shown && matches!(self.stage.knowledge, Knowledge::Agents(_));
                 match (recovered, self.waiting[agent]) {
@@ -428,7 +531,7 @@ impl World {
         let tasks = service.launches.iter().filter_map(|launch| self.cluster.tasks.get(launch));
         let there = tasks.filter(|task| {
             let agent = &self.cluster.agents[task.agent];
-            task.state == State::Running && agent.reachable && !self.given_up[task.agent]
+            task.state == State::Running && agent.is_registered() && !self.given_up[task.agent]
         });
         let mut set = Set::new();
         for task in there {

@@ -9,18 +9,15 @@
 //! Sockets are bound first and nothing is served halfway: a port that is taken ends the start with a
 //! message. After that only a signal ends the process, or the one time limit that the file can set.
 
+mod restore;
 pub(crate) mod rooms;
+pub(crate) mod standing;
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, mpsc as threads},
-    thread,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use mesos_dns_core::{config::Config, table::Seed};
+use mesos_dns_core::{config::Config, table::Seed, watch::leader::Group};
 use tokio::{
     runtime::Builder,
     sync::{mpsc, watch},
@@ -34,13 +31,15 @@ use crate::{
     configuration,
     dns::{self, OUTSIDE_WAITING_MAX, Outside, Shared, Sockets},
     forward::{Client, Forwarder, own_addresses},
-    http::{self, Api, Standing, State},
+    http::{self, Admin, Api, PrivateSocket},
     logging,
     metrics::Metrics,
-    publish::{Board, Order, Publisher},
-    system::{self, Signals},
+    publish::{Board, Doubts, Order, Orders, Publisher},
+    snapshot::{Keeper, SnapshotFile},
+    system::{self, Asked, Signals},
     watch::{Contact, Watch, WatchError},
 };
+use standing::{Seen, StaleAfter, View};
 
 /// How long answers in hand may take when the process is told to stop. With what the workers take before, it
 /// ends within five seconds.
@@ -111,13 +110,22 @@ pub async fn serve(
     started(daemon.addresses.clone(), daemon.board.clone());
     info!(dns = ?daemon.addresses.dns, http = ?daemon.addresses.http, ?descriptors, "serving");
     system::tell_ready();
-    let (reloads, mut asked) = watch::channel(0);
-    let relay = tokio::spawn(signals.relay(reloads, shutdown.clone()));
+    let (asks, mut asked) = watch::channel(Asked::default());
+    let relay = tokio::spawn(signals.relay(asks, shutdown.clone()));
+    let mut done = Asked::default();
     let ended = loop {
         tokio::select! {
             () = shutdown.cancelled() => break Ok(()),
             ended = daemon.watched() => break ended,
-            Ok(()) = asked.changed() => daemon.reload(&*reload),
+            Ok(()) = asked.changed() => {
+                let before = std::mem::replace(&mut done, *asked.borrow_and_update());
+                if before.releases != done.releases {
+                    daemon.release().await;
+                }
+                if before.reloads != done.reloads {
+                    daemon.reload(&*reload);
+                }
+            }
         }
     };
     system::tell_stopping();
@@ -137,8 +145,10 @@ struct Daemon {
     shared: Arc<Shared>,
     forwarder: Arc<Forwarder>,
     api: Arc<Api>,
-    orders: threads::Sender<Order>,
+    orders: Orders,
+    doubts: watch::Receiver<Doubts>,
     publisher: thread::JoinHandle<()>,
+    keeper: Option<Keeping>,
     workers: dns::Workers,
     seen: Arc<ArcSwap<Seen>>,
     watching: Watching,
@@ -147,16 +157,24 @@ struct Daemon {
     shutdown: CancellationToken,
 }
 
+/// What writes the snapshot file. It ends after the publisher.
+struct Keeping {
+    task: tokio::task::JoinHandle<()>,
+    finished: CancellationToken,
+}
+
+impl Keeping {
+    fn start(file: SnapshotFile, board: &Arc<Board>, metrics: &Metrics) -> Self {
+        let finished = CancellationToken::new();
+        let keeper = Keeper::new(file, board.clone(), metrics.snapshot.clone());
+        Self { task: tokio::spawn(keeper.run(finished.clone())), finished }
+    }
+}
+
 /// The running watcher. A reload replaces it.
 struct Watching {
     task: tokio::task::JoinHandle<Result<(), WatchError>>,
     stop: CancellationToken,
-}
-
-/// What the running watcher tells, and from which age on its data are stale.
-struct Seen {
-    contact: watch::Receiver<Contact>,
-    stale_after: Duration,
 }
 
 impl Daemon {
@@ -164,27 +182,37 @@ impl Daemon {
         let interfaces = configuration::interface_addresses();
         let sockets = bind_dns(&config)?;
         let http_socket = bind_http(&config)?;
+        let admin_socket = bind_admin(&config)?;
         let addresses = Addresses {
             dns: sockets.as_ref().map(|sockets| sockets.address),
             http: http_socket.as_ref().map(|listener| listener.local_addr()).transpose()?,
         };
         let (metrics, registry) = Metrics::new();
-        let policy = Arc::new(rooms::policy(&config, &interfaces));
-        let soa = Arc::new(rooms::soa(&config));
-        let board = Arc::new(Board::new(policy.clone(), soa.clone()));
+        let settings = rooms::publish(&config, &interfaces);
+        let board = Arc::new(Board::new(settings.policy.clone(), settings.soa.clone()));
         let seed = Seed(rand::random());
-        let publisher = Publisher::new(board.clone(), metrics.publish.clone(), policy, soa, seed);
-        let (orders, taken) = threads::channel();
-        let publisher = thread::Builder::new().name("publish".into()).spawn(move || publisher.run(&taken))?;
+        let mut publisher = Publisher::new(board.clone(), metrics.publish.clone(), settings, seed);
+        let doubts = publisher.doubts();
+        let (orders, taken) = Orders::channel();
+        let file = config.snapshot_file.as_ref().map(SnapshotFile::at);
+        let keeper = file.clone().map(|file| Keeping::start(file, &board, &metrics));
+        let masters = config.masters.clone();
+        let publisher = thread::Builder::new().name("publish".into()).spawn(move || {
+            if let Some(saved) = file.and_then(|file| restore::read(&file, &masters)) {
+                publisher.restore(saved);
+            }
+            publisher.run(&taken);
+        })?;
         let (outside, queries) = mpsc::channel(OUTSIDE_WAITING_MAX);
         let shared = Arc::new(Shared {
             board: board.clone(),
             settings: ArcSwap::from_pointee(rooms::answer(&config)),
+            standing: Arc::default(),
             outside,
             metrics: metrics.dns.clone(),
             legacy: metrics.legacy.clone(),
         });
-        let own = own_addresses(addresses.dns.as_slice());
+        let own = own_addresses(addresses.dns.as_slice(), &interfaces);
         let forwarder = Arc::new(Forwarder::new(
             rooms::forward(&config),
             &own,
@@ -192,19 +220,29 @@ impl Daemon {
             metrics.legacy.clone(),
         ));
         let (watching, seen) =
-            start_watch(&config, Contact::default(), Duration::ZERO, &board, &metrics, &orders)?;
+            start_watch(&config, Contact::default(), Duration::ZERO, &board, &metrics, (&orders, &doubts))?;
         let seen = Arc::new(ArcSwap::from_pointee(seen));
-        let standing = standing(board.clone(), seen.clone());
+        let view = View { board: board.clone(), seen: seen.clone() };
         let api = Arc::new(Api::new(
             rooms::http(&config),
             board.clone(),
-            standing,
+            {
+                let view = view.clone();
+                move || view.look()
+            },
             metrics.http.clone(),
             metrics.legacy.clone(),
             registry,
         ));
         let mut servers = JoinSet::new();
         servers.spawn(dispatch(queries, forwarder.clone()));
+        servers.spawn({
+            let told = view.clone().tell(shared.standing.clone(), metrics.standing.clone(), shutdown.clone());
+            async move {
+                told.await;
+                Ok(())
+            }
+        });
         let mut udp = Vec::new();
         if let Some(Sockets { udp: datagrams, tcp, .. }) = sockets {
             udp = datagrams;
@@ -217,6 +255,11 @@ impl Daemon {
             servers.spawn(
                 async move { Ok(http::serve(listener, api, http::Limits::default(), shutdown).await?) },
             );
+        }
+        if let Some(socket) = admin_socket {
+            let admin = Admin::new(board.clone(), move || view.look(), orders.clone());
+            let served = http::admin::serve(socket, Arc::new(admin), shutdown.clone());
+            servers.spawn(async move { Ok(served.await?) });
         }
         servers.spawn({
             let shutdown = shutdown.clone();
@@ -234,7 +277,9 @@ impl Daemon {
             forwarder,
             api,
             orders,
+            doubts,
             publisher,
+            keeper,
             workers,
             seen,
             watching,
@@ -249,17 +294,29 @@ impl Daemon {
     async fn watched(&mut self) -> anyhow::Result<()> {
         loop {
             match (&mut self.watching.task).await {
-                Ok(Err(WatchError::Panicked)) => error!("the watcher broke down and is started anew"),
                 Err(panic) => error!(%panic, "the watcher broke down and is started anew"),
                 Ok(ended) => return Ok(ended?),
             }
             self.metrics.watch.panics.inc();
             let known = self.seen.load().contact.borrow().clone();
-            let (watching, seen) =
-                start_watch(&self.config, known, RESTART_PAUSE, &self.board, &self.metrics, &self.orders)?;
+            let (watching, seen) = start_watch(
+                &self.config,
+                known,
+                RESTART_PAUSE,
+                &self.board,
+                &self.metrics,
+                (&self.orders, &self.doubts),
+            )?;
             self.watching = watching;
             self.seen.store(Arc::new(seen));
         }
+    }
+
+    /// The operator vouches for the leader, by a signal.
+    async fn release(&self) {
+        warn!(signal = "SIGUSR1", "release asked for");
+        // If the publisher is gone, so is what was held.
+        let _ = self.orders.send(Order::Release).await;
     }
 
     /// Reads the configuration again and puts it in force, as a whole or not at all.
@@ -291,14 +348,21 @@ impl Daemon {
         // What can fail comes first.
         // The data stay, and with them their age and whatever was odd about them.
         let known = self.seen.load().contact.borrow().clone();
-        let known = Contact { zookeeper: None, group_is_empty: false, ..known };
-        let (watching, seen) =
-            start_watch(&config, known, Duration::ZERO, &self.board, &self.metrics, &self.orders)?;
-        let policy = Arc::new(rooms::policy(&config, &interfaces));
-        let settings = Order::Settings(Box::new((policy, Arc::new(rooms::soa(&config)))));
-        self.orders.send(settings).context("the publisher is gone")?;
+        // Another ZooKeeper may vouch for other masters, and only they may see our credentials.
+        let group = if config.zk == self.config.zk { known.group } else { Group::default() };
+        let known = Contact { zookeeper: None, group, ..known };
+        let (watching, seen) = start_watch(
+            &config,
+            known,
+            Duration::ZERO,
+            &self.board,
+            &self.metrics,
+            (&self.orders, &self.doubts),
+        )?;
+        let settings = Order::Settings(Box::new(rooms::publish(&config, &interfaces)));
+        self.orders.send_blocking(settings)?;
         self.shared.settings.store(Arc::new(rooms::answer(&config)));
-        let own = own_addresses(self.addresses.dns.as_slice());
+        let own = own_addresses(self.addresses.dns.as_slice(), &interfaces);
         self.forwarder.replace(rooms::forward(&config), &own);
         self.api.reload(rooms::http(&config));
         std::mem::replace(&mut self.watching, watching).stop.cancel();
@@ -325,9 +389,13 @@ impl Daemon {
         if drained.await.is_err() {
             warn!("some answers did not end in time");
         }
-        let _ = self.orders.send(Order::Stop);
+        let _ = self.orders.send(Order::Stop).await;
         let publisher = self.publisher;
         let _ = tokio::task::spawn_blocking(move || publisher.join()).await;
+        if let Some(keeping) = self.keeper {
+            keeping.finished.cancel();
+            let _ = keeping.task.await;
+        }
     }
 }
 
@@ -356,6 +424,11 @@ fn bind_http(config: &Config) -> anyhow::Result<Option<std::net::TcpListener>> {
     })
 }
 
+fn bind_admin(config: &Config) -> anyhow::Result<Option<PrivateSocket>> {
+    let socket = config.admin_socket.as_ref().map(|path| PrivateSocket::bind(path.as_ref())).transpose();
+    socket.context("the admin socket cannot be opened; it is chosen with \"adminSocket\"")
+}
+
 /// What an operator can do about a port that cannot be bound.
 fn help(error: &std::io::Error, port: u16, protocol: system::Protocol, key: &str) -> String {
     match error.kind() {
@@ -379,27 +452,31 @@ fn start_watch(
     pause: Duration,
     board: &Board,
     metrics: &Metrics,
-    orders: &threads::Sender<Order>,
+    (orders, doubts): (&Orders, &watch::Receiver<Doubts>),
 ) -> anyhow::Result<(Watching, Seen)> {
     let mut settings = rooms::watch(config);
-    if board.load().zone.is_loaded() {
+    let published = board.load();
+    if published.zone.is_loaded() && published.restored.is_none() {
         // A leader was found once: from then on its absence ends nothing.
         settings.detection_timeout = None;
     }
-    let watcher = Watch::new(&settings, board.load().cluster.clone(), metrics.watch.clone())?;
+    let watcher = Watch::new(&settings, metrics.watch.clone())?.knowing(&known);
     let (contact, told) = watch::channel(known);
     let stop = CancellationToken::new();
-    let orders = orders.clone();
+    let (orders, doubts) = (orders.clone(), doubts.clone());
     let task = tokio::spawn({
         let stop = stop.clone();
         async move {
             tokio::select! {
-                () = tokio::time::sleep(pause) => watcher.run(orders, contact, stop).await,
+                () = tokio::time::sleep(pause) => watcher.run(orders, doubts, contact, stop).await,
                 () = stop.cancelled() => Ok(()),
             }
         }
     });
-    Ok((Watching { task, stop }, Seen { contact: told, stale_after: rooms::stale_after(config) }))
+    // Polled data are as old as the period even when all is well.
+    let events = config.stale_after_seconds;
+    let stale_after = StaleAfter { events, polls: events.saturating_add(config.refresh_seconds) };
+    Ok((Watching { task, stop }, Seen { contact: told, stale_after }))
 }
 
 /// Answers queries for other names, each in a task of its own. Ends when nobody can ask any more.
@@ -425,25 +502,4 @@ async fn dispatch(mut queries: mpsc::Receiver<Outside>, forwarder: Arc<Forwarder
     }
     while running.join_next().await.is_some() {}
     Ok(())
-}
-
-/// Tells how our view of the cluster stands, from what is published and what the watcher last met.
-fn standing(board: Arc<Board>, seen: Arc<ArcSwap<Seen>>) -> impl Fn() -> Standing + Send + Sync {
-    move || {
-        let seen = seen.load();
-        let contact = seen.contact.borrow().clone();
-        let age = contact.age(Instant::now());
-        let is_loaded = board.load().zone.is_loaded();
-        let state = match (is_loaded, age) {
-            (false, _) => State::Loading,
-            (true, Some(age)) if age <= seen.stale_after && contact.held.is_some() => State::Holding,
-            (true, Some(age)) if age <= seen.stale_after => State::Live,
-            (true, _) => State::Stale,
-        };
-        let mut reasons = contact.reasons();
-        if !is_loaded {
-            reasons.push("no state document has been read yet".into());
-        }
-        Standing { state, reasons, age }
-    }
 }

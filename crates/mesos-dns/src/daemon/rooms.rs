@@ -3,7 +3,6 @@
 use std::{
     net::{IpAddr, SocketAddr, ToSocketAddrs},
     sync::Arc,
-    time::Duration,
 };
 
 use anyhow::Context;
@@ -14,13 +13,13 @@ use mesos_dns_core::{
     mesos::state::Limits,
     records::{Policy, Rules},
     views,
-    watch::{believe, poll},
+    watch::{believe, poll, subscribe},
     zone::Soa,
 };
 
 use crate::{
     args::VERSION,
-    http,
+    http, publish,
     watch::{self, auth, tls},
 };
 
@@ -47,6 +46,19 @@ pub(crate) fn soa(config: &Config) -> Soa {
         minimum: config.negative_ttl,
         ttl: config.ttl,
         weight: config.srv_record_default_weight,
+    }
+}
+
+/// Names, SOA, and what to believe.
+pub(super) fn publish(config: &Config, interfaces: &[IpAddr]) -> publish::Settings {
+    publish::Settings {
+        policy: Arc::new(policy(config, interfaces)),
+        soa: Arc::new(soa(config)),
+        believe: believe::Settings {
+            hold: config.hold_seconds,
+            loss_percent: config.mass_loss_percent,
+            loss_minimum: config.mass_loss_minimum,
+        },
     }
 }
 
@@ -99,10 +111,10 @@ pub(crate) fn watch(config: &Config) -> watch::Settings {
         masters: config.masters.iter().map(|master| Arc::from(master.as_str())).collect(),
         detection_timeout: config.zk_detection_timeout,
         poll: poll::Settings { refresh: config.refresh_seconds, timeout: config.state_timeout_seconds },
-        believe: believe::Settings {
-            hold: config.hold_seconds,
-            loss_percent: config.mass_loss_percent,
-            loss_minimum: config.mass_loss_minimum,
+        subscribe: subscribe::Settings {
+            updates: config.updates,
+            compare: config.reconcile_seconds,
+            timeout: config.state_timeout_seconds,
         },
         limits: Limits::default(),
         tls,
@@ -148,13 +160,8 @@ pub(super) fn http_address(config: &Config) -> anyhow::Result<SocketAddr> {
     found.next().with_context(|| format!("\"httplistener\": {host:?} has no address"))
 }
 
-/// From which age data is stale: polled data is as old as the period even when all is well.
-pub(super) fn stale_after(config: &Config) -> Duration {
-    config.stale_after_seconds.saturating_add(config.refresh_seconds)
-}
-
 /// Keys that a running process cannot change, and whether they are as before.
-pub(super) fn fixed(before: &Config, after: &Config) -> [(&'static str, bool); 7] {
+pub(super) fn fixed(before: &Config, after: &Config) -> [(&'static str, bool); 9] {
     [
         ("listener", before.listener == after.listener),
         ("port", before.port == after.port),
@@ -163,5 +170,7 @@ pub(super) fn fixed(before: &Config, after: &Config) -> [(&'static str, bool); 7
         ("dnson", before.dns_on == after.dns_on),
         ("httpon", before.http_on == after.http_on),
         ("workers", before.workers == after.workers),
+        ("adminSocket", before.admin_socket == after.admin_socket),
+        ("snapshotFile", before.snapshot_file == after.snapshot_file),
     ]
 }

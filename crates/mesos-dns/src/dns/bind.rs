@@ -147,9 +147,11 @@ mod tests {
     fn the_wildcard_serves_both_families() {
         let sockets = bind("0.0.0.0:0".parse().unwrap(), 1).unwrap();
         let port = sockets.address.port();
-        for client in ["127.0.0.1", "::1"] {
-            let client: std::net::IpAddr = client.parse().unwrap();
-            std::net::TcpStream::connect((client, port)).unwrap();
+        std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        if TcpListener::bind("[::1]:0").is_err() {
+            println!("skipped: no IPv6 here");
+            return;
         }
+        std::net::TcpStream::connect(("::1", port)).unwrap();
     }
 }

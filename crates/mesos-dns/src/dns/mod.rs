@@ -6,6 +6,7 @@
 
 mod bind;
 mod metrics;
+mod standing;
 mod tcp;
 mod udp;
 
@@ -17,6 +18,7 @@ use tokio::sync::mpsc;
 
 pub use bind::{BindError, Sockets, bind};
 pub use metrics::DnsMetrics;
+pub use standing::StandingCell;
 pub use tcp::serve as serve_tcp;
 pub use udp::{Workers, serve as serve_udp};
 
@@ -43,6 +45,8 @@ pub struct Shared {
     pub board: Arc<Board>,
     /// What the operator chose; swapped at a reload.
     pub settings: ArcSwap<Settings>,
+    /// How our view of the cluster stands.
+    pub standing: Arc<StandingCell>,
     /// Where queries for other names go.
     pub outside: mpsc::Sender<Outside>,
     /// Counters of this room.

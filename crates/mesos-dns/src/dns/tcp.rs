@@ -161,9 +161,10 @@ impl Connection {
         let peer = Peer { address: self.peer.ip().to_canonical(), transport: Transport::Tcp };
         let published = self.shared.board.load();
         let mut out = vec![0; TCP_PAYLOAD_BYTES_MAX];
+        let standing = self.shared.standing.load(published.version);
         let settings = self.shared.settings.load();
         let decided = catch_unwind(AssertUnwindSafe(|| {
-            decide(&message, &published.zone, &settings, peer, rand::random(), &mut out)
+            decide(&message, &published.zone, &standing, &settings, peer, rand::random(), &mut out)
         }));
         let action = decided.unwrap_or_else(|_| {
             self.shared.metrics.panics.inc();

@@ -95,6 +95,7 @@ impl Worker {
     /// Answers a batch from one version.
     fn answer(&mut self, batch: &mut Batch) {
         let published = self.shared.board.current().load();
+        let standing = self.shared.standing.load(published.version);
         let settings = self.shared.settings.load();
         let socket = self.socket.clone();
         let sent = batch.answer(&socket, |datagram, out| {
@@ -102,7 +103,7 @@ impl Worker {
             let dice = self.dice.random();
             let out = &mut out[..UDP_PAYLOAD_BYTES_MAX];
             let decided = catch_unwind(AssertUnwindSafe(|| {
-                decide(datagram.bytes, &published.zone, &settings, peer, dice, out)
+                decide(datagram.bytes, &published.zone, &standing, &settings, peer, dice, out)
             }));
             let action = decided.unwrap_or_else(|_| {
                 self.shared.metrics.panics.inc();

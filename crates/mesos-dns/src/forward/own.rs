@@ -1,27 +1,16 @@
 //! Which addresses are our own: a server found there would send every query in a circle.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use getifaddrs::getifaddrs;
-use tracing::warn;
-
-/// Every address this process can be reached at, given where it listens: a wildcard stands for the
-/// addresses of all interfaces, of both families (one socket serves both).
-pub fn own_addresses(listeners: &[SocketAddr]) -> Vec<SocketAddr> {
-    let mut own = listeners.to_vec();
+/// Every address this process can be reached at, given where it listens and the addresses of the machine's
+/// interfaces: a wildcard stands for all of these, of both families (one socket serves both).
+pub fn own_addresses(listeners: &[SocketAddr], interfaces: &[IpAddr]) -> Vec<SocketAddr> {
     let wildcards = listeners.iter().filter(|listener| listener.ip().is_unspecified());
-    let ports: Vec<u16> = wildcards.map(SocketAddr::port).collect();
-    if ports.is_empty() {
-        return own;
-    }
-    match getifaddrs() {
-        Ok(interfaces) => {
-            let addresses = interfaces.filter_map(|interface| interface.address.ip_addr());
-            own.extend(addresses.flat_map(|ip| ports.iter().map(move |port| SocketAddr::new(ip, *port))));
-        }
-        Err(error) => warn!(%error, "cannot list own addresses; a server among them is not noticed"),
-    }
-    own
+    let everywhere = wildcards.flat_map(|wildcard| {
+        let port = wildcard.port();
+        interfaces.iter().map(move |ip| SocketAddr::new(*ip, port))
+    });
+    listeners.iter().copied().chain(everywhere).collect()
 }
 
 /// Whether a server is one of our own addresses.
@@ -43,7 +32,8 @@ mod tests {
     fn servers_that_are_ourselves() {
         let check = |server: &str, listeners: &[&str]| {
             let listeners: Vec<SocketAddr> = listeners.iter().map(|text| text.parse().unwrap()).collect();
-            is_own(server.parse().unwrap(), &own_addresses(&listeners))
+            let interfaces = ["127.0.0.1", "::1", "198.51.100.7", "fd00::7"].map(|ip| ip.parse().unwrap());
+            is_own(server.parse().unwrap(), &own_addresses(&listeners, &interfaces))
         };
         assert!(check("127.0.0.1:53", &["127.0.0.1:53"]));
         assert!(check("127.0.0.1:53", &["0.0.0.0:53"]));
@@ -53,6 +43,9 @@ mod tests {
         assert!(check("127.0.0.1:53", &["[::]:53"]));
         assert!(check("[::ffff:192.0.2.1]:53", &["192.0.2.1:53"]));
         assert!(check("192.0.2.1:53", &["198.51.100.1:53", "192.0.2.1:53"]));
+        assert!(check("198.51.100.7:53", &["0.0.0.0:53"]));
+        assert!(check("[fd00::7]:53", &["0.0.0.0:53"]));
+        assert!(!check("198.51.100.7:53", &["127.0.0.1:53"]), "there, and we are not");
         assert!(!check("127.0.0.1:54", &["0.0.0.0:53"]));
         assert!(!check("127.0.0.53:53", &["127.0.0.1:53"]), "a local resolver beside us");
         assert!(!check("192.0.2.1:53", &["0.0.0.0:53"]), "not an address of this machine");

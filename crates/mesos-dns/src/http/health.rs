@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hyper::{Response, StatusCode, header::HeaderValue};
-use mesos_dns_core::views;
+use mesos_dns_core::{answer::State, views};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use serde::Serialize;
 
@@ -28,20 +28,6 @@ pub struct Standing {
     pub age: Option<Duration>,
 }
 
-/// The states of our view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// No data yet.
-    Loading,
-    /// Something is kept although the masters do not show it.
-    Holding,
-    /// As the masters say.
-    Live,
-    /// As the masters said before contact to them was lost.
-    Stale,
-}
-
 /// `/health`: an answer at all is what is asked for.
 pub(super) fn health() -> Response<Reply> {
     whole(StatusCode::OK, TEXT, "alive\n")
@@ -50,7 +36,7 @@ pub(super) fn health() -> Response<Reply> {
 /// The body of `/ready`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Ready<'a> {
+pub(super) struct Ready<'a> {
     ready: bool,
     state: State,
     reasons: &'a [String],
@@ -59,6 +45,9 @@ struct Ready<'a> {
     content_hash: String,
     age_seconds: Option<f64>,
     leader: Option<&'a str>,
+    /// When the snapshot file was written that the data is from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    saved_at: Option<u64>,
 }
 
 /// `/ready`: 200 as soon as there is data to answer from.
@@ -66,19 +55,26 @@ struct Ready<'a> {
 /// Old data does not make it 503: when the masters are away, all servers of a cluster lose them at the
 /// same time, and taking all of them out of service would turn old answers into none.
 pub(super) fn ready(published: &Published, standing: &Standing) -> Response<Reply> {
-    let is_loaded = published.zone.is_loaded();
-    let body = Ready {
-        ready: is_loaded,
-        state: if is_loaded { standing.state } else { State::Loading },
-        reasons: &standing.reasons,
-        serial: published.zone.serial(),
-        version: published.version,
-        content_hash: format!("{:016x}", published.zone.content_hash()),
-        age_seconds: standing.age.map(|age| (age.as_secs_f64() * 1000.0).round() / 1000.0),
-        leader: published.cluster.masters.leader.as_deref(),
-    };
-    let status = if is_loaded { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = Ready::new(published, standing);
+    let status = if body.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     whole(status, JSON, views::text(&body))
+}
+
+impl<'a> Ready<'a> {
+    pub(super) fn new(published: &'a Published, standing: &'a Standing) -> Self {
+        let is_loaded = published.zone.is_loaded();
+        Self {
+            ready: is_loaded,
+            state: if is_loaded { standing.state } else { State::Loading },
+            reasons: &standing.reasons,
+            serial: published.zone.serial(),
+            version: published.version,
+            content_hash: format!("{:016x}", published.zone.content_hash()),
+            age_seconds: standing.age.map(|age| (age.as_secs_f64() * 1000.0).round() / 1000.0),
+            leader: published.cluster.masters.leader.as_deref(),
+            saved_at: published.restored,
+        }
+    }
 }
 
 /// `/metrics`.

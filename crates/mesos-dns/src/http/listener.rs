@@ -49,7 +49,7 @@ pub const HEADERS_MAX: usize = 100;
 const BACKLOG: i32 = 1024;
 
 /// Pause after a failed `accept`: the cause, mostly a lack of file descriptors, does not go at once.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What connections may take.
 #[derive(Clone, Debug)]
@@ -137,7 +137,7 @@ pub async fn serve(
     Ok(())
 }
 
-fn builder(limits: &Limits) -> http1::Builder {
+pub(super) fn builder(limits: &Limits) -> http1::Builder {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.header_deadline)
@@ -324,6 +324,8 @@ mod tests {
         assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
         if std::net::TcpListener::bind("[::1]:0").is_ok() {
             assert!(std::net::TcpStream::connect(("::1", port)).is_ok());
+        } else {
+            println!("skipped: no IPv6 here");
         }
         for address in ["0.0.0.0", "127.0.0.1", "[::]"] {
             let address: SocketAddr = format!("{address}:{port}").parse().unwrap();

@@ -7,9 +7,12 @@
 //! - `host`: whether the name it was sent to is ours; `route`: what is asked for; `refusal`: why not.
 //! - `v1`, `health`: the answers; large ones leave through `stream`.
 //!
+//! - [`admin`]: for the operator of this machine alone, over a Unix socket (`socket`).
+//!
 //! Every answer is made from one published version and by plain functions. Nothing in here waits for
 //! the cluster: what is not known is said to be not known.
 
+pub mod admin;
 mod health;
 mod host;
 pub mod listener;
@@ -18,6 +21,7 @@ mod patience;
 mod refusal;
 mod reply;
 mod route;
+mod socket;
 mod stream;
 mod v1;
 
@@ -38,9 +42,12 @@ use refusal::Refusal;
 use reply::Reply;
 use route::Route;
 
-pub use health::{Standing, State};
+pub use admin::Admin;
+pub use health::Standing;
 pub use listener::{Limits, bind, serve};
+pub use mesos_dns_core::answer::State;
 pub use metrics::{HttpMetrics, Limit, RouteName};
+pub use socket::{PrivateSocket, SocketError};
 
 /// Bodies that are streamed at the same time. Each holds a version of the zone, a pointer per name and
 /// a thread; whoever comes later is asked to come again.

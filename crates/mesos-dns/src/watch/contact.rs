@@ -5,9 +5,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mesos_dns_core::watch::believe::Why;
+use mesos_dns_core::{cluster::Document, watch::leader::Group};
 
 use super::zookeeper;
+
+/// How changes reach us.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// As events, within milliseconds.
+    Events,
+    /// When the state is asked for.
+    #[default]
+    Polls,
+}
 
 /// What is known of the other side, for `/ready` and the live view.
 #[derive(Clone, Debug, Default)]
@@ -16,16 +26,18 @@ pub struct Contact {
     pub leader: Option<Arc<str>>,
     /// Its version.
     pub version: String,
-    /// When that was.
+    /// When that was; while a stream runs, when it last said something.
     pub last_success: Option<Instant>,
+    /// How changes reach us.
+    pub source: Source,
     /// Why the last round failed; `None` while all is well.
     pub failure: Option<String>,
-    /// Why records are kept that the last document did not show.
-    pub held: Option<Why>,
+    /// What is odd about the last document.
+    pub remark: Option<&'static str>,
     /// How things stand with ZooKeeper; `None` if it is not used.
     pub zookeeper: Option<zookeeper::State>,
-    /// ZooKeeper lists no master that makes sense; the last leader is kept.
-    pub group_is_empty: bool,
+    /// What ZooKeeper showed of the masters' group: the next watcher goes on from it.
+    pub group: Group,
 }
 
 impl Contact {
@@ -37,21 +49,28 @@ impl Contact {
     /// What is not as it should be, each in a sentence for the operator.
     pub fn reasons(&self) -> Vec<String> {
         let failure = self.failure.as_ref().map(|failure| format!("the state cannot be read: {failure}"));
-        let held = self.held.map(|why| {
-            let why = match why {
-                Why::Empty => "the leader shows an empty cluster",
-                Why::Loss => "a large part of the tasks is gone at once",
-                Why::Recovering => "the leader waits for agents to come back",
-                Why::Settling => "the leader was elected a moment ago",
-            };
-            format!("{why}: what the state does not show is kept for now")
-        });
         let zookeeper = match self.zookeeper {
             Some(zookeeper::State::Away) => Some("there is no ZooKeeper session"),
             Some(zookeeper::State::NoGroup) => Some("ZooKeeper does not have the node of the masters' group"),
-            Some(zookeeper::State::Watching) if self.group_is_empty => Some("ZooKeeper lists no masters"),
+            Some(zookeeper::State::Watching) if self.group.is_empty() => Some("ZooKeeper lists no masters"),
             Some(zookeeper::State::Watching) | None => None,
         };
-        failure.into_iter().chain(held).chain(zookeeper.map(str::to_owned)).collect()
+        let remark = self.remark.map(str::to_owned);
+        failure.into_iter().chain(remark).chain(zookeeper.map(str::to_owned)).collect()
+    }
+}
+
+/// What is odd about a document that can be read: most likely our credentials do not show everything.
+pub(super) fn remark(document: &Document) -> Option<&'static str> {
+    let is_empty = document.tasks.is_empty() && document.frameworks.is_empty();
+    match (document.agents.is_empty(), is_empty) {
+        (true, _) if document.recovered_agents.is_empty() => {
+            Some("the leader shows no agents: the cluster has none, or these credentials may not see them")
+        }
+        (false, true) => Some(
+            "the leader shows agents but no framework and no task: nothing runs, or these credentials may not see \
+             it (VIEW_FRAMEWORK, VIEW_TASK)",
+        ),
+        _ => None,
     }
 }

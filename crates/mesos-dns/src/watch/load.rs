@@ -9,42 +9,26 @@
 //! one whoever pushes, and that one the master.
 //!
 //! The threads end with the body: once a [`Loading`] is finished or dropped, no piece can come any more, the
-//! splitter ends, and with it the decoders. There is nothing to cancel and nothing that stays behind.
+//! splitter ends, and with it the [decoders](super::decoding).
 
-use std::{
-    io::{self, Write},
-    num::NonZero,
-    sync::{
-        Arc, Mutex,
-        mpsc::{Receiver, SyncSender, sync_channel},
-    },
-    thread,
-};
+use std::io::{self, Write};
 
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use mesos_dns_core::{
     cluster::Document,
-    mesos::state::{Batch, Decoder, Limits, Outline, Part, Splitter, StateError, assemble},
+    mesos::state::{Batch, Limits, Outline, Part, Splitter, StateError, assemble},
 };
-use rustix::process::setpriority_process;
 use tokio::{
     sync::mpsc,
     task::{JoinHandle, spawn_blocking},
 };
 
+use super::decoding::Decoding;
+
 /// Pieces of the body that wait for the splitter. A connection reads at most some 400 KiB at once, so these are three
 /// mebibytes.
 pub const PIECES_MAX: usize = 8;
-
-/// Batches that wait for each decoder.
-pub const BATCHES_PER_DECODER_MAX: usize = 2;
-
-/// Most decoders, however many cores there are: the splitter cannot keep more of them busy.
-pub const DECODERS_MAX: usize = 6;
-
-/// How much a decoder steps back behind the threads that answer queries, in steps of `nice`.
-const NICENESS: i32 = 5;
 
 /// How a body is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +43,8 @@ pub enum Encoding {
 #[derive(Debug)]
 pub struct Loading {
     pieces: mpsc::Sender<Bytes>,
-    document: JoinHandle<Result<Document, LoadError>>,
+    outline: JoinHandle<Result<Outline, LoadError>>,
+    decoding: Decoding,
 }
 
 /// The document was refused already; [`Loading::finish`] says why.
@@ -69,8 +54,11 @@ pub struct Refused;
 impl Loading {
     /// Gets ready for a body. Belongs on a runtime.
     pub fn start(encoding: Encoding, limits: Limits) -> Self {
-        let (pieces, arriving) = mpsc::channel(PIECES_MAX);
-        Self { pieces, document: spawn_blocking(move || read(arriving, encoding, limits)) }
+        let (pieces, mut arriving) = mpsc::channel(PIECES_MAX);
+        let decoding = Decoding::start();
+        let cutter = Cutter { splitter: Splitter::new(limits), batches: decoding.batches().clone() };
+        let outline = spawn_blocking(move || split(&mut arriving, encoding, cutter));
+        Self { pieces, outline, decoding }
     }
 
     /// Hands on the next piece of the body; waits while the threads are behind.
@@ -81,8 +69,14 @@ impl Loading {
     /// The body is complete: waits for the rest of the work.
     pub async fn finish(self) -> Result<Document, LoadError> {
         drop(self.pieces);
-        self.document.await.unwrap_or(Err(LoadError::Panicked))
+        let outline = self.outline.await.unwrap_or(Err(LoadError::Panicked))?;
+        assembled(outline, self.decoding.finish().await?).await
     }
+}
+
+/// Puts a document together, on a thread that may take its time: there can be a million tasks.
+pub async fn assembled(outline: Outline, parts: Vec<Part>) -> Result<Document, LoadError> {
+    spawn_blocking(move || assemble(outline, parts)).await.map_err(|_| LoadError::Panicked)
 }
 
 /// Why there is no document.
@@ -97,42 +91,6 @@ pub enum LoadError {
     /// A fault of ours, which the thread has logged.
     #[error("a thread that reads state documents panicked")]
     Panicked,
-}
-
-/// Reads a whole document. Ends when `pieces` does.
-fn read(
-    mut pieces: mpsc::Receiver<Bytes>,
-    encoding: Encoding,
-    limits: Limits,
-) -> Result<Document, LoadError> {
-    thread::scope(|scope| {
-        let decoders = thread::available_parallelism().map_or(1, NonZero::get).min(DECODERS_MAX);
-        let (batches, waiting) = sync_channel(decoders.saturating_mul(BATCHES_PER_DECODER_MAX));
-        let waiting = Arc::new(Mutex::new(waiting));
-        let start = |_| {
-            let waiting = waiting.clone();
-            thread::Builder::new()
-                .name("state-decoder".to_owned())
-                .spawn_scoped(scope, move || work(&waiting))
-        };
-        let workers = (0..decoders).map(start).collect::<Result<Vec<_>, _>>();
-        // From here on only the decoders hold the queue: should all of them panic, it is closed.
-        drop(waiting);
-        let workers = workers.map_err(|_| LoadError::Panicked)?;
-        let outline = split(&mut pieces, encoding, Cutter { splitter: Splitter::new(limits), batches })?;
-        let parts = workers.into_iter().map(|worker| worker.join().map_err(|_| LoadError::Panicked));
-        let parts = parts.collect::<Result<Vec<_>, _>>()?;
-        Ok(assemble(outline, parts.into_iter().flatten().collect()))
-    })
-}
-
-/// What one decoder does: batches into parts, until there are no more.
-fn work(batches: &Mutex<Receiver<Batch>>) -> Vec<Part> {
-    // Concerns this thread only. Where it is refused, the work is done all the same.
-    _ = setpriority_process(None, NICENESS);
-    let mut decoder = Decoder::default();
-    let next = || batches.lock().ok()?.recv().ok();
-    std::iter::from_fn(next).map(|batch| decoder.decode(batch)).collect()
 }
 
 fn split(
@@ -165,7 +123,7 @@ fn unzip_error(error: io::Error) -> LoadError {
 /// The splitter, and where its batches go. Plain text is written into it.
 struct Cutter {
     splitter: Splitter,
-    batches: SyncSender<Batch>,
+    batches: mpsc::Sender<Batch>,
 }
 
 impl Cutter {
@@ -178,12 +136,12 @@ impl Cutter {
 
     fn finish(self) -> Result<Outline, LoadError> {
         let (outline, last) = self.splitter.finish()?;
-        self.batches.send(last).map_err(|_| LoadError::Panicked)?;
+        self.batches.blocking_send(last).map_err(|_| LoadError::Panicked)?;
         Ok(outline)
     }
 
     fn send(&self, batch: Batch) -> Result<(), LoadError> {
-        self.batches.send(batch).map_err(|_| LoadError::Panicked)
+        self.batches.blocking_send(batch).map_err(|_| LoadError::Panicked)
     }
 }
 

@@ -16,15 +16,18 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     HeaderMap, Request, StatusCode, Uri,
-    header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue, LOCATION},
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue, LOCATION},
 };
 use mesos_dns_core::{
     cluster::Document,
-    mesos::state::{Limits, StateError},
+    mesos::{
+        operator::{StreamError, Support},
+        state::{Limits, StateError},
+    },
     watch::{
         Master,
         believe::{Incomplete, Leadership, leads},
-        poll::{CANDIDATES_MAX, Credentials, Fetch},
+        poll::{Ask, CANDIDATES_MAX, Credentials, Fetch},
     },
 };
 use tokio::time::{Instant, timeout_at};
@@ -34,18 +37,19 @@ use super::{
     exchange::{self, Answer, ExchangeError},
     load::{Encoding, LoadError, Loading},
     metrics::{Failure, WatchMetrics},
+    stream::{NoStream, Subscribed},
     tls::Tls,
 };
 
 /// Where the document is, the newer name first.
 const PATHS: [&str; 2] = ["/master/state", "/master/state.json"];
 
-/// Asks masters for their state.
+/// Asks masters for their state, and for streams of events.
 pub struct Client {
     tls: Option<Tls>,
     auth: Auth,
-    limits: Limits,
-    metrics: Arc<WatchMetrics>,
+    pub(super) limits: Limits,
+    pub(super) metrics: Arc<WatchMetrics>,
     /// Index into [`PATHS`] of what worked last, by master.
     paths: Mutex<HashMap<String, usize>>,
 }
@@ -57,6 +61,10 @@ pub enum Reply {
     Document(Box<Document>),
     /// It does not lead; this one does, it says.
     Elsewhere(Master),
+    /// It has no stream of events for us.
+    NoStream(NoStream),
+    /// The leader's stream, with the state it begins with.
+    Subscribed(Box<Subscribed>),
 }
 
 impl Client {
@@ -65,11 +73,18 @@ impl Client {
         Self { tls, auth, limits, metrics, paths: Mutex::default() }
     }
 
-    /// Makes one request, to its end or its deadline. Counts how it went.
-    pub async fn fetch(&self, fetch: &Fetch) -> Result<Reply, FetchError> {
+    /// Makes one request, to its end or its deadline. Counts how it went. `accepts` tells which streams are good
+    /// enough.
+    pub async fn fetch(&self, fetch: &Fetch, accepts: impl Fn(Support) -> bool) -> Result<Reply, FetchError> {
         self.metrics.requests.inc();
         let began = Instant::now();
-        let reply = match timeout_at(fetch.deadline.into(), self.ask(fetch)).await {
+        let asked = async {
+            match fetch.ask {
+                Ask::Comparison | Ask::State => self.ask(fetch).await,
+                Ask::Stream => self.subscribe(fetch, accepts).await,
+            }
+        };
+        let reply = match timeout_at(fetch.deadline.into(), asked).await {
             Ok(reply) => reply,
             Err(_) => Err(FetchError::Timeout),
         };
@@ -94,7 +109,7 @@ impl Client {
                 }
             }
             status if status.is_redirection() => {
-                redirect(head.headers(), self.tls.is_some()).map(Reply::Elsewhere)
+                redirect(head.headers(), self.is_secure()).map(Reply::Elsewhere)
             }
             status => Err(FetchError::Status { status }),
         }
@@ -124,21 +139,41 @@ impl Client {
         self.paths.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn get(&self, fetch: &Fetch, path: &str) -> Result<Answer, FetchError> {
-        let answer = self.get_once(fetch, path).await?;
+    /// Asks for a document.
+    pub(super) async fn get(&self, fetch: &Fetch, path: &str) -> Result<Answer, FetchError> {
+        let gzip = HeaderValue::from_static("gzip");
+        self.send(fetch, || Request::get(path).header(ACCEPT_ENCODING, gzip.clone()).body(Full::default()))
+            .await
+    }
+
+    /// Calls the operator API.
+    pub(super) async fn call(&self, fetch: &Fetch, call: &'static str) -> Result<Answer, FetchError> {
+        let json = HeaderValue::from_static("application/json");
+        let body = || Full::new(Bytes::from_static(call.as_bytes()));
+        self.send(fetch, || Request::post("/api/v1").header(ACCEPT, json.clone()).body(body())).await
+    }
+
+    /// Sends a request, and once more if new credentials may help.
+    async fn send(
+        &self,
+        fetch: &Fetch,
+        request: impl Fn() -> Result<Request<Full<Bytes>>, hyper::http::Error>,
+    ) -> Result<Answer, FetchError> {
+        let answer = self.send_once(fetch, request()).await?;
         let refused = answer.response.status() == StatusCode::UNAUTHORIZED;
         if refused && fetch.credentials == Credentials::Send && self.auth.handle_refused() {
             drop(answer);
-            return self.get_once(fetch, path).await;
+            return self.send_once(fetch, request()).await;
         }
         Ok(answer)
     }
 
-    async fn get_once(&self, fetch: &Fetch, path: &str) -> Result<Answer, FetchError> {
-        let mut request = Request::get(path)
-            .header(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))
-            .body(Full::new(Bytes::new()))
-            .map_err(|_| FetchError::Exchange(ExchangeError::Name))?;
+    async fn send_once(
+        &self,
+        fetch: &Fetch,
+        request: Result<Request<Full<Bytes>>, hyper::http::Error>,
+    ) -> Result<Answer, FetchError> {
+        let mut request = request.map_err(|_| FetchError::Exchange(ExchangeError::Name))?;
         if fetch.credentials == Credentials::Send
             && let Some(header) = self.auth.header().await?
         {
@@ -146,11 +181,16 @@ impl Client {
         }
         Ok(exchange::send(&fetch.master, self.tls.as_ref(), request).await?)
     }
+
+    /// Whether masters are asked by HTTPS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
 }
 
 /// Where a redirect leads. Mesos sends `//host:port/path`: the scheme is that of the request, and no redirect
 /// may change it.
-fn redirect(headers: &HeaderMap, secure: bool) -> Result<Master, FetchError> {
+pub(super) fn redirect(headers: &HeaderMap, secure: bool) -> Result<Master, FetchError> {
     let refused = || FetchError::Redirect {
         location: headers.get(LOCATION).map_or_else(String::new, |value| {
             String::from_utf8_lossy(value.as_bytes()).chars().take(LOCATION_CHARS_SHOWN).collect()
@@ -176,7 +216,11 @@ fn redirect(headers: &HeaderMap, secure: bool) -> Result<Master, FetchError> {
 const LOCATION_CHARS_SHOWN: usize = 100;
 
 /// Reads a body into the document, on another thread while it arrives.
-async fn read(answer: Answer, limits: Limits, metrics: &WatchMetrics) -> Result<Document, FetchError> {
+pub(super) async fn read(
+    answer: Answer,
+    limits: Limits,
+    metrics: &WatchMetrics,
+) -> Result<Document, FetchError> {
     let Answer { response, connection } = answer;
     let (head, mut body) = response.into_parts();
     let encoding = match head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
@@ -242,9 +286,18 @@ pub enum FetchError {
     /// The connection broke while the document was read.
     #[error("the answer broke off")]
     Body(#[source] hyper::Error),
+    /// The stream ended before its state was complete.
+    #[error("the stream ended before its state was complete")]
+    Ended,
+    /// It does not say who it is.
+    #[error("the master does not say who it is (GET_MASTER)")]
+    Identity,
     /// It does not lead and does not know who does.
     #[error("the master knows no leader")]
     NotLeader,
+    /// Not a stream of events.
+    #[error("this is no stream of events")]
+    Stream(#[from] StreamError),
     /// Not a whole document.
     #[error(transparent)]
     Incomplete(#[from] Incomplete),
@@ -269,14 +322,14 @@ impl FetchError {
             Self::Exchange(ExchangeError::Name | ExchangeError::Resolve(_)) => Failure::Resolve,
             Self::Exchange(ExchangeError::Connect(_)) => Failure::Connect,
             Self::Exchange(ExchangeError::Tls(_)) => Failure::Tls,
-            Self::Exchange(ExchangeError::Http(_)) | Self::Body(_) => Failure::Http,
+            Self::Exchange(ExchangeError::Http(_)) | Self::Body(_) | Self::Ended => Failure::Http,
             Self::Auth(_) | Self::Status { status: StatusCode::UNAUTHORIZED } => Failure::Auth,
             Self::Status { .. } => Failure::Status,
             Self::Redirect { .. } | Self::SentOn { .. } => Failure::Redirect,
             Self::Load(LoadError::State(StateError::TooLarge { .. } | StateError::TooMany { .. })) => {
                 Failure::TooLarge
             }
-            Self::Load(_) | Self::Encoding { .. } => Failure::Malformed,
+            Self::Load(_) | Self::Encoding { .. } | Self::Identity | Self::Stream(_) => Failure::Malformed,
             Self::NotLeader => Failure::NotLeader,
             Self::Incomplete(_) => Failure::Incomplete,
         }

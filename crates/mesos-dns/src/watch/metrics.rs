@@ -1,8 +1,11 @@
 //! What the watcher counts.
 
-use std::sync::atomic::AtomicU64;
+use std::{
+    sync::atomic::AtomicU64,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use mesos_dns_core::{cluster::Skipped, watch::believe::Why};
+use mesos_dns_core::{cluster::Skipped, watch::subscribe::End};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -28,10 +31,18 @@ pub struct WatchMetrics {
     pub redirects_refused: Counter,
     /// Times the identity service was asked for a token.
     pub logins: Counter,
-    /// Documents of which something was kept that they did not show, by reason.
-    held: Family<Kept, Counter>,
-    /// Tasks kept that the last document did not show.
-    pub held_tasks: Gauge,
+    /// Streams of events that began.
+    pub streams: Counter,
+    /// Times that a master had none for us.
+    pub streams_refused: Counter,
+    /// Streams that ended, by reason.
+    ends: Family<Ended, Counter>,
+    /// Events that were taken in.
+    pub events: Counter,
+    /// Events of types that we do not know.
+    pub events_unknown: Counter,
+    /// Events that lack something.
+    pub events_malformed: Counter,
     /// Parts of documents that were left out, by kind.
     skipped: Family<LeftOut, Counter>,
     /// ZooKeeper sessions begun.
@@ -80,17 +91,18 @@ pub enum Failure {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Kept {
-    reason: Held,
+struct Ended {
+    reason: EndReason,
 }
 
-/// Why something was kept: `believe::Why`.
+/// Why a stream ended: `subscribe::End`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum Held {
-    Empty,
-    Loss,
-    Recovering,
-    Settling,
+enum EndReason {
+    Closed,
+    Dropped,
+    Malformed,
+    Overrun,
+    Silent,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -122,8 +134,12 @@ impl Default for WatchMetrics {
             redirects: Counter::default(),
             redirects_refused: Counter::default(),
             logins: Counter::default(),
-            held: Family::default(),
-            held_tasks: Gauge::default(),
+            streams: Counter::default(),
+            streams_refused: Counter::default(),
+            ends: Family::default(),
+            events: Counter::default(),
+            events_unknown: Counter::default(),
+            events_malformed: Counter::default(),
             skipped: Family::default(),
             sessions: Counter::default(),
             sessions_lost: Counter::default(),
@@ -161,8 +177,16 @@ impl WatchMetrics {
         );
         let help = "Time from request to decoded document";
         masters.register_with_unit("fetch", help, Unit::Seconds, self.fetch_seconds.clone());
-        masters.register("held", "Documents of which something missing was kept", self.held.clone());
-        masters.register("held_tasks", "Tasks kept that the last document lacks", self.held_tasks.clone());
+        for (name, help, counter) in [
+            ("streams", "Streams of events that began", &self.streams),
+            ("streams_refused", "Times that a master had no stream for us", &self.streams_refused),
+            ("events", "Events taken in", &self.events),
+            ("events_unknown", "Events of unknown types", &self.events_unknown),
+            ("events_malformed", "Events that lack something", &self.events_malformed),
+        ] {
+            masters.register(name, help, counter.clone());
+        }
+        masters.register("stream_ends", "Streams of events that ended", self.ends.clone());
         masters.register("skipped", "Parts of documents left out", self.skipped.clone());
         let help = "Unix time of the last document believed";
         masters.register_with_unit("last_success", help, Unit::Seconds, self.last_success_seconds.clone());
@@ -197,17 +221,23 @@ impl WatchMetrics {
         self.failures.get_or_create(&Failed { reason }).inc();
     }
 
-    /// Counts a document of which something was kept, and how much.
-    pub(super) fn count_held(&self, why: Option<Why>, tasks: usize) {
-        self.held_tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
-        let reason = match why {
-            None => return,
-            Some(Why::Empty) => Held::Empty,
-            Some(Why::Loss) => Held::Loss,
-            Some(Why::Recovering) => Held::Recovering,
-            Some(Why::Settling) => Held::Settling,
+    /// A stream ended.
+    pub(super) fn count_end(&self, end: End) {
+        let reason = match end {
+            End::Closed => EndReason::Closed,
+            End::Dropped => EndReason::Dropped,
+            End::Malformed => EndReason::Malformed,
+            End::Overrun => EndReason::Overrun,
+            End::Silent => EndReason::Silent,
         };
-        self.held.get_or_create(&Kept { reason }).inc();
+        self.ends.get_or_create(&Ended { reason }).inc();
+    }
+
+    /// A document was believed.
+    pub(super) fn handle_document(&self) {
+        self.documents.inc();
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.last_success_seconds.set(since_epoch.as_secs_f64());
     }
 
     /// Counts what a document had to leave out.

@@ -1,67 +1,67 @@
-//! Finds the leading master and keeps reading its state.
+//! Finds the leading master and learns from it what happens.
 //!
 //! - [`zookeeper`]: the session, and the members of the masters' group.
 //! - [`master`]: one question to one master, over [`exchange`] and [`tls`], with the credentials of [`auth`].
-//! - [`load`]: the body of an answer, on several threads.
+//! - [`load`] and [`decoding`]: the body of an answer, on several threads.
+//! - [`stream`]: a stream of events; [`reader`] reads it in a task of its own.
 //! - [`resolve`]: host names and their addresses.
 //! - [`Contact`]: how all of this stands, for `/ready`.
-//! - here: the loop that ties them to what the core decides.
+//! - here: the loop that ties them to what the core decides. [`answers`] and [`streams`] are its parts; [`told`] says
+//!   things to the operator.
 //!
 //! The loop lives on one promise: a failure changes nothing. Whatever goes wrong out there, the publisher
 //! hears of it only as silence, and the operator once per change of the reason.
 
+mod answers;
 pub mod auth;
 mod contact;
+pub mod decoding;
 pub mod exchange;
 pub mod load;
 pub mod master;
 pub mod metrics;
+pub mod reader;
 pub mod resolve;
+pub mod stream;
+mod streams;
 pub mod tls;
+mod told;
 pub mod zookeeper;
 
 use std::{
-    collections::HashMap,
     error::Error,
     pin::Pin,
-    sync::{Arc, mpsc::Sender},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use mesos_dns_core::{
-    cluster::{Cluster, Document, Host, Masters, Skipped},
+    cluster::{Document, Host, Masters},
     mesos::{state::Limits, zk_url::ZkUrl},
     watch::{
         Master,
-        believe::{self, Belief, Incomplete, Kept, Why},
         leader::{Detection, Group},
-        poll::{self, Fetch, Leader, Outcome, Poll, Step},
+        poll::{self, Ask, Fetch, Leader, Poll},
+        subscribe::{self, End, Subscription},
     },
 };
-use tokio::{
-    sync::{oneshot, watch},
-    task::{JoinSet, spawn_blocking},
-    time::{sleep_until, timeout},
-};
+use tokio::{sync::watch, task::JoinSet, time::sleep_until};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, info, warn};
+use tracing::{info, warn};
 
-pub use self::contact::Contact;
+pub use self::contact::{Contact, Source};
 use self::{
     auth::Auth,
     master::{Client, FetchError, Reply},
     metrics::WatchMetrics,
+    reader::{Notice, Reader},
     resolve::Resolver,
+    stream::Schedulers,
     tls::Tls,
+    told::Told,
     zookeeper::Sight,
 };
-use crate::publish::{Order, Update};
-
-/// Longest wait for the publisher to take an update in. A million tasks take it some seconds.
-pub const PUBLISH_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// When to look again if host names are still being looked up.
-const NAMES_AGAIN: Duration = Duration::from_secs(2);
+use crate::publish::{Doubts, NotTaken, Order, Orders};
 
 /// What the operator chose.
 #[derive(Clone, Debug)]
@@ -75,8 +75,8 @@ pub struct Settings {
     pub detection_timeout: Option<Duration>,
     /// The polling period (`refreshSeconds`) and the time for one try (`stateTimeoutSeconds`).
     pub poll: poll::Settings,
-    /// How long and when to keep what a document does not show.
-    pub believe: believe::Settings,
+    /// Whether to use streams of events (`updates`), and how often to compare them with the state.
+    pub subscribe: subscribe::Settings,
     /// How large a document may be.
     pub limits: Limits,
     /// HTTPS to the masters (`mesosHTTPSOn`), and how.
@@ -88,12 +88,14 @@ pub struct Settings {
 /// A request on its way.
 type Running = Pin<Box<dyn Future<Output = (Fetch, Result<Reply, FetchError>)> + Send>>;
 
+/// A summary on its way.
+type Asking = Pin<Box<dyn Future<Output = Result<Schedulers, FetchError>> + Send>>;
+
 /// The watcher. See the head of this file.
 pub struct Watch {
     client: Arc<Client>,
     poll: Poll,
-    belief: Belief,
-    believe: believe::Settings,
+    subscription: Subscription,
     group: Group,
     detection: Detection,
     resolver: Resolver,
@@ -101,28 +103,30 @@ pub struct Watch {
     zookeeper: Option<ZkUrl>,
     /// Configured masters as written, which is how records compare them.
     configured: Vec<Arc<str>>,
-    /// What the publisher believes in.
-    cluster: Cluster,
+    /// The leader as the last document or ZooKeeper names it.
+    leader: Option<Arc<str>>,
     told: Told,
 }
 
-/// What was logged, so that only changes are.
+/// What the loop waits for, besides what the core says is due.
 #[derive(Default)]
-struct Told {
-    /// By master, why its last request failed.
-    failures: HashMap<String, (metrics::Failure, Option<hyper::StatusCode>)>,
-    leader: Option<Arc<str>>,
-    held: Option<Why>,
-    skipped: Skipped,
+struct Waiting {
+    request: Option<Running>,
+    summary: Option<Asking>,
+    /// Frameworks subscribed since the last summary was asked for.
+    wants_summary: bool,
+    reader: Option<Reader>,
+}
+
+/// The way out: to the publisher and to whoever asks how we stand.
+struct Out<'a> {
+    orders: &'a Orders,
+    contact: &'a watch::Sender<Contact>,
 }
 
 impl Watch {
-    /// Reads every file the settings name. `cluster` is what the publisher believes in already.
-    pub fn new(
-        settings: &Settings,
-        cluster: Cluster,
-        metrics: Arc<WatchMetrics>,
-    ) -> Result<Self, SetupError> {
+    /// Reads every file the settings name.
+    pub fn new(settings: &Settings, metrics: Arc<WatchMetrics>) -> Result<Self, SetupError> {
         let tls = settings.tls.as_ref().map(Tls::new).transpose()?;
         let auth = Auth::new(&settings.auth, tls.clone(), metrics.clone())?;
         let masters = settings
@@ -137,68 +141,128 @@ impl Watch {
         Ok(Self {
             client: Arc::new(Client::new(tls, auth, settings.limits, metrics.clone())),
             poll,
-            belief: Belief::new(settings.believe),
-            believe: settings.believe,
+            subscription: Subscription::new(settings.subscribe),
             group: Group::new(masters),
             detection: Detection::new(detection, now),
             resolver: Resolver::new(metrics.clone()),
+            told: Told::new(metrics.clone()),
             metrics,
             zookeeper: settings.zookeeper.clone(),
             configured: settings.masters.clone(),
-            cluster,
-            told: Told::default(),
+            leader: None,
         })
     }
 
-    /// Runs until `shutdown`, or until there is no sense in going on.
+    /// Goes on from what another watcher knew of the masters: ZooKeeper may be away just now.
+    #[must_use]
+    pub fn knowing(mut self, known: &Contact) -> Self {
+        self.group.remember(&known.group);
+        if self.group.has_leader() {
+            self.detection.handle_leader();
+        }
+        self.poll.handle_masters(self.group.candidates(), Leader::Changed, Instant::now());
+        self
+    }
+
+    /// Runs until `shutdown`, or until there is no sense in going on. `doubts` are the publisher's.
     pub async fn run(
         mut self,
-        publisher: Sender<Order>,
+        orders: Orders,
+        doubts: watch::Receiver<Doubts>,
         contact: watch::Sender<Contact>,
         shutdown: CancellationToken,
     ) -> Result<(), WatchError> {
+        let out = Out { orders: &orders, contact: &contact };
         tokio::select! {
             () = shutdown.cancelled() => Ok(()),
-            ended = self.watch(&publisher, &contact) => ended,
+            ended = self.watch(&out, doubts) => ended,
         }
     }
 
-    async fn watch(
-        &mut self,
-        publisher: &Sender<Order>,
-        contact: &watch::Sender<Contact>,
-    ) -> Result<(), WatchError> {
+    async fn watch(&mut self, out: &Out<'_>, mut doubts: watch::Receiver<Doubts>) -> Result<(), WatchError> {
         let (sender, mut sights) = watch::channel(Sight::default());
         let mut zookeeper = JoinSet::new();
-        let mut running: Option<Running> = None;
+        let mut waiting = Waiting::default();
+        let mut known = *doubts.borrow_and_update();
         loop {
             self.start_zookeeper(&mut zookeeper, &sender);
-            if running.is_none()
-                && let Some(fetch) = self.poll.poll_transmit(Instant::now())
-            {
-                let client = self.client.clone();
-                running = Some(Box::pin(async move {
-                    let reply = client.fetch(&fetch).await;
-                    (fetch, reply)
-                }));
-            }
+            self.begin_request(&mut waiting, out).await?;
+            let due = self.next_due(waiting.request.is_none());
             tokio::select! {
                 () = at(self.detection.poll_timeout()) => return Err(WatchError::NoLeader),
-                () = at(self.poll.poll_timeout()), if running.is_none() => {}
-                Some(ended) = zookeeper.join_next() => self.tell_panic(ended),
+                () = at(due) => self.watch_over(&mut waiting, out),
+                Some(ended) = zookeeper.join_next() => self.told.panic(ended),
                 Ok(()) = sights.changed() => {
                     let sight = sights.borrow_and_update().clone();
-                    if self.handle_sight(&sight, contact) == Leader::Changed {
-                        running = None;
-                    }
+                    self.handle_sight(&sight, &mut waiting, out).await?;
                 }
-                (fetch, reply) = finished(&mut running) => {
-                    running = None;
-                    self.handle_reply(&fetch, reply, publisher, contact).await?;
+                (fetch, reply) = running(&mut waiting.request) => {
+                    waiting.request = None;
+                    self.handle_reply(&fetch, reply, &mut waiting, out).await?;
+                }
+                schedulers = running(&mut waiting.summary) => {
+                    waiting.summary = None;
+                    self.handle_summary(schedulers, out).await?;
+                }
+                heard = hear(&mut waiting.reader) => match heard {
+                    Ok(notice) => self.handle_notice(notice, &mut waiting, out).await?,
+                    Err(end) => self.end_stream(end, &mut waiting, out),
+                },
+                Ok(()) = doubts.changed() => {
+                    let now = *doubts.borrow_and_update();
+                    self.handle_doubts(std::mem::replace(&mut known, now), now, &mut waiting, out);
                 }
             }
         }
     }
+
+    /// When something is due that nobody tells us of.
+    fn next_due(&self, is_idle: bool) -> Option<Instant> {
+        let poll = self.poll.poll_timeout().filter(|_| is_idle);
+        // While a request runs, a comparison waits for its end; silence does not.
+        [poll, self.subscription.poll_timeout(is_idle)].into_iter().flatten().min()
+    }
+
+    /// Makes the request that is due, if any: one at a time.
+    async fn begin_request(&mut self, waiting: &mut Waiting, out: &Out<'_>) -> Result<(), WatchError> {
+        let now = Instant::now();
+        if waiting.request.is_none() {
+            let wanted = self.subscription.wanted(now);
+            let fetch = self.poll.poll_transmit(wanted, now).or_else(|| self.subscription.poll_compare(now));
+            if let Some(fetch) = fetch {
+                if fetch.ask == Ask::Comparison {
+                    out.send(Order::Comparing).await?;
+                }
+                waiting.request = Some(self.request(fetch));
+            }
+        }
+        if waiting.wants_summary
+            && waiting.summary.is_none()
+            && let Some(fetch) = self.subscription.summary(now)
+        {
+            waiting.wants_summary = false;
+            let client = self.client.clone();
+            waiting.summary = Some(Box::pin(async move { client.schedulers(&fetch).await }));
+        }
+        Ok(())
+    }
+
+    fn request(&self, fetch: Fetch) -> Running {
+        let (client, settings) = (self.client.clone(), self.subscription.settings());
+        Box::pin(async move {
+            let reply = client.fetch(&fetch, |support| subscribe::accepts(settings, support)).await;
+            (fetch, reply)
+        })
+    }
+
+    /// Ends a stream that was silent for too long.
+    fn watch_over(&mut self, waiting: &mut Waiting, out: &Out<'_>) {
+        if self.subscription.poll_silence(Instant::now()) {
+            self.end_stream(End::Silent, waiting, out);
+        }
+    }
+
+    //--- ZooKeeper
 
     /// Starts the session's task, also after it panicked.
     fn start_zookeeper(&self, tasks: &mut JoinSet<()>, sender: &watch::Sender<Sight>) {
@@ -209,24 +273,22 @@ impl Watch {
         }
     }
 
-    fn tell_panic(&self, ended: Result<(), tokio::task::JoinError>) {
-        self.metrics.panics.inc();
-        if let Err(error) = ended {
-            error!(%error, "the zookeeper session broke down and is started anew");
-        }
-    }
-
     /// ZooKeeper shows something new.
-    fn handle_sight(&mut self, sight: &Sight, contact: &watch::Sender<Contact>) -> Leader {
+    async fn handle_sight(
+        &mut self,
+        sight: &Sight,
+        waiting: &mut Waiting,
+        out: &Out<'_>,
+    ) -> Result<(), WatchError> {
         let was_empty = self.group.is_empty();
         let leader = match &sight.members {
             Some(members) => self.group.handle_members(members.to_vec()),
             None => Leader::Same,
         };
         let is_empty = self.group.is_empty();
-        contact.send_modify(|contact| {
+        out.contact.send_modify(|contact| {
             contact.zookeeper = Some(sight.state);
-            contact.group_is_empty = is_empty;
+            contact.group.clone_from(&self.group);
         });
         if is_empty && !was_empty {
             warn!("zookeeper lists no masters; the last leader is kept");
@@ -239,153 +301,39 @@ impl Watch {
             self.metrics.leader_changes.inc();
             let listed: Vec<String> = candidates.iter().map(ToString::to_string).collect();
             info!(leader = listed.first(), masters = ?listed, "zookeeper shows a new leader");
+            self.follow_leader(candidates.first(), waiting, out);
         }
         self.poll.handle_masters(candidates, leader, Instant::now());
-        leader
+        self.tell_masters(out).await
     }
 
-    /// A request ended.
-    async fn handle_reply(
-        &mut self,
-        fetch: &Fetch,
-        reply: Result<Reply, FetchError>,
-        publisher: &Sender<Order>,
-        contact: &watch::Sender<Contact>,
-    ) -> Result<(), WatchError> {
-        let (outcome, error) = match reply {
-            Ok(Reply::Document(document)) => match self.take(fetch, *document, publisher, contact).await? {
-                Ok(again) => (Outcome::Found { again }, None),
-                Err(incomplete) => (Outcome::Failed, Some(incomplete.into())),
-            },
-            Ok(Reply::Elsewhere(leader)) => {
-                debug!(master = %fetch.master, %leader, "another master leads");
-                let error = FetchError::SentOn { leader: leader.to_string() };
-                (Outcome::Elsewhere(leader), Some(error))
-            }
-            Err(error) => (Outcome::Failed, Some(error)),
-        };
-        let step = self.poll.handle_outcome(outcome, Instant::now(), rand::random());
-        match error {
-            Some(FetchError::SentOn { .. }) if step == Step::Follow => _ = self.metrics.redirects.inc(),
-            Some(error) => self.tell_failure(fetch, &error, step, contact),
-            None => {}
+    /// Another master leads: what is under way with the former one is of no use.
+    fn follow_leader(&mut self, leader: Option<&Master>, waiting: &mut Waiting, out: &Out<'_>) {
+        waiting.request = None;
+        self.subscription.handle_leader();
+        if self.subscription.master().is_some() {
+            self.end_stream(End::Dropped, waiting, out);
         }
-        Ok(())
-    }
-
-    /// The leader's document: compares, completes and hands it over. Tells when to look again, if soon.
-    async fn take(
-        &mut self,
-        fetch: &Fetch,
-        document: Document,
-        publisher: &Sender<Order>,
-        contact: &watch::Sender<Contact>,
-    ) -> Result<Result<Option<Duration>, Incomplete>, WatchError> {
-        let now = Instant::now();
-        self.detection.handle_leader();
-        let (mut document, kept) = match self.compare(document, now).await? {
-            (document, Ok(kept)) => (document, kept),
-            (_, Err(incomplete)) => return Ok(Err(incomplete)),
-        };
-        self.tell_document(fetch, &document, &kept);
-        let (held, again) = (kept.why, kept.again);
-        kept.restore(&mut document);
-
-        let listed = if self.zookeeper.is_some() { self.group.listed() } else { self.configured.clone() };
-        let masters = Masters { leader: document.leader.as_deref().map(Arc::from), listed };
-        let resolved = self.resolver.resolve(host_names(&document, &masters)).await;
-        let version = document.version.clone();
-        let (applied, answer) = oneshot::channel();
-        let update = Update { document, listed: masters.listed, hosts: resolved.hosts, applied };
-        publisher.send(Order::Update(Box::new(update))).map_err(|_| WatchError::NoPublisher)?;
-        match timeout(PUBLISH_TIMEOUT, answer).await {
-            Ok(Ok(cluster)) => self.cluster = cluster,
-            Ok(Err(_)) | Err(_) => warn!("the publisher did not take the update in"),
-        }
-        self.metrics.documents.inc();
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.metrics.last_success_seconds.set(since_epoch.as_secs_f64());
-        contact.send_modify(|contact| {
-            contact.leader = Some(Arc::from(fetch.master.to_string()));
-            contact.version = version;
-            contact.last_success = Some(now);
-            contact.failure = None;
-            contact.held = held;
-        });
-        let waiting = resolved.waiting.then_some(NAMES_AGAIN);
-        Ok(Ok(again.into_iter().chain(waiting).min()))
-    }
-
-    /// Compares a document with the cluster, on a thread that may take its time: there can be a million tasks.
-    async fn compare(
-        &mut self,
-        document: Document,
-        now: Instant,
-    ) -> Result<(Document, Result<Kept, Incomplete>), WatchError> {
-        let cluster = self.cluster.clone();
-        let mut belief = std::mem::replace(&mut self.belief, Belief::new(self.believe));
-        let compared = spawn_blocking(move || {
-            let kept = belief.judge(&cluster, &document, now);
-            (belief, document, kept)
-        });
-        let (belief, document, kept) = compared.await.map_err(|_| WatchError::Panicked)?;
-        self.belief = belief;
-        Ok((document, kept))
-    }
-
-    /// Logs what is new about a document.
-    fn tell_document(&mut self, fetch: &Fetch, document: &Document, kept: &Kept) {
-        self.metrics.count_skipped(&document.skipped);
-        self.metrics.count_held(kept.why, kept.tasks.len());
-        let leader: Arc<str> = Arc::from(fetch.master.to_string());
-        let recovered = self.told.failures.remove(&*leader).is_some();
-        if recovered || self.told.leader.as_ref() != Some(&leader) {
-            let (agents, tasks) = (document.agents.len(), document.tasks.len());
-            info!(%leader, version = document.version, agents, tasks, "reading the state");
-            self.told.leader = Some(leader);
-        }
-        if kept.why != self.told.held {
-            let (tasks, agents) = (kept.tasks.len(), kept.agents.len());
-            match kept.why {
-                Some(why) => warn!(?why, tasks, agents, "keeping what the state does not show"),
-                None => info!("nothing is kept any more that the state does not show"),
-            }
-            self.told.held = kept.why;
-        }
-        if document.skipped != self.told.skipped {
-            warn!(skipped = ?document.skipped, "parts of the state cannot be used");
-            self.told.skipped = document.skipped;
+        if self.leader.is_some() {
+            self.leader = leader.map(|leader| Arc::from(leader.to_string()));
         }
     }
 
-    /// Logs and counts why a master was of no use. Only a whole round without success is a failure to others.
-    fn tell_failure(
-        &mut self,
-        fetch: &Fetch,
-        error: &FetchError,
-        step: Step,
-        contact: &watch::Sender<Contact>,
-    ) {
-        if matches!(error, FetchError::SentOn { .. }) {
-            self.metrics.redirects_refused.inc();
-        }
-        let status = match error {
-            FetchError::Status { status } => Some(*status),
-            _ => None,
-        };
-        let reason = (error.reason(), status);
-        let (master, error) = (fetch.master.to_string(), chain(error));
-        if self.told.failures.insert(master.clone(), reason) == Some(reason) {
-            debug!(master, error, "state not read");
-        } else {
-            warn!(master, error, "state not read");
-        }
-        if self.told.failures.len() > poll::CANDIDATES_MAX {
-            self.told.failures.clear();
-        }
-        if step == Step::Failed {
-            contact.send_modify(|contact| contact.failure = Some(format!("{master}: {error}")));
-        }
+    /// Who leads and which masters there are is known at once, whatever the new leader itself has to say yet.
+    async fn tell_masters(&self, out: &Out<'_>) -> Result<(), WatchError> {
+        let Some(leader) = &self.leader else { return Ok(()) };
+        let masters = Masters { leader: Some(leader.clone()), listed: self.listed() };
+        out.send(Order::Masters(masters)).await
+    }
+
+    fn listed(&self) -> Vec<Arc<str>> {
+        if self.zookeeper.is_some() { self.group.listed() } else { self.configured.clone() }
+    }
+}
+
+impl Out<'_> {
+    async fn send(&self, order: Order) -> Result<(), WatchError> {
+        self.orders.send(order).await.map_err(|_: NotTaken| WatchError::NoPublisher)
     }
 }
 
@@ -409,10 +357,18 @@ async fn at(moment: Option<Instant>) {
     }
 }
 
-/// Waits for the running request; for ever without one.
-async fn finished(running: &mut Option<Running>) -> (Fetch, Result<Reply, FetchError>) {
+/// Waits for what is running; for ever if nothing is.
+async fn running<T>(running: &mut Option<Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
     match running {
         Some(running) => running.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for what a stream says; for ever without one.
+async fn hear(reader: &mut Option<Reader>) -> Result<Notice, End> {
+    match reader {
+        Some(reader) => reader.next().await,
         None => std::future::pending().await,
     }
 }
@@ -456,7 +412,4 @@ pub enum WatchError {
     /// Nobody takes updates any more.
     #[error("the publisher is gone")]
     NoPublisher,
-    /// A fault of ours, logged where it happened. Starting anew helps.
-    #[error("comparing documents panicked")]
-    Panicked,
 }

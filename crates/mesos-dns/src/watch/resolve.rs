@@ -93,10 +93,21 @@ impl Resolver {
 
     /// The addresses of these names, the important ones first. Takes up to [`NEW_NAMES_WAIT`].
     pub async fn resolve(&mut self, names: impl IntoIterator<Item = Arc<str>>) -> Resolved {
-        while let Some(done) = self.running.try_join_next() {
-            self.handle_done(done.ok());
-        }
-        let mut new = self.start(names);
+        self.round += 1;
+        let new = self.start(names);
+        let round = self.round;
+        self.names.retain(|_, known| known.round == round);
+        self.wait_for(new).await
+    }
+
+    /// The addresses of these names too: those of before are not forgotten.
+    pub async fn resolve_more(&mut self, names: impl IntoIterator<Item = Arc<str>>) -> Hosts {
+        let new = self.start(names);
+        self.wait_for(new).await.hosts
+    }
+
+    /// Waits a little for so many names that were never looked up before.
+    async fn wait_for(&mut self, mut new: usize) -> Resolved {
         let limit = Instant::now() + NEW_NAMES_WAIT;
         while new > 0 {
             let Ok(Some(done)) = timeout_at(limit, self.running.join_next()).await else { break };
@@ -109,9 +120,11 @@ impl Resolver {
         Resolved { hosts, waiting: new > 0 }
     }
 
-    /// Starts what is due, forgets what is no longer mentioned, counts the names never looked up before.
+    /// Starts what is due, counts the names never looked up before.
     fn start(&mut self, names: impl IntoIterator<Item = Arc<str>>) -> usize {
-        self.round += 1;
+        while let Some(done) = self.running.try_join_next() {
+            self.handle_done(done.ok());
+        }
         let now = Instant::now();
         let mut new = 0;
         for name in names {
@@ -131,8 +144,6 @@ impl Resolver {
                 self.metrics.lookups.inc();
             }
         }
-        let round = self.round;
-        self.names.retain(|_, known| known.round == round);
         new
     }
 

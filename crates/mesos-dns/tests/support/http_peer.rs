@@ -10,6 +10,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    sync::mpsc::UnboundedReceiver,
     task::JoinSet,
 };
 
@@ -43,6 +44,8 @@ pub enum Answer {
     Send(Vec<u8>),
     /// Sends these bytes, then blanks, one at a time and for ever.
     Drip(Vec<u8>),
+    /// Sends pieces as they come and closes after the last one.
+    Feed(UnboundedReceiver<Vec<u8>>),
     /// Sends these bytes and then nothing, without closing.
     Hang(Vec<u8>),
 }
@@ -124,6 +127,12 @@ async fn serve(
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
             Ok(())
+        }
+        Answer::Feed(mut pieces) => {
+            while let Some(piece) = pieces.recv().await {
+                stream.write_all(&piece).await?;
+            }
+            stream.shutdown().await
         }
         Answer::Hang(bytes) => {
             stream.write_all(&bytes).await?;

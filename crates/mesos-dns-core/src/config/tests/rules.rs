@@ -75,6 +75,9 @@ fn rules_accept_and_refuse() {
             &[":1:44: \"masters\"", "error validating masters: \"10.0.0.1\" has no port", "such as"],
         ),
         (r#""masters": [""], "zk": "zk://h/m""#, &["error validating masters"]),
+        (&format!(r#""adminSocket": "/{}""#, "x".repeat(107)), &["\"adminSocket\"", "too long for a socket"]),
+        (r#""adminSocket": "/a\u0000b""#, &["\"adminSocket\"", "NUL"]),
+        (r#""adminSocket": "/a", "snapshotFile": "/a""#, &["\"adminSocket\"", "is the snapshotFile too"]),
         (
             r#""resolvers": ["dns.example"]"#,
             &["\"resolvers\"", "illegal ip specified: \"dns.example\"", "not a name"],

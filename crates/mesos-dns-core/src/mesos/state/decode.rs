@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::{
     element::Elements,
-    split::{Batch, Kind},
+    shape::{Kind, Shape},
+    split::Batch,
 };
-use crate::cluster::{Agent, Skipped, Task};
+use crate::cluster::{Agent, Framework, Skipped, Task};
 
 /// Decodes batches, one after the other. Keep it for all of a document: values of one decoder share their texts.
 #[derive(Default)]
@@ -36,8 +37,11 @@ pub(super) struct Run {
 #[derive(Debug)]
 pub(super) enum Values {
     Agents(Vec<Agent>),
+    Frameworks(Vec<Framework>),
     RecoveredAgents(Vec<Arc<str>>),
     Tasks(Vec<Task>),
+    /// Framework id and task id.
+    UnreachableTasks(Vec<(Arc<str>, Box<str>)>),
 }
 
 impl Decoder {
@@ -49,22 +53,29 @@ impl Decoder {
                 part.runs.push(Run { list, values: Values::new(kind) });
             }
             let Some(run) = part.runs.last_mut() else { continue };
-            self.element(json, &mut run.values, &mut part.skipped);
+            self.element(batch.shape, json, &mut run.values, &mut part.skipped);
         }
         part
     }
 
-    fn element(&mut self, json: &[u8], values: &mut Values, skipped: &mut Skipped) {
+    fn element(&mut self, shape: Shape, json: &[u8], values: &mut Values, skipped: &mut Skipped) {
         let elements = &mut self.elements;
         let (read, unusable) = match values {
             Values::Agents(agents) => {
-                (elements.agent(json, skipped).map(|agent| agents.push(agent)), &mut skipped.agents)
+                (elements.agent(shape, json, skipped).map(|agent| agents.push(agent)), &mut skipped.agents)
+            }
+            Values::Frameworks(frameworks) => {
+                let framework = elements.framework(json);
+                (framework.map(|framework| frameworks.push(framework)), &mut skipped.frameworks)
             }
             Values::RecoveredAgents(ids) => {
-                (elements.recovered_agent(json).map(|id| ids.push(id)), &mut skipped.agents)
+                (elements.recovered_agent(shape, json).map(|id| ids.push(id)), &mut skipped.agents)
             }
             Values::Tasks(tasks) => {
-                (elements.task(json, skipped).map(|task| tasks.extend(task)), &mut skipped.tasks)
+                (elements.task(shape, json, skipped).map(|task| tasks.extend(task)), &mut skipped.tasks)
+            }
+            Values::UnreachableTasks(tasks) => {
+                (elements.task_id(shape, json).map(|task| tasks.push(task)), &mut skipped.tasks)
             }
         };
         *unusable = unusable.saturating_add(u64::from(read.is_none()));
@@ -75,8 +86,10 @@ impl Values {
     fn new(kind: Kind) -> Self {
         match kind {
             Kind::Agent => Self::Agents(Vec::new()),
+            Kind::Framework => Self::Frameworks(Vec::new()),
             Kind::RecoveredAgent => Self::RecoveredAgents(Vec::new()),
             Kind::Task => Self::Tasks(Vec::new()),
+            Kind::UnreachableTask => Self::UnreachableTasks(Vec::new()),
         }
     }
 }

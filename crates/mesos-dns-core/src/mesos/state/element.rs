@@ -1,7 +1,11 @@
 //! One agent or one task, from its bytes to its value.
 //!
 //! The types named `Raw…` have the shape of the JSON and borrow from it; what is kept is made from them once an
-//! element has been read as a whole. An element of the wrong shape is `None`, and counted by who asked.
+//! element has been read as a whole. An element of the wrong shape is `None`, and counted by who asked. How the
+//! operator API writes them, and what its events say, is in files of their own.
+
+mod event;
+mod operator;
 
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
@@ -13,20 +17,23 @@ use super::{
     TASK_ADDRESSES_MAX, TASK_PORTS_MAX,
     intern::Interner,
     ranges,
+    shape::Shape,
 };
 use crate::cluster::{
     AddressSource, Agent, Discovery, DiscoveryPort, PortRange, Skipped, Task, TaskAddress, TaskState,
 };
 
+pub(in crate::mesos) use event::Unusable;
+
 /// Labels in which containerizers announced a container's address before `network_infos` had it.
-const LABELS: [(&str, AddressSource); 2] = [
+pub(super) const LABELS: [(&str, AddressSource); 2] = [
     ("Docker.NetworkSettings.IPAddress", AddressSource::Docker),
     ("MesosContainerizer.NetworkSettings.IPAddress", AddressSource::Mesos),
 ];
 
 /// What turns elements into values, and what it shares between them.
 #[derive(Default)]
-pub(super) struct Elements {
+pub(in crate::mesos) struct Elements {
     names: Interner,
     /// Stands for the framework's id until the document is put together.
     nobody: Arc<str>,
@@ -36,8 +43,13 @@ pub(super) struct Elements {
 
 impl Elements {
     /// An agent with a usable id. Its address may be missing.
-    pub(super) fn agent(&mut self, json: &[u8], skipped: &mut Skipped) -> Option<Agent> {
-        let raw = read(json, RawAgent::read)?;
+    pub(in crate::mesos) fn agent(
+        &mut self,
+        shape: Shape,
+        json: &[u8],
+        skipped: &mut Skipped,
+    ) -> Option<Agent> {
+        let raw = read(json, |reader| RawAgent::read(shape, reader))?;
         let address = Pid::parse(&raw.pid).map(|pid| pid.endpoint());
         if address.is_none() {
             skipped.agent_addresses = skipped.agent_addresses.saturating_add(1);
@@ -46,30 +58,50 @@ impl Elements {
     }
 
     /// The id of a recovered agent.
-    pub(super) fn recovered_agent(&mut self, json: &[u8]) -> Option<Arc<str>> {
-        read(json, RawAgent::read).map(|raw| self.names.get(&raw.id))
+    pub(super) fn recovered_agent(&mut self, shape: Shape, json: &[u8]) -> Option<Arc<str>> {
+        let raw = read(json, |reader| RawAgent::read_recovered(shape, reader))?;
+        Some(self.names.get(&raw.id))
     }
 
     /// A task with a usable id; the inner `None` is one that has ended.
-    pub(super) fn task(&mut self, json: &[u8], skipped: &mut Skipped) -> Option<Option<Task>> {
-        let raw = read(json, RawTask::read)?;
-        let Some(state) = living(&raw.state) else { return Some(None) };
-        Some(Some(Task {
+    pub(super) fn task(&mut self, shape: Shape, json: &[u8], skipped: &mut Skipped) -> Option<Option<Task>> {
+        let raw = read(json, |reader| RawTask::read(shape, reader))?;
+        Some(living(&raw.state).map(|state| self.living_task(&raw, state, skipped)))
+    }
+
+    fn living_task(&mut self, raw: &RawTask<'_>, state: TaskState, skipped: &mut Skipped) -> Task {
+        Task {
             id: (&*raw.id).into(),
             name: self.names.get(&raw.name),
-            framework_id: self.nobody.clone(),
+            framework_id: self.framework_id(raw),
             agent_id: self.names.get(&raw.agent_id),
             state,
             healthy: raw.healthy,
             ports: self.ports(&raw.ports, skipped),
             addresses: self.addresses(&raw.addresses, skipped),
             discovery: self.discovery(&raw.discovery, skipped),
-        }))
+        }
     }
 
-    fn ports(&mut self, text: &str, skipped: &mut Skipped) -> Box<[PortRange]> {
+    /// The ids of a task of which nothing else matters: framework and task.
+    pub(super) fn task_id(&mut self, shape: Shape, json: &[u8]) -> Option<(Arc<str>, Box<str>)> {
+        let raw = read(json, |reader| RawTask::read(shape, reader))?;
+        Some((self.framework_id(&raw), (&*raw.id).into()))
+    }
+
+    fn framework_id(&mut self, raw: &RawTask<'_>) -> Arc<str> {
+        match &*raw.framework_id {
+            "" => self.nobody.clone(),
+            id => self.names.get(id),
+        }
+    }
+
+    fn ports(&mut self, raw: &RawPorts<'_>, skipped: &mut Skipped) -> Box<[PortRange]> {
         self.ports.clear();
-        ranges::parse(text, &mut self.ports, skipped);
+        match raw {
+            RawPorts::Text(text) => ranges::parse(text, &mut self.ports, skipped),
+            RawPorts::Ranges(raw) => ranges::join(raw, &mut self.ports, skipped),
+        }
         self.ports.as_slice().into()
     }
 
@@ -154,7 +186,14 @@ impl Identified for RawAgent<'_> {
 }
 
 impl<'a> RawAgent<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
+    fn read(shape: Shape, reader: &mut Reader<'a>) -> Result<Self, JsonError> {
+        match shape {
+            Shape::State => Self::read_flat(reader),
+            Shape::Operator => Self::read_operator(reader),
+        }
+    }
+
+    fn read_flat(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
         let mut agent = Self::default();
         reader.object(|name, reader| {
             match name {
@@ -173,9 +212,11 @@ impl<'a> RawAgent<'a> {
 struct RawTask<'a> {
     id: Cow<'a, str>,
     name: Cow<'a, str>,
+    /// Empty where the document says it elsewhere.
+    framework_id: Cow<'a, str>,
     agent_id: Cow<'a, str>,
     state: Cow<'a, str>,
-    ports: Cow<'a, str>,
+    ports: RawPorts<'a>,
     healthy: Option<bool>,
     addresses: RawAddresses<'a>,
     discovery: RawDiscovery<'a>,
@@ -188,7 +229,14 @@ impl Identified for RawTask<'_> {
 }
 
 impl<'a> RawTask<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
+    fn read(shape: Shape, reader: &mut Reader<'a>) -> Result<Self, JsonError> {
+        match shape {
+            Shape::State => Self::read_nested(reader),
+            Shape::Operator => Self::read_operator(reader),
+        }
+    }
+
+    fn read_nested(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
         let mut task = Self::default();
         let mut status = None;
         reader.object(|name, reader| {
@@ -196,7 +244,7 @@ impl<'a> RawTask<'a> {
                 b"discovery" => task.discovery = RawDiscovery::read(reader)?,
                 b"id" => task.id = reader.text()?,
                 b"name" => task.name = reader.text()?,
-                b"resources" => task.ports = read_ports(reader)?,
+                b"resources" => task.ports = RawPorts::Text(read_ports(reader)?),
                 b"slave_id" => task.agent_id = reader.text()?,
                 b"state" => task.state = reader.text()?,
                 b"statuses" => status = read_statuses(reader)?,
@@ -209,6 +257,18 @@ impl<'a> RawTask<'a> {
             task.addresses = RawAddresses::read(&status)?;
         }
         Ok(task)
+    }
+}
+
+/// Ports as one text, or as numbers: first and last of each range.
+enum RawPorts<'a> {
+    Text(Cow<'a, str>),
+    Ranges(Vec<(f64, f64)>),
+}
+
+impl Default for RawPorts<'_> {
+    fn default() -> Self {
+        Self::Text(Cow::Borrowed(""))
     }
 }
 
@@ -254,18 +314,21 @@ struct RawStatus<'a> {
 impl<'a> RawStatus<'a> {
     fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
         let mut status = Self::default();
-        reader.object(|name, reader| {
-            match name {
-                b"container_status" => status.container = Some(reader.raw()?),
-                b"healthy" => status.healthy = reader.flag()?,
-                b"labels" => status.labels = Some(reader.raw()?),
-                b"state" => status.state = reader.text()?,
-                b"timestamp" => status.timestamp = reader.number()?.unwrap_or_default(),
-                _ => return Ok(Wanted::No),
-            }
-            Ok(Wanted::Yes)
-        })?;
+        reader.object(|name, reader| status.member(name, reader))?;
         Ok(status)
+    }
+
+    #[inline(always)]
+    fn member(&mut self, name: &[u8], reader: &mut Reader<'a>) -> Result<Wanted, JsonError> {
+        match name {
+            b"container_status" => self.container = Some(reader.raw()?),
+            b"healthy" => self.healthy = reader.flag()?,
+            b"labels" => self.labels = Some(reader.raw()?),
+            b"state" => self.state = reader.text()?,
+            b"timestamp" => self.timestamp = reader.number()?.unwrap_or_default(),
+            _ => return Ok(Wanted::No),
+        }
+        Ok(Wanted::Yes)
     }
 }
 

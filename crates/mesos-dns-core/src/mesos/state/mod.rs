@@ -1,5 +1,7 @@
 //! A master's state document, from Mesos 0.19 to 1.12, from bytes to a [`Document`].
 //!
+//! The same state in the [shape](Shape) of the operator API is read by the same machinery.
+//!
 //! ```text
 //!   pieces of the body              batches of whole elements             values
 //!  ------------------> Splitter ==========================> Decoder ================> assemble
@@ -17,19 +19,27 @@
 //! *element* is of no use (no id, a member of the wrong type), only that one is left out and counted in
 //! [`Skipped`](crate::cluster::Skipped).
 //!
+//! The way back is [`encode`]: a cluster as such a document, for keeping it over a restart; [`decode_saved`] reads it.
+//!
 //! What is passed over is checked for its strings and brackets only: a master's history cannot make the present
 //! unreadable.
 
 mod decode;
-mod element;
+pub(super) mod element;
+mod encode;
 mod intern;
 mod outline;
 mod ranges;
+mod saved;
+mod shape;
 mod split;
 
 pub use super::scan::DEPTH_MAX;
 pub use decode::{Decoder, Part};
+pub use encode::encode;
 pub use outline::{Outline, assemble};
+pub use saved::{About, FORMAT, Saved, SavedError, decode_saved};
+pub use shape::Shape;
 pub use split::{BATCH_BYTES, Batch, Splitter};
 
 use crate::cluster::Document;
@@ -40,7 +50,7 @@ pub const BODY_BYTES_MAX: u64 = 2 << 30;
 /// Most bytes of one agent, one task, or one small member. Real ones stay below 100 kB; a larger one is left out.
 pub const ELEMENT_BYTES_MAX: usize = 4 << 20;
 
-/// Most tasks of one document, ended ones included that the master still lists.
+/// Most tasks of one document, ended and unreachable ones included that the master still lists.
 pub const TASKS_MAX: usize = 4 << 20;
 
 /// Most agents of one document, recovered ones included.
@@ -84,7 +94,12 @@ impl Default for Limits {
 
 /// Decodes a document that is in memory as a whole: a file, or a test's.
 pub fn decode(document: &[u8]) -> Result<Document, StateError> {
-    let mut splitter = Splitter::new(Limits::default());
+    decode_as(Shape::State, document)
+}
+
+/// Decodes a text in memory of this shape.
+pub fn decode_as(shape: Shape, document: &[u8]) -> Result<Document, StateError> {
+    let mut splitter = Splitter::with_shape(shape, Limits::default());
     let mut decoder = Decoder::default();
     let mut parts = Vec::new();
     let mut rest = document;

@@ -7,55 +7,14 @@
 use std::sync::Arc;
 
 use super::{
-    super::{json::Reader, pid::Pid},
+    super::{
+        json::Reader,
+        pid::{Pid, host_port},
+    },
     decode::{Part, Run, Values},
-    split::Kind,
+    shape::{Kind, Member, Place, text},
 };
 use crate::cluster::{Document, Framework, Host};
-
-/// The members that are looked for, of the document and of a framework.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Member {
-    Agents,
-    ElectedTime,
-    Frameworks,
-    Hostname,
-    Id,
-    Leader,
-    Name,
-    /// Any that is not wanted.
-    Other,
-    Pid,
-    RecoveredAgents,
-    Tasks,
-    Version,
-}
-
-/// Their names, each with whether it is a framework's. `slaves` is what Mesos calls agents in JSON.
-const MEMBERS: [(&str, bool, Member); 12] = [
-    ("elected_time", false, Member::ElectedTime),
-    ("frameworks", false, Member::Frameworks),
-    ("leader", false, Member::Leader),
-    ("pid", false, Member::Pid),
-    ("recovered_slaves", false, Member::RecoveredAgents),
-    ("slaves", false, Member::Agents),
-    ("version", false, Member::Version),
-    ("hostname", true, Member::Hostname),
-    ("id", true, Member::Id),
-    ("name", true, Member::Name),
-    ("pid", true, Member::Pid),
-    ("tasks", true, Member::Tasks),
-];
-
-impl Member {
-    /// Recognizes a member by its name, quotes and escapes included, whatever its case.
-    pub(super) fn named(json: &[u8], of_framework: bool) -> Self {
-        let name = text(json).unwrap_or_default();
-        let same =
-            |(known, of, _): &&(&str, bool, Self)| *of == of_framework && name.eq_ignore_ascii_case(known);
-        MEMBERS.iter().find(same).map_or(Self::Other, |(_, _, member)| *member)
-    }
-}
 
 /// The document without its elements.
 #[derive(Debug, Default)]
@@ -66,22 +25,47 @@ pub struct Outline {
     lists: Vec<List>,
     agents: Option<u32>,
     recovered_agents: Option<u32>,
+    flat: Flat,
     has_frameworks: bool,
+    /// Whether there was a `get_state`.
+    has_state: bool,
     /// The framework under way.
     framework: RawFramework,
     counted_agents: usize,
+    counted_frameworks: usize,
     counted_tasks: usize,
+    pub(in crate::mesos) event: Event,
+}
+
+/// What the event says in which a snapshot came.
+#[derive(Debug, Default)]
+pub(in crate::mesos) struct Event {
+    /// Its `type`, if it is a string.
+    pub(in crate::mesos) kind: Option<String>,
+    /// Seconds between two heartbeats.
+    pub(in crate::mesos) heartbeat_interval: Option<f64>,
+}
+
+/// The lists of the operator API that `/state` has elsewhere.
+#[derive(Debug, Default)]
+struct Flat {
+    frameworks: Option<u32>,
+    orphan_tasks: Option<u32>,
+    tasks: Option<u32>,
+    unreachable_tasks: Option<u32>,
 }
 
 /// Where the elements of a list go.
 #[derive(Clone, Debug)]
 enum List {
     Agents,
+    Frameworks,
     /// Nowhere: superseded, or its framework is of no use.
     Nothing,
     RecoveredAgents,
-    /// With the id of their framework. What a task itself says of its framework is not asked.
-    Tasks(Arc<str>),
+    /// With the id of the framework it was in; then what a task itself says of its framework is not asked.
+    Tasks(Option<Arc<str>>),
+    UnreachableTasks(Option<Arc<str>>),
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +75,7 @@ struct RawFramework {
     pid: Option<String>,
     hostname: Option<String>,
     tasks: Option<u32>,
+    unreachable_tasks: Option<u32>,
     /// Whether a member has a type with which it is of no use.
     broken: bool,
     /// Whether its address has the wrong type.
@@ -98,14 +83,46 @@ struct RawFramework {
 }
 
 impl Outline {
-    /// A list of agents or tasks begins.
-    pub(super) fn begin_list(&mut self, member: Member) {
+    /// A list of elements begins.
+    pub(super) fn begin_list(&mut self, place: Place, member: Member) {
         self.lists.push(List::Nothing);
-        let list = Some(self.current_list());
+        let number = Some(self.current_list());
+        if let Some(list) = self.list(place, member) {
+            *list = number;
+        }
+    }
+
+    /// The number of the list that counts, of those that this member can begin.
+    fn list(&mut self, place: Place, member: Member) -> Option<&mut Option<u32>> {
+        Some(match (place, member) {
+            (_, Member::Agents) => &mut self.agents,
+            (_, Member::RecoveredAgents) => &mut self.recovered_agents,
+            (Place::Framework, Member::Tasks) => &mut self.framework.tasks,
+            (Place::Framework, Member::UnreachableTasks) => &mut self.framework.unreachable_tasks,
+            (_, Member::Frameworks) => &mut self.flat.frameworks,
+            (_, Member::OrphanTasks) => &mut self.flat.orphan_tasks,
+            (_, Member::Tasks) => &mut self.flat.tasks,
+            (_, Member::UnreachableTasks) => &mut self.flat.unreachable_tasks,
+            _ => return None,
+        })
+    }
+
+    /// One of the objects of the operator API begins; an earlier one no longer counts.
+    pub(super) fn begin_object(&mut self, member: Member) {
+        self.forget(member);
+        self.has_state |= member == Member::GetState;
+    }
+
+    fn forget(&mut self, member: Member) {
         match member {
-            Member::Agents => self.agents = list,
-            Member::RecoveredAgents => self.recovered_agents = list,
-            _ => self.framework.tasks = list,
+            Member::GetTasks => self.flat = Flat { frameworks: self.flat.frameworks, ..Flat::default() },
+            Member::GetAgents => (self.agents, self.recovered_agents) = (None, None),
+            Member::GetFrameworks => self.flat.frameworks = None,
+            Member::GetState | Member::Subscribed => {
+                (self.agents, self.recovered_agents, self.flat) = (None, None, Flat::default());
+                self.has_state = false;
+            }
+            _ => (),
         }
     }
 
@@ -126,18 +143,21 @@ impl Outline {
         self.lists.fill(List::Nothing);
     }
 
+    /// A framework that is no object.
+    pub(super) fn skip_framework(&mut self) {
+        let skipped = &mut self.document.skipped.frameworks;
+        *skipped = skipped.saturating_add(1);
+    }
+
     pub(super) fn begin_framework(&mut self) {
         self.framework = RawFramework::default();
     }
 
     pub(super) fn end_framework(&mut self) {
         let raw = std::mem::take(&mut self.framework);
-        let skipped = &mut self.document.skipped;
         let id = raw.id.filter(|id| !id.is_empty() && !raw.broken);
-        let Some(id) = id.map(Arc::<str>::from) else {
-            skipped.frameworks = skipped.frameworks.saturating_add(1);
-            return;
-        };
+        let Some(id) = id.map(Arc::<str>::from) else { return self.skip_framework() };
+        let skipped = &mut self.document.skipped;
         let pid = raw.pid.as_deref().map(Pid::parse);
         if raw.broken_address || pid == Some(None) {
             skipped.framework_addresses = skipped.framework_addresses.saturating_add(1);
@@ -145,47 +165,43 @@ impl Outline {
         let pid = pid.flatten();
         let hostname = raw.hostname.filter(|name| !name.is_empty());
         let host = pid.map(|pid| pid.host).or(hostname.as_deref()).map(Host::new);
-        if let Some(list) = raw.tasks.and_then(|list| self.lists.get_mut(list as usize)) {
-            *list = List::Tasks(id.clone());
-        }
+        self.place(raw.tasks, List::Tasks(Some(id.clone())));
+        self.place(raw.unreachable_tasks, List::UnreachableTasks(Some(id.clone())));
         let name = raw.name.unwrap_or_default().into();
         self.document.frameworks.push(Framework { id, name, host, port: pid.map(|pid| pid.port) });
     }
 
-    /// Takes a small member. The error says what is wrong, if it is something without which the document is of no
+    /// Takes a small member. The error says what it is not, if it is something without which the document is of no
     /// use.
-    pub(super) fn set(
-        &mut self,
-        of_framework: bool,
-        member: Member,
-        json: &[u8],
-    ) -> Result<(), &'static str> {
-        match of_framework {
-            true => self.framework.set(member, json),
-            false => return self.set_top(member, json),
+    pub(super) fn set(&mut self, place: Place, member: Member, json: &[u8]) -> Result<(), &'static str> {
+        if place == Place::Framework {
+            self.framework.set(member, json);
+            return Ok(());
+        }
+        let document = &mut self.document;
+        match member {
+            Member::Leader => document.leader = host_port(&text(json).ok_or("a string")?),
+            Member::Pid => document.pid = text(json).as_deref().and_then(host_port),
+            Member::Version => document.version = text(json).unwrap_or_default(),
+            Member::ElectedTime => document.elected_time = serde_json::from_slice(json).unwrap_or_default(),
+            Member::EventType => self.event.kind = text(json),
+            Member::HeartbeatInterval => {
+                self.event.heartbeat_interval = Reader::new(json).number().unwrap_or_default()
+            }
+            _ => return self.set_absent(place, member, json == b"null"),
         }
         Ok(())
     }
 
-    fn set_top(&mut self, member: Member, json: &[u8]) -> Result<(), &'static str> {
-        let null = json == b"null";
-        match member {
-            Member::Agents if null => self.agents = None,
-            Member::RecoveredAgents if null => self.recovered_agents = None,
-            Member::Frameworks if null => self.forget_frameworks(),
-            Member::Agents => return Err("slaves is not a list"),
-            Member::RecoveredAgents => return Err("recovered_slaves is not a list"),
-            Member::Frameworks => return Err("frameworks is not a list"),
-            Member::Leader => {
-                let leader = text(json).ok_or("leader is not a string")?;
-                self.document.leader = host_port(&leader);
-            }
-            Member::Pid => self.document.pid = text(json).as_deref().and_then(host_port),
-            Member::Version => self.document.version = text(json).unwrap_or_default(),
-            Member::ElectedTime => {
-                self.document.elected_time = serde_json::from_slice(json).unwrap_or_default()
-            }
-            _ => (),
+    /// Where an object or list is expected, `null` is the same as none, and supersedes an earlier one.
+    fn set_absent(&mut self, place: Place, member: Member, null: bool) -> Result<(), &'static str> {
+        match self.list(place, member) {
+            _ if place == Place::State && member == Member::Frameworks && null => self.forget_frameworks(),
+            // Only good to know.
+            Some(list) if null || member == Member::UnreachableTasks => *list = None,
+            Some(_) => return Err("a list"),
+            None if null => self.forget(member),
+            None => return Err("an object"),
         }
         Ok(())
     }
@@ -195,7 +211,8 @@ impl Outline {
         let skipped = &mut self.document.skipped;
         let (counted, skipped) = match kind {
             Kind::Agent | Kind::RecoveredAgent => (&mut self.counted_agents, &mut skipped.agents),
-            Kind::Task => (&mut self.counted_tasks, &mut skipped.tasks),
+            Kind::Framework => (&mut self.counted_frameworks, &mut skipped.frameworks),
+            Kind::Task | Kind::UnreachableTask => (&mut self.counted_tasks, &mut skipped.tasks),
         };
         *skipped = skipped.saturating_add(u64::from(oversized));
         *counted = counted.saturating_add(1);
@@ -215,16 +232,10 @@ impl RawFramework {
             }
             Member::Hostname => (self.hostname, self.broken_address) = (text, self.broken_address || wrong),
             Member::Tasks => (self.tasks, self.broken) = (None, self.broken || json != b"null"),
+            Member::UnreachableTasks => self.unreachable_tasks = None,
             _ => (),
         }
     }
-}
-
-/// A string, empty if it is `null`; `None` if it is neither.
-fn text(json: &[u8]) -> Option<String> {
-    let mut reader = Reader::new(json);
-    let text = reader.text().ok()?.into_owned();
-    reader.end().ok().map(|()| text)
 }
 
 /// Tells an empty string from none at all.
@@ -232,48 +243,60 @@ fn present(text: Option<String>, json: &[u8]) -> Option<String> {
     text.filter(|_| json != b"null")
 }
 
-/// What stands after the one `@` of a master's pid, as written.
-fn host_port(pid: &str) -> Option<String> {
-    let (_, address) = pid.split_once('@')?;
-    (address.contains(':') && !address.contains('@')).then(|| address.to_owned())
-}
-
 /// Puts the decoded elements where the outline says they belong, in the order of the document.
 ///
 /// `parts` are those of all batches, in any order.
 pub fn assemble(mut outline: Outline, mut parts: Vec<Part>) -> Document {
     parts.sort_unstable_by_key(|part| part.sequence);
-    outline.place(|outline| outline.agents, List::Agents);
-    outline.place(|outline| outline.recovered_agents, List::RecoveredAgents);
-    let Outline { mut document, lists, agents, has_frameworks, .. } = outline;
-    document.complete = agents.is_some() && has_frameworks;
+    for (list, what) in [
+        (outline.agents, List::Agents),
+        (outline.recovered_agents, List::RecoveredAgents),
+        (outline.flat.frameworks, List::Frameworks),
+        (outline.flat.tasks, List::Tasks(None)),
+        (outline.flat.orphan_tasks, List::Tasks(None)),
+        (outline.flat.unreachable_tasks, List::UnreachableTasks(None)),
+    ] {
+        outline.place(list, what);
+    }
+    let Outline { mut document, lists, agents, has_frameworks, has_state, .. } = outline;
+    document.complete = has_state || (agents.is_some() && has_frameworks);
     document.tasks.reserve_exact(parts.iter().map(Part::tasks).sum());
     for part in parts {
         document.skipped.add(part.skipped);
         for Run { list, values } in part.runs {
-            match (lists.get(list as usize).unwrap_or(&List::Nothing), values) {
-                (List::Agents, Values::Agents(agents)) => document.agents.extend(agents),
-                (List::RecoveredAgents, Values::RecoveredAgents(ids)) => {
-                    document.recovered_agents.extend(ids)
-                }
-                (List::Tasks(framework), Values::Tasks(mut tasks)) => {
-                    tasks.iter_mut().for_each(|task| task.framework_id = framework.clone());
-                    document.tasks.append(&mut tasks);
-                }
-                (_, Values::Tasks(tasks)) => {
-                    document.skipped.tasks = document.skipped.tasks.saturating_add(tasks.len() as u64);
-                }
-                _ => (),
-            }
+            put(&mut document, lists.get(list as usize).unwrap_or(&List::Nothing), values);
         }
     }
     document
 }
 
+fn put(document: &mut Document, list: &List, values: Values) {
+    match (list, values) {
+        (List::Agents, Values::Agents(agents)) => document.agents.extend(agents),
+        (List::Frameworks, Values::Frameworks(frameworks)) => document.frameworks.extend(frameworks),
+        (List::RecoveredAgents, Values::RecoveredAgents(ids)) => document.recovered_agents.extend(ids),
+        (List::Tasks(framework), Values::Tasks(mut tasks)) => {
+            if let Some(framework) = framework {
+                tasks.iter_mut().for_each(|task| task.framework_id = framework.clone());
+            }
+            document.tasks.append(&mut tasks);
+        }
+        (List::UnreachableTasks(framework), Values::UnreachableTasks(mut tasks)) => {
+            if let Some(framework) = framework {
+                tasks.iter_mut().for_each(|task| task.0 = framework.clone());
+            }
+            document.unreachable.append(&mut tasks);
+        }
+        (_, Values::Tasks(tasks)) => {
+            document.skipped.tasks = document.skipped.tasks.saturating_add(tasks.len() as u64);
+        }
+        _ => (),
+    }
+}
+
 impl Outline {
-    fn place(&mut self, which: impl Fn(&Self) -> Option<u32>, what: List) {
-        let list = which(self).and_then(|list| self.lists.get_mut(list as usize));
-        if let Some(list) = list {
+    fn place(&mut self, list: Option<u32>, what: List) {
+        if let Some(list) = list.and_then(|list| self.lists.get_mut(list as usize)) {
             *list = what;
         }
     }

@@ -7,12 +7,11 @@
 //! Members are recognized in any order: the id of a framework may well follow its tasks. That is why an element
 //! says only from which list it is, and the [`Outline`] says at the end what that list was.
 
-use std::fmt;
-
 use super::{
     super::scan::{DEPTH_MAX, Fault, Scan, Step},
     Limits, StateError,
-    outline::{Member, Outline},
+    outline::Outline,
+    shape::{Kind, Member, Place, Shape},
 };
 
 /// Bytes of elements that make a batch full: enough that handing it over costs nothing, little enough that the
@@ -27,6 +26,7 @@ const BEGINS_CHARS_MAX: usize = 40;
 pub struct Batch {
     /// Counts the batches of a document from 0, in its order.
     pub(super) sequence: u64,
+    pub(super) shape: Shape,
     bytes: Vec<u8>,
     elements: Vec<Element>,
 }
@@ -37,14 +37,6 @@ struct Element {
     list: u32,
     kind: Kind,
     end: usize,
-}
-
-/// What the elements of a list are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Agent,
-    RecoveredAgent,
-    Task,
 }
 
 impl Batch {
@@ -77,6 +69,8 @@ pub struct Splitter {
     /// Bytes that were consumed.
     offset: u64,
     place: Place,
+    /// What the place is in, the outermost first, and the members that led here.
+    parents: Vec<(Place, Member)>,
     expect: Expect,
     /// The member whose value is next or under way.
     member: Member,
@@ -104,19 +98,6 @@ enum Target {
     Nothing,
 }
 
-/// The object or list we are in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Start,
-    Top,
-    Agents,
-    RecoveredAgents,
-    Frameworks,
-    Framework,
-    Tasks,
-    End,
-}
-
 /// What the grammar allows next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expect {
@@ -135,15 +116,21 @@ enum Expect {
 impl Splitter {
     /// Begins a document.
     pub fn new(limits: Limits) -> Self {
+        Self::with_shape(Shape::State, limits)
+    }
+
+    /// Begins a text of another shape.
+    pub fn with_shape(shape: Shape, limits: Limits) -> Self {
         Self {
             limits,
             offset: 0,
-            place: Place::Start,
+            place: Place::Start(shape),
+            parents: Vec::new(),
             expect: Expect::FirstOrEnd,
             member: Member::Other,
             value: None,
             kept: Vec::new(),
-            batch: Batch::default(),
+            batch: Batch { shape, ..Batch::default() },
             outline: Outline::default(),
         }
     }
@@ -161,7 +148,7 @@ impl Splitter {
             match self.value.take() {
                 Some(value) => self.go_on(value, piece)?,
                 None if byte.is_ascii_whitespace() => self.consume(piece, rest),
-                None if self.place == Place::Start && byte != b'{' => return Err(not_json(piece)),
+                None if byte != b'{' && matches!(self.place, Place::Start(_)) => return Err(not_json(piece)),
                 None => {
                     if self.structure(byte)? {
                         self.consume(piece, rest);
@@ -179,7 +166,7 @@ impl Splitter {
     pub fn finish(mut self) -> Result<(Outline, Batch), StateError> {
         match self.place {
             Place::End => Ok((std::mem::take(&mut self.outline), self.next_batch())),
-            Place::Start => Err(StateError::Empty),
+            Place::Start(_) => Err(StateError::Empty),
             _ => Err(StateError::Truncated { bytes: self.offset, place: self.whereabouts() }),
         }
     }
@@ -190,19 +177,22 @@ impl Splitter {
     }
 
     fn next_batch(&mut self) -> Batch {
-        let sequence = self.batch.sequence.saturating_add(1);
+        let (sequence, shape) = (self.batch.sequence.saturating_add(1), self.batch.shape);
         // Most elements are far smaller than this slack, so the buffer seldom grows.
         let bytes = Vec::with_capacity(BATCH_BYTES.saturating_add(BATCH_BYTES / 8));
-        std::mem::replace(&mut self.batch, Batch { sequence, bytes, elements: Vec::new() })
+        std::mem::replace(&mut self.batch, Batch { sequence, shape, bytes, elements: Vec::new() })
     }
 
     //--- Structure
 
     /// Handles one byte between values. `false` if it begins a value and is still to be consumed.
     fn structure(&mut self, byte: u8) -> Result<bool, StateError> {
-        let in_object = matches!(self.place, Place::Top | Place::Framework);
+        if let Place::Start(shape) = self.place {
+            self.place = Place::top(shape);
+            return Ok(true);
+        }
+        let in_object = self.place.is_object();
         match (self.expect, byte) {
-            _ if self.place == Place::Start => self.enter(Place::Top),
             _ if self.place == Place::End => return Err(self.unexpected(byte, "the end")),
             (Expect::FirstOrEnd | Expect::CommaOrEnd, b'}') if in_object => self.leave()?,
             (Expect::FirstOrEnd | Expect::CommaOrEnd, b']') if !in_object => self.leave()?,
@@ -226,29 +216,17 @@ impl Splitter {
 
     /// Begins a value, or enters the list or object if it is one that we walk ourselves.
     fn begin_value(&mut self, byte: u8) -> Result<bool, StateError> {
-        let target = match (self.place, self.member, byte) {
-            (Place::Top, Member::Agents, b'[') => return self.enter_list(Place::Agents),
-            (Place::Top, Member::RecoveredAgents, b'[') => return self.enter_list(Place::RecoveredAgents),
-            (Place::Framework, Member::Tasks, b'[') => return self.enter_list(Place::Tasks),
-            (Place::Top, Member::Frameworks, b'[') => {
-                self.outline.begin_frameworks();
-                self.enter(Place::Frameworks);
-                return Ok(true);
-            }
-            (Place::Frameworks, _, b'{') => {
-                self.outline.begin_framework();
-                self.enter(Place::Framework);
-                return Ok(true);
-            }
-            (Place::Frameworks, ..) => {
-                self.outline.document.skipped.frameworks =
-                    self.outline.document.skipped.frameworks.saturating_add(1);
+        if let Some(inside) = self.place.inside(self.member, byte) {
+            self.enter(inside);
+            return Ok(true);
+        }
+        let target = match (self.place, self.member) {
+            (Place::List(kind), _) => Target::Element(kind),
+            (Place::Frameworks, _) => {
+                self.outline.skip_framework();
                 Target::Nothing
             }
-            (Place::Agents, ..) => Target::Element(Kind::Agent),
-            (Place::RecoveredAgents, ..) => Target::Element(Kind::RecoveredAgent),
-            (Place::Tasks, ..) => Target::Element(Kind::Task),
-            (_, Member::Other, _) => Target::Nothing,
+            (_, Member::Other) => Target::Nothing,
             _ => Target::Member,
         };
         self.begin(byte, target)?;
@@ -263,24 +241,20 @@ impl Splitter {
     }
 
     fn enter(&mut self, place: Place) {
+        match place {
+            Place::List(_) => self.outline.begin_list(self.place, self.member),
+            Place::Frameworks => self.outline.begin_frameworks(),
+            Place::Framework => self.outline.begin_framework(),
+            _ => self.outline.begin_object(self.member),
+        }
+        self.parents.push((self.place, self.member));
         self.place = place;
         self.expect = Expect::FirstOrEnd;
         self.member = Member::Other;
     }
 
-    fn enter_list(&mut self, place: Place) -> Result<bool, StateError> {
-        self.outline.begin_list(self.member);
-        self.enter(place);
-        Ok(true)
-    }
-
     fn leave(&mut self) -> Result<(), StateError> {
-        self.place = match self.place {
-            Place::Agents | Place::RecoveredAgents | Place::Frameworks => Place::Top,
-            Place::Framework => Place::Frameworks,
-            Place::Tasks => Place::Framework,
-            Place::Top | Place::Start | Place::End => Place::End,
-        };
+        self.place = self.parents.pop().map_or(Place::End, |(place, _)| place);
         self.expect = Expect::CommaOrEnd;
         if self.place == Place::Frameworks {
             self.outline.end_framework();
@@ -343,13 +317,12 @@ impl Splitter {
         match value.target {
             Target::Nothing => Ok(()),
             Target::Element(kind) => self.end_element(kind, value.oversized),
-            Target::Member => self
-                .outline
-                .set(self.place == Place::Framework, self.member, kept)
-                .map_err(|reason| self.malformed(reason.to_owned())),
+            Target::Member => self.outline.set(self.place, self.member, kept).map_err(|wanted| {
+                self.malformed(format!("{} is not {wanted}", self.member.name(self.place)))
+            }),
             Target::Name => {
                 self.expect = Expect::Colon;
-                self.member = Member::named(kept, self.place == Place::Framework);
+                self.member = Member::named(kept, self.place);
                 Ok(())
             }
         }
@@ -359,7 +332,8 @@ impl Splitter {
         let count = self.outline.count(kind, oversized);
         let (what, limit) = match kind {
             Kind::Agent | Kind::RecoveredAgent => ("agents", self.limits.agents),
-            Kind::Task => ("tasks", self.limits.tasks),
+            Kind::Framework => ("frameworks", self.limits.frameworks),
+            Kind::Task | Kind::UnreachableTask => ("tasks", self.limits.tasks),
         };
         if count > limit {
             return Err(StateError::TooMany { what, limit });
@@ -381,32 +355,25 @@ impl Splitter {
         StateError::Malformed { at: self.offset, place: self.whereabouts(), reason }
     }
 
+    /// The place in words.
     fn whereabouts(&self) -> String {
-        Whereabouts { place: self.place, framework: self.outline.document.frameworks.len() }.to_string()
+        let mut path = String::new();
+        for (place, member) in &self.parents {
+            match place {
+                Place::Frameworks => path += &format!("[{}]", self.outline.document.frameworks.len()),
+                _ if path.is_empty() => path += member.name(*place),
+                _ => path += &format!(".{}", member.name(*place)),
+            }
+        }
+        match (self.place, path.is_empty()) {
+            (Place::End, _) => "what follows the outermost object".to_owned(),
+            (_, true) => "the outermost object".to_owned(),
+            (_, false) => path,
+        }
     }
 }
 
 fn not_json(piece: &[u8]) -> StateError {
     let begins = String::from_utf8_lossy(piece).chars().take(BEGINS_CHARS_MAX).collect();
     StateError::NotJson { begins }
-}
-
-/// A [`Place`] in words.
-struct Whereabouts {
-    place: Place,
-    framework: usize,
-}
-
-impl fmt::Display for Whereabouts {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.place {
-            Place::Start | Place::Top => out.write_str("the outermost object"),
-            Place::Agents => out.write_str("slaves"),
-            Place::RecoveredAgents => out.write_str("recovered_slaves"),
-            Place::Frameworks => out.write_str("frameworks"),
-            Place::Framework => write!(out, "frameworks[{}]", self.framework),
-            Place::Tasks => write!(out, "frameworks[{}].tasks", self.framework),
-            Place::End => out.write_str("what follows the outermost object"),
-        }
-    }
 }

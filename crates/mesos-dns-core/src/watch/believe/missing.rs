@@ -1,4 +1,4 @@
-//! What of the cluster a document does not show. Apart from the judgement, which only asks it questions.
+//! What of the cluster a document does not account for. Apart from the judgement, which only asks it questions.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,9 +7,9 @@ use std::{
 
 use crate::cluster::{Cluster, Document, Framework, Task};
 
-/// What we believe in and a document does not show.
+/// What we believe in and a document does not account for.
 pub(super) struct Missing<'a> {
-    /// Tasks.
+    /// Tasks that it neither shows nor reports as unreachable: a loss that the leader explains is none to doubt.
     pub(super) tasks: Vec<Arc<Task>>,
     present: HashSet<(&'a str, &'a str)>,
     registered: HashSet<&'a str>,
@@ -25,7 +25,11 @@ impl<'a> Missing<'a> {
     pub(super) fn new(old: &Cluster, document: &'a Document) -> Self {
         let present: HashSet<_> =
             document.tasks.iter().map(|task| (&*task.framework_id, &*task.id)).collect();
-        let is_missing = |task: &&Arc<Task>| !present.contains(&(&*task.framework_id, &*task.id));
+        let explained: HashSet<_> = document.unreachable.iter().map(|(of, id)| (&**of, &**id)).collect();
+        let is_missing = |task: &&Arc<Task>| {
+            let key = (&*task.framework_id, &*task.id);
+            !present.contains(&key) && !explained.contains(&key)
+        };
         let tasks = old.tasks.iter().filter(is_missing).cloned().collect();
         let empty = document.agents.is_empty() && document.recovered_agents.is_empty() && present.is_empty();
         let known = !(old.tasks.is_empty() && old.agents.is_empty());

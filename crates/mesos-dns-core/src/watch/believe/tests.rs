@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::{
-    cluster::{Endpoint, Host, Hosts, Masters, TaskState, apply},
+    cluster::{Endpoint, Host, Hosts, Masters, apply},
     table::Seed,
+    test_support,
 };
 
 const SETTINGS: Settings = Settings { hold: Duration::from_secs(600), loss_percent: 30, loss_minimum: 20 };
@@ -23,17 +24,7 @@ fn framework(id: &str, port: Option<u16>) -> Framework {
 }
 
 fn task(id: u32, agent: &str) -> Task {
-    Task {
-        id: id.to_string().into(),
-        name: "web".into(),
-        framework_id: "f".into(),
-        agent_id: agent.into(),
-        state: TaskState::Running,
-        healthy: None,
-        ports: Box::default(),
-        addresses: Box::default(),
-        discovery: None,
-    }
+    test_support::task(&id.to_string(), "web", "f", agent)
 }
 
 /// A leader's document: per agent, which tasks.
@@ -67,7 +58,7 @@ impl Watcher {
 
     fn reads(&mut self, document: &Document) -> Kept {
         let mut document = document.clone();
-        let kept = self.belief.judge(&self.cluster, &document, self.now).unwrap();
+        let kept = self.belief.judge(&self.cluster, &document, Registry::Unknown, self.now).unwrap();
         kept.clone().restore(&mut document);
         let (masters, hosts) = (Masters::default(), Hosts::default());
         self.cluster = apply(&self.cluster, document, masters, hosts, Seed(1)).0;
@@ -272,5 +263,44 @@ fn a_new_leader_that_stays_empty_is_believed_in_the_end() {
 fn incomplete_documents_are_refused() {
     let mut belief = Belief::new(SETTINGS);
     let document = Document { complete: false, ..three_agents("m1:1") };
-    assert_eq!(belief.judge(&Cluster::default(), &document, Instant::now()).unwrap_err(), Incomplete);
+    let judged = belief.judge(&Cluster::default(), &document, Registry::Unknown, Instant::now());
+    assert_eq!(judged.unwrap_err(), Incomplete);
+}
+
+/// A document of m1 that misses tasks 4 to 40, those from `from` on because they are unreachable.
+fn partition(from: u32) -> Document {
+    let unreachable = (from..40).map(|id| ("f".into(), id.to_string().into())).collect();
+    Document { unreachable, ..document("m1:1", &[("a", 0..4)]) }
+}
+
+#[test]
+fn a_loss_that_the_leader_explains_is_not_doubted() {
+    let all = document("m1:1", &[("a", 0..4), ("b", 4..40)]);
+    let mut watcher = Watcher::new(all.clone());
+    assert_eq!(watcher.reads_at(1, &partition(4)).why, None);
+    watcher.believes(1, 1, 4);
+    // Nineteen of them unexplained are too few to doubt, twenty are not; the explained ones go.
+    let mut watcher = Watcher::new(all.clone());
+    assert_eq!(watcher.reads_at(1, &partition(23)).why, None);
+    watcher.believes(1, 1, 4);
+    let mut watcher = Watcher::new(all.clone());
+    assert_eq!(watcher.reads_at(1, &partition(24)).why, Some(Why::Loss));
+    watcher.believes(2, 1, 24);
+    // The same id in another framework explains nothing.
+    let mut watcher = Watcher::new(all);
+    let mut other = partition(4);
+    other.unreachable.iter_mut().for_each(|task| task.0 = "g".into());
+    assert_eq!(watcher.reads_at(1, &other).why, Some(Why::Loss));
+    watcher.believes(2, 1, 40);
+}
+
+#[test]
+fn unreachable_tasks_go_even_while_a_reign_settles() {
+    let mut watcher = Watcher::new(three_agents("m1:1"));
+    let gone = Document {
+        unreachable: (4..12).map(|id| ("f".into(), id.to_string().into())).collect(),
+        ..document("m2:1", &[("a", 0..4)])
+    };
+    watcher.reads_at(1, &gone);
+    assert_eq!(watcher.cluster.tasks.len(), 4);
 }

@@ -17,11 +17,11 @@ fn poll(candidates: &[&str], now: Instant) -> Poll {
 }
 
 fn asks(poll: &mut Poll, now: Instant, expected: &str, credentials: Credentials) {
-    let fetch = poll.poll_transmit(now).expect(expected);
+    let fetch = poll.poll_transmit(Ask::State, now).expect(expected);
     assert_eq!(fetch.master.to_string(), expected);
     assert_eq!(fetch.credentials, credentials, "{expected}");
     assert!(poll.poll_timeout().is_none(), "a request is running");
-    assert!(poll.poll_transmit(now).is_none(), "one request at a time");
+    assert!(poll.poll_transmit(Ask::State, now).is_none(), "one request at a time");
 }
 
 fn elsewhere(text: &str) -> Outcome {
@@ -39,7 +39,7 @@ fn asks_one_after_the_other_then_backs_off() {
         assert_eq!(poll.handle_outcome(Outcome::Failed, start, 0), step);
     }
     assert_eq!(poll.poll_timeout(), Some(start + BACKOFF_MIN));
-    assert!(poll.poll_transmit(start + BACKOFF_MIN / 2).is_none());
+    assert!(poll.poll_transmit(Ask::State, start + BACKOFF_MIN / 2).is_none());
     asks(&mut poll, start + BACKOFF_MIN, "a:1", Credentials::Send);
 }
 
@@ -80,7 +80,7 @@ fn begins_with_the_one_that_gave_the_last_document() {
         asks(&mut poll, later, name, Credentials::Send);
         poll.handle_outcome(Outcome::Failed, later, 0);
     }
-    assert!(poll.poll_transmit(later).is_none());
+    assert!(poll.poll_transmit(Ask::State, later).is_none());
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn circles_and_long_chains_end() {
     circle.handle_outcome(elsewhere("b:1"), start, 0);
     asks(&mut circle, start, "b:1", Credentials::Send);
     assert_eq!(circle.handle_outcome(elsewhere("a:1"), start, 0), Step::Failed);
-    assert!(circle.poll_transmit(start).is_none(), "both were asked");
+    assert!(circle.poll_transmit(Ask::State, start).is_none(), "both were asked");
 
     let mut chain = poll(&["a:1", "b:1", "c:1", "d:1", "e:1"], start);
     for (from, to) in [("a:1", "b:1"), ("b:1", "c:1"), ("c:1", "d:1")] {
@@ -141,9 +141,9 @@ fn a_hop_to_a_known_master_keeps_its_name() {
     let mut poll = Poll::new(SETTINGS);
     let leader = Master { name: Some("m2.example".into()), ..master("10.0.0.2:5050") };
     poll.handle_masters(vec![master("10.0.0.1:5050"), leader.clone()], Leader::Changed, start);
-    poll.poll_transmit(start).unwrap();
+    poll.poll_transmit(Ask::State, start).unwrap();
     poll.handle_outcome(elsewhere("10.0.0.2:5050"), start, 0);
-    assert_eq!(poll.poll_transmit(start).unwrap().master, leader);
+    assert_eq!(poll.poll_transmit(Ask::State, start).unwrap().master, leader);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn nobody_to_ask() {
     let mut poll = Poll::new(SETTINGS);
     assert!(poll.poll_timeout().is_none());
     poll.handle_masters(Vec::new(), Leader::Changed, now);
-    assert!(poll.poll_timeout().is_none() && poll.poll_transmit(now).is_none());
+    assert!(poll.poll_timeout().is_none() && poll.poll_transmit(Ask::State, now).is_none());
 }
 
 #[test]
@@ -247,7 +247,7 @@ proptest! {
                 },
                 Event::Pass(milliseconds) => now += Duration::from_millis(milliseconds.into()),
             }
-            if let Some(fetch) = poll.poll_transmit(now) {
+            if let Some(fetch) = poll.poll_transmit(Ask::State, now) {
                 prop_assert!(running.is_none());
                 let known = candidates.iter().any(|candidate| candidate.at == fetch.master.at);
                 prop_assert_eq!(fetch.credentials == Credentials::Send, known);
@@ -259,4 +259,35 @@ proptest! {
             prop_assert!(poll.poll_timeout().is_none_or(|at| at <= now + Duration::from_secs(6000)));
         }
     }
+}
+
+#[test]
+fn a_master_without_a_stream_is_asked_for_its_state() {
+    let start = Instant::now();
+    let mut poll = poll(&["10.0.0.1:1", "10.0.0.2:1"], start);
+    let fetch = poll.poll_transmit(Ask::Stream, start).unwrap();
+    assert_eq!(fetch.ask, Ask::Stream);
+    assert_eq!(poll.handle_outcome(Outcome::NoStream, start, 0), Step::Again);
+    let again = poll.poll_transmit(Ask::Stream, start).unwrap();
+    assert_eq!((again.ask, again.master), (Ask::State, fetch.master));
+    assert_eq!(poll.handle_outcome(Outcome::Found { again: None }, start, 0), Step::Done);
+}
+
+#[test]
+fn while_a_stream_runs_nothing_is_searched_for() {
+    let start = Instant::now();
+    let mut poll = poll(&["10.0.0.1:1", "10.0.0.2:1"], start);
+    poll.poll_transmit(Ask::Stream, start).unwrap();
+    assert_eq!(poll.handle_outcome(Outcome::Streaming, start, 0), Step::Done);
+    let later = start + Duration::from_secs(100);
+    assert_eq!((poll.poll_timeout(), poll.poll_transmit(Ask::Stream, later)), (None, None));
+    poll.handle_masters(vec![Master::parse("10.0.0.1:1").unwrap()], Leader::Same, later);
+    assert_eq!(poll.poll_transmit(Ask::Stream, later), None);
+    poll.handle_stream_end(Life::Long, later, 0);
+    assert_eq!(poll.poll_transmit(Ask::Stream, later).unwrap().master.to_string(), "10.0.0.1:1");
+    poll.handle_outcome(Outcome::Streaming, later, 0);
+    poll.handle_stream_end(Life::Short, later, 0);
+    assert_eq!(poll.poll_timeout(), Some(later + BACKOFF_MIN), "not at once");
+    poll.handle_masters(vec![Master::parse("10.0.0.2:1").unwrap()], Leader::Changed, later);
+    assert_eq!(poll.poll_timeout(), Some(later + ROUND_MIN));
 }

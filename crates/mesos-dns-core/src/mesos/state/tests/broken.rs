@@ -114,6 +114,8 @@ fn limits() {
     check(limits, r#"{"slaves":[{},{}],"recovered_slaves":[{}"#, "state document has more than 2 agents");
     let document = r#"{"frameworks":[{"tasks":[{},{}]},{"tasks":[{},{}]"#;
     check(limits, document, "state document has more than 3 tasks");
+    let document = r#"{"frameworks":[{"tasks":[{},{}],"unreachable_tasks":[{},{}]"#;
+    check(limits, document, "state document has more than 3 tasks");
     let document = r#"{"frameworks":[{"id":"F"},{"id":"G"}"#;
     check(limits, document, "state document has more than 1 frameworks");
 }

@@ -155,6 +155,7 @@ fn document() -> BoxedStrategy<Json> {
         ("hostname", text().boxed()),
         ("pid", pid().boxed()),
         ("tasks", list(task())),
+        ("unreachable_tasks", list(task())),
         ("completed_tasks", list(task())),
     ]);
     object(vec![

@@ -4,6 +4,7 @@ mod broken;
 mod laws;
 mod odd;
 mod plain;
+mod saved;
 
 use super::*;
 

@@ -48,6 +48,7 @@ fn one_of_everything() {
             port: Some(15101),
         }],
         tasks: vec![task],
+        unreachable: Vec::new(),
         skipped: Skipped::default(),
         complete: true,
     };
@@ -136,6 +137,22 @@ fn null_is_missing() {
     assert_eq!(document, Document { frameworks: vec![framework], ..Document::default() });
     let members = r#""id":"t","statuses":[null],"discovery":null,"resources":null,"name":null"#;
     assert_eq!(with_task(members).tasks.len(), 3);
+}
+
+#[test]
+fn unreachable_tasks() {
+    let document = decode(
+        br#"{"slaves":[],"frameworks":[{"unreachable_tasks":[{"id":"a","state":"TASK_UNREACHABLE","framework_id":"other"},{},
+        {"id":"b","state":"TASK_LOST"}],"id":"F","tasks":[{"id":"c"}]},{"id":"G","unreachable_tasks":null},
+        {"id":"H","unreachable_tasks":{}},{"id":"I","unreachable_tasks":[{"id":"x"}],"unreachable_tasks":[{"id":"d"}]},
+        {"unreachable_tasks":[{"id":"nobody's"}]}]}"#,
+    )
+    .expect("well formed");
+    let found: Vec<_> = document.unreachable.iter().map(|(framework, id)| (&**framework, &**id)).collect();
+    assert_eq!(found, [("F", "a"), ("F", "b"), ("I", "d")]);
+    assert_eq!(document.tasks.iter().map(|task| &*task.id).collect::<Vec<_>>(), ["c"]);
+    assert_eq!(document.frameworks.len(), 4);
+    assert_eq!(document.skipped, Skipped { tasks: 1, frameworks: 1, ..Skipped::default() });
 }
 
 #[test]

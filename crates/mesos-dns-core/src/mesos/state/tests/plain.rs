@@ -51,6 +51,10 @@ fn agent(value: &Value, document: &mut Document) -> Option<Agent> {
 
 fn framework(value: &Value, document: &mut Document) {
     let tasks = array(value, "tasks");
+    // Only good to know, so of any type.
+    let unreachable = array(value, "unreachable_tasks").unwrap_or_default();
+    document.skipped.tasks +=
+        unreachable.iter().map(|value| u64::from(task(value, "").is_none())).sum::<u64>();
     let usable = || {
         let id = string(value, "id").filter(|id| !id.is_empty())?;
         Some((id, string(value, "name")?, tasks.as_ref()?))
@@ -83,6 +87,9 @@ fn framework(value: &Value, document: &mut Document) {
         host,
         port: parsed.map(|pid| pid.port),
     });
+    for value in unreachable.iter().filter(|value| task(value, "").is_some()) {
+        document.unreachable.push((id.as_str().into(), string(value, "id").unwrap_or_default().into()));
+    }
     for value in *tasks {
         match task(value, &id) {
             Some((task, skipped)) => {

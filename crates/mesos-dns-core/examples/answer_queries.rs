@@ -1,0 +1,85 @@
+//! What does an answer cost, without sockets? `answer_queries STATE QUERIES [ROUNDS]`
+//!
+//! Builds the zone of a state document in memory and decides the queries of a file over and over (lines of name and
+//! type, as `dnsperf` reads them). Prints processor time per query. Under `valgrind --tool=callgrind
+//! --toggle-collect='*::decide'` the number of instructions is the same in each run.
+
+use std::{env, fs, time::Instant};
+
+use mesos_dns_core::{
+    answer::{self, Peer, Settings, Standing, State, Transport},
+    cluster::{self, AddressSource, Cluster, Hosts, Masters},
+    mesos::state,
+    records::{Policy, Rules},
+    table::Seed,
+    wire::{Name, rtype},
+    zone::{Serial, Soa, Zone},
+};
+
+fn main() {
+    let arguments: Vec<String> = env::args().collect();
+    let [_, document, queries, rest @ ..] = &arguments[..] else {
+        return eprintln!("answer_queries STATE QUERIES [ROUNDS]");
+    };
+    let rounds: u32 = rest.first().map_or(10, |text| text.parse().expect("a number"));
+    let name = |text| Name::parse(text).expect("a name");
+    let policy = Policy {
+        domain: "mesos".into(),
+        apex: name("mesos."),
+        rules: Rules::Rfc1123,
+        sources: vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host],
+        server_name: "ns1.mesos.".into(),
+        server_addresses: Vec::new(),
+    };
+    let document = state::decode(&fs::read(document).expect("a readable file")).expect("a state document");
+    let masters = Masters { leader: Some("127.0.0.1:5050".into()), listed: Vec::new() };
+    let none = Cluster::default();
+    let (cluster, touched) = cluster::apply(&none, document, masters, Hosts::default(), Seed(1));
+    let mut zone = Zone::new(policy.apex.clone(), None, Seed(2));
+    zone.update(&policy, &none, &cluster, &touched);
+    let _ = zone.compile();
+    let (mname, rname) = (name("ns1.mesos."), name("root.ns1.mesos."));
+    let soa = Soa { mname, rname, refresh: 60, retry: 600, expire: 86400, minimum: 5, ttl: 5, weight: 1 };
+    let snapshot = zone.snapshot(soa.into(), Serial(1));
+    println!("{} names, {} records", snapshot.names(), snapshot.records());
+
+    let queries: Vec<Vec<u8>> =
+        fs::read_to_string(queries).expect("a readable file").lines().map(query).collect();
+    let settings = Settings {
+        recursion_available: false,
+        forwards: false,
+        sets_truncated: true,
+        query_allow: Vec::new(),
+    };
+    let standing = Standing { state: State::Live, ..Standing::default() };
+    let peer = Peer { address: [127, 0, 0, 1].into(), transport: Transport::Udp };
+    let mut out = [0; answer::UDP_PAYLOAD_BYTES_MAX];
+    let (begin, mut sent) = (Instant::now(), 0);
+    for round in 0..rounds {
+        for (query, dice) in queries.iter().zip(u64::from(round)..) {
+            let dice = dice.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let action = answer::decide(query, &snapshot, &standing, &settings, peer, dice, &mut out);
+            if let answer::Action::Send { length, .. } = action {
+                sent += length;
+            }
+        }
+    }
+    let count = queries.len() * rounds as usize;
+    let each = begin.elapsed().as_nanos() / count as u128;
+    println!("{count} queries, {each} ns each, {} bytes each", sent / count);
+}
+
+/// A query in wire form.
+fn query(line: &str) -> Vec<u8> {
+    let (name, kind) = line.split_once(' ').expect("a name and a type");
+    let kind = match kind {
+        "A" => rtype::A,
+        "SRV" => rtype::SRV,
+        other => panic!("type {other}"),
+    };
+    let mut bytes = b"\0\x01\x01\0\0\x01\0\0\0\0\0\0".to_vec();
+    bytes.extend(Name::parse(name).expect("a name").as_wire());
+    bytes.extend(kind.to_be_bytes());
+    bytes.extend([0, 1]);
+    bytes
+}

@@ -1,0 +1,111 @@
+//! How long does a zone take to be filled, and how large is it? `load_zone STATE [WORKERS [ROUNDS]]`
+//!
+//! Decodes a state document, applies it, and fills a zone as the daemon does at its start. Prints the time on the
+//! clock and the processor time of each step; the latter depends less on what else the machine does.
+
+use std::{
+    env, fs,
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use mesos_dns_core::{
+    cluster::{self, AddressSource, Cluster, Hosts, Masters, TaskChange},
+    mesos::state,
+    records::{Policy, Rules},
+    table::Seed,
+    wire::Name,
+    zone::{self, Zone},
+};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() {
+    let mut arguments = env::args().skip(1);
+    let file = arguments.next().expect("usage: load_zone STATE [WORKERS [ROUNDS]]");
+    let mut number = |default| arguments.next().map_or(default, |text| text.parse().expect("a number"));
+    let (workers, rounds) = (number(2), number(3));
+    let policy = Policy {
+        domain: "mesos".into(),
+        apex: Name::parse("mesos.").expect("a name"),
+        rules: Rules::Rfc1123,
+        sources: vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host],
+        server_name: "ns1.mesos.".into(),
+        server_addresses: Vec::new(),
+    };
+    for _ in 0..rounds {
+        let document = state::decode(&fs::read(&file).expect("a readable file")).expect("a state document");
+        let masters = Masters { leader: Some("127.0.0.1:5050".into()), listed: Vec::new() };
+        let none = Cluster::default();
+        let clock = Clock::start();
+        let (cluster, mut touched) = cluster::apply(&none, document, masters, Hosts::default(), Seed(1));
+        clock.show("apply");
+        let before = resident_bytes();
+        let whole = Clock::start();
+        let mut zone = Zone::new(policy.apex.clone(), None, Seed(2));
+        load(&mut zone, &policy, &cluster, &mut std::mem::take(&mut touched.tasks), workers);
+        let clock = Clock::start();
+        zone.update(&policy, &none, &cluster, &touched);
+        zone.compile();
+        clock.show("compile");
+        whole.show("zone in all");
+        println!("{} records, {} KiB more resident", zone.records(), (resident_bytes() - before) >> 10);
+    }
+}
+
+fn load(zone: &mut Zone, policy: &Policy, cluster: &Cluster, tasks: &mut [TaskChange], workers: usize) {
+    let clock = Clock::start();
+    let pieces = zone::plan(tasks);
+    zone.reserve(tasks.len() * 5);
+    clock.show("plan");
+    let (loader, next, tasks, pieces) = (zone.loader(), AtomicUsize::new(0), &*tasks, &pieces);
+    let (send, made) = mpsc::sync_channel(4);
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            let (send, loader, next) = (send.clone(), loader.clone(), &next);
+            scope.spawn(move || {
+                let clock = Clock::start();
+                while let Some(piece) = pieces.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    send.send(loader.make(policy, cluster, &tasks[piece.clone()])).expect("a receiver");
+                }
+                clock.show("  make");
+            });
+        }
+        drop(send);
+        let clock = Clock::start();
+        made.iter().for_each(|made| zone.take(made));
+        clock.show("  take");
+    });
+    clock.show("load");
+}
+
+struct Clock(Instant, Duration);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now(), processor_time())
+    }
+
+    fn show(&self, what: &str) {
+        let (wall, processor) = (self.0.elapsed(), processor_time().saturating_sub(self.1));
+        println!("{what:<12} {wall:>12.3?} {processor:>12.3?}");
+    }
+}
+
+/// How long this thread has been running.
+fn processor_time() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or_default())
+}
+
+/// Memory of the process that is in use.
+fn resident_bytes() -> usize {
+    let text = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: usize = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
+    pages * 4096
+}

@@ -1,0 +1,118 @@
+//! One event after the snapshot, from its bytes to what it says.
+
+use super::{
+    super::{
+        json::{JsonError, Reader, Wanted},
+        state::{
+            Shape,
+            element::{Elements, Unusable},
+        },
+    },
+    stream::Said,
+};
+use crate::cluster::{Change, Skipped};
+
+/// Characters of an unknown type that are told.
+const TYPE_CHARS_MAX: usize = 40;
+
+/// An event of no use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// A type that we do not know: nothing is lost. Its name, shortened.
+    Unknown(Box<str>),
+    /// Lacks what it needs, so what it said is not known: look soon at how things are.
+    Malformed {
+        /// The type, shortened; empty if there is none.
+        event: Box<str>,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+/// Decodes one event; an error if it is no JSON object.
+pub(super) fn decode(json: &[u8], elements: &mut Elements, skipped: &mut Skipped) -> Result<Said, JsonError> {
+    let event = event_type(json)?;
+    if event == "HEARTBEAT" {
+        return Ok(Said::Heartbeat);
+    }
+    Ok(match change(&event, json, elements, skipped) {
+        Ok(Some(change)) => Said::Change(change),
+        Ok(None) => Said::Passed(Passed::Unknown(shorten(&event))),
+        Err(Unusable(reason)) => Said::Passed(Passed::Malformed { event: shorten(&event), reason }),
+    })
+}
+
+/// The type; empty if it is none. Reads to the end, so whatever else is in the event ends there, too.
+fn event_type(json: &[u8]) -> Result<String, JsonError> {
+    let mut event: &[u8] = b"null";
+    let mut reader = Reader::new(json);
+    reader.object(|name, reader| {
+        match name {
+            b"type" => event = reader.raw()?,
+            _ => return Ok(Wanted::No),
+        }
+        Ok(Wanted::Yes)
+    })?;
+    reader.end()?;
+    Ok(Reader::new(event).text().unwrap_or_default().into_owned())
+}
+
+/// What an event says; `None` if its type is not known.
+fn change(
+    event: &str,
+    json: &[u8],
+    elements: &mut Elements,
+    skipped: &mut Skipped,
+) -> Result<Option<Change>, Unusable> {
+    Ok(Some(match event {
+        "AGENT_ADDED" => {
+            let agent = elements.agent(Shape::Operator, inside(json, ["agent_added", "agent"])?, skipped);
+            Change::AgentAdded(agent.ok_or(Unusable("its agent cannot be used"))?)
+        }
+        "AGENT_REMOVED" => {
+            let id = elements.id(inside(json, ["agent_removed", "agent_id"])?);
+            Change::AgentRemoved(id.ok_or(Unusable("its agent has no id"))?)
+        }
+        "FRAMEWORK_ADDED" => framework(inside(json, ["framework_added", "framework"])?, elements)?,
+        "FRAMEWORK_UPDATED" => framework(inside(json, ["framework_updated", "framework"])?, elements)?,
+        "FRAMEWORK_REMOVED" => {
+            let id = elements.framework_info_id(inside(json, ["framework_removed", "framework_info"])?);
+            Change::FrameworkRemoved(id.ok_or(Unusable("its framework has no id"))?)
+        }
+        "TASK_ADDED" => {
+            let task = elements.task_added(inside(json, ["task_added", "task"])?, skipped);
+            task.ok_or(Unusable("its task cannot be used"))?
+        }
+        "TASK_UPDATED" => elements.task_updated(inside(json, ["task_updated"])?, skipped)?,
+        "" => return Err(Unusable("it has no type")),
+        "SUBSCRIBED" => return Err(Unusable("there was a snapshot before")),
+        _ => return Ok(None),
+    }))
+}
+
+fn framework(json: &[u8], elements: &mut Elements) -> Result<Change, Unusable> {
+    let framework = elements.framework(json).ok_or(Unusable("its framework cannot be used"))?;
+    Ok(Change::FrameworkAdded(framework))
+}
+
+/// The value that so many members lead to, as written.
+fn inside<'a, const N: usize>(mut json: &'a [u8], path: [&str; N]) -> Result<&'a [u8], Unusable> {
+    for wanted in path {
+        let mut found = None;
+        let read = Reader::new(json).object(|name, reader| {
+            match name == wanted.as_bytes() {
+                true => found = Some(reader.raw()?),
+                false => return Ok(Wanted::No),
+            }
+            Ok(Wanted::Yes)
+        });
+        let found = found.filter(|_| read.is_ok());
+        json = found.ok_or(Unusable("it lacks what it is about"))?;
+    }
+    Ok(json)
+}
+
+/// A type as far as it is told.
+pub(super) fn shorten(event: &str) -> Box<str> {
+    event.chars().take(TYPE_CHARS_MAX).collect::<String>().into()
+}

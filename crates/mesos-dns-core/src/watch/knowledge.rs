@@ -1,0 +1,348 @@
+//! What we know of the cluster, from documents and events, and what of it we hold on to.
+//!
+//! A [`Knowledge`] owns the [`Model`] and decides with [`Belief`] what a document may take away. Between two
+//! documents, events tell what happens, one thing at a time: what they remove is removed at once, as they
+//! explain it. What was held since the last document ends in one of three ways:
+//!
+//! - the agent comes back: what it has is told by events around its own (before it or after, as Mesos pleases), and
+//!   what it no longer has is told by nobody, so [`REJOIN_GRACE`] after it came the rest is dropped;
+//! - the hold time is over;
+//! - a later document says otherwise.
+//!
+//! A document that was asked for while a stream runs (to compare with) is older than what the stream has said since
+//! it was asked for. What events touched meanwhile is left as they say.
+//!
+//! Told what happened and when; says what was touched, and when it wants to be asked again. No clock, no sockets.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::believe::{self, Belief, Incomplete, Kept, Why};
+use crate::{
+    cluster::{Change, Cluster, Document, Hosts, Masters, Model, Subject, Task, TaskKey, Touched},
+    table::Seed,
+};
+
+/// How long the tasks of an agent that came back may still be on their way. They come within the same second; a
+/// busy master takes longer.
+pub const REJOIN_GRACE: Duration = Duration::from_secs(10);
+
+/// How a document came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Asked for while a stream runs, to find what its events do not tell.
+    Compared,
+    /// From a master that was asked for its state; it may not have read its registry yet.
+    Polled,
+    /// The beginning of a stream.
+    Subscribed,
+}
+
+/// What became of a document.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    /// What it touched.
+    pub touched: Touched,
+    /// When to look again, if sooner than usual.
+    pub again: Option<Duration>,
+    /// Number of things that a compared document had to correct: events should have told them.
+    pub drift: usize,
+}
+
+/// What is held although the master does not show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Why.
+    pub why: Why,
+    /// Number of tasks.
+    pub tasks: usize,
+    /// Number of agents that did not come back yet.
+    pub agents: usize,
+}
+
+/// See the head of this file.
+#[derive(Debug)]
+pub struct Knowledge {
+    model: Model,
+    belief: Belief,
+    settings: believe::Settings,
+    /// Why the last document left something standing that it did not show, and how many tasks.
+    kept: Option<(Why, usize)>,
+    /// Agents that the leader waits for.
+    away: HashMap<Arc<str>, Away>,
+    /// Whether the leader waits for agents whose tasks we never knew: names may be missing.
+    is_partial: bool,
+    /// What events touched since a document to compare with was asked for.
+    meanwhile: Option<Meanwhile>,
+}
+
+/// An agent that did not come back yet, or only a moment ago.
+#[derive(Debug)]
+struct Away {
+    until: Instant,
+    /// Whether it registered since.
+    is_back: bool,
+    /// Its tasks that nobody has shown since.
+    unseen: HashSet<TaskKey>,
+}
+
+/// See [`Knowledge::expect_comparison`].
+#[derive(Debug, Default)]
+struct Meanwhile {
+    tasks: HashSet<TaskKey>,
+    agents: HashSet<Arc<str>>,
+    frameworks: HashSet<Arc<str>>,
+}
+
+impl Knowledge {
+    /// Nothing known yet. `seed` starts the hash functions of the tables.
+    pub fn new(settings: believe::Settings, seed: Seed) -> Self {
+        Self {
+            model: Model::new(seed),
+            belief: Belief::new(settings),
+            settings,
+            kept: None,
+            away: HashMap::new(),
+            is_partial: false,
+            meanwhile: None,
+        }
+    }
+
+    /// Goes on from a cluster that was known before.
+    pub fn with(cluster: Cluster, settings: believe::Settings, seed: Seed) -> Self {
+        Self { model: Model::with(cluster, seed), ..Self::new(settings, seed) }
+    }
+
+    /// The newest version of the cluster.
+    pub fn cluster(&self) -> &Cluster {
+        self.model.cluster()
+    }
+
+    /// What is held although the master does not show it.
+    pub fn held(&self) -> Option<Held> {
+        let agents = self.away.values().filter(|away| !away.is_back).count();
+        let unseen = self.away.values().map(|away| away.unseen.len()).sum();
+        match self.kept {
+            Some((why @ (Why::Empty | Why::Loss | Why::Settling), tasks)) => {
+                Some(Held { why, tasks, agents })
+            }
+            _ if agents > 0 || unseen > 0 => Some(Held { why: Why::Recovering, tasks: unseen, agents }),
+            Some((Why::Recovering, _)) | None => None,
+        }
+    }
+
+    /// Whether names of living tasks may be missing: the first master we ever read waits for agents of which we know
+    /// nothing.
+    pub fn is_partial(&self) -> bool {
+        self.is_partial && !self.away.is_empty()
+    }
+
+    /// Other settings, after a reload.
+    pub fn configure(&mut self, settings: believe::Settings) {
+        self.settings = settings;
+        self.belief.configure(settings);
+    }
+
+    /// The operator vouches for the leader: what is held is dropped with the next document, without further proof.
+    pub fn release(&mut self, now: Instant) {
+        self.belief.release();
+        self.away.values_mut().for_each(|away| away.until = away.until.min(now));
+    }
+
+    //--- Documents
+
+    /// A document is asked for while a stream runs: from now on, notes what events touch.
+    pub fn expect_comparison(&mut self) {
+        self.meanwhile = Some(Meanwhile::default());
+    }
+
+    /// The leader's document. `hosts` are the addresses of every host name in it and in `masters`. What events
+    /// touched before must have been taken.
+    pub fn handle_document(
+        &mut self,
+        mut document: Document,
+        masters: Masters,
+        hosts: Hosts,
+        origin: Origin,
+        now: Instant,
+    ) -> Result<Verdict, Incomplete> {
+        if let Some(meanwhile) = self.meanwhile.take().filter(|_| origin == Origin::Compared) {
+            meanwhile.restore(&mut document, self.model.cluster());
+        }
+        if origin == Origin::Subscribed {
+            keep_addresses(&mut document, self.model.cluster());
+        }
+        let known = self.model.cluster();
+        let is_first = known.tasks.is_empty() && known.agents.is_empty();
+        let registry = match origin {
+            Origin::Polled => believe::Registry::Unknown,
+            Origin::Compared | Origin::Subscribed => believe::Registry::Read,
+        };
+        let kept = self.belief.judge(known, &document, registry, now)?;
+        self.is_partial = is_first || self.is_partial();
+        self.note_absent(&document, &kept, now);
+        let (why, again) = (kept.why, kept.again);
+        self.kept = why.map(|why| (why, kept.tasks.len()));
+        kept.restore(&mut document);
+        let touched = self.model.replace(document, masters, hosts);
+        let drift = if origin == Origin::Compared { drift(&touched) } else { 0 };
+        Ok(Verdict { touched, again, drift })
+    }
+
+    /// Notes which agents the leader waits for, and what is held of them.
+    fn note_absent(&mut self, document: &Document, kept: &Kept, now: Instant) {
+        let registered: HashSet<&str> = document.agents.iter().map(|agent| &*agent.id).collect();
+        let awaited = document.recovered_agents.iter().filter(|agent| !registered.contains(&***agent));
+        self.away = awaited
+            .filter_map(|agent| Some((agent.clone(), self.belief.waits_until(agent)?)))
+            .filter(|(_, until)| *until > now)
+            .map(|(agent, until)| (agent, Away { until, is_back: false, unseen: HashSet::new() }))
+            .collect();
+        for task in &kept.tasks {
+            if let Some(away) = self.away.get_mut(&task.agent_id) {
+                away.unseen.insert(task_key(task));
+            }
+        }
+    }
+
+    //--- Events
+
+    /// Takes in what one event says. What it touched is taken with [`Knowledge::take`].
+    pub fn handle_change(&mut self, change: Change, now: Instant) -> Subject {
+        self.note_meanwhile(&change);
+        self.note_seen(&change, now);
+        self.model.change(change)
+    }
+
+    /// Host names were looked up.
+    pub fn handle_hosts(&mut self, hosts: Hosts) {
+        self.model.resolve(hosts);
+    }
+
+    /// Another master leads, or other masters are there.
+    pub fn handle_masters(&mut self, masters: Masters) {
+        self.model.lead(masters);
+    }
+
+    /// Whether events touched anything since that was last taken.
+    pub fn is_touched(&self) -> bool {
+        self.model.is_touched()
+    }
+
+    /// What was touched since it was last taken.
+    pub fn take(&mut self) -> Touched {
+        self.model.take()
+    }
+
+    /// When to call [`Knowledge::handle_timeout`].
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.away.values().map(|away| away.until).min()
+    }
+
+    /// Drops what was held long enough.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let due: Vec<_> =
+            self.away.iter().filter(|(_, away)| away.until <= now).map(|(agent, _)| agent.clone()).collect();
+        for agent in due {
+            let Some(away) = self.away.remove(&agent) else { continue };
+            for (framework_id, id) in away.unseen {
+                self.model.change(Change::TaskEnded { framework_id, id });
+            }
+            if !away.is_back {
+                self.model.change(Change::AgentRemoved(agent));
+            }
+        }
+    }
+
+    fn note_meanwhile(&mut self, change: &Change) {
+        let Some(meanwhile) = &mut self.meanwhile else { return };
+        match change {
+            Change::AgentAdded(agent) => _ = meanwhile.agents.insert(agent.id.clone()),
+            Change::AgentRemoved(id) => _ = meanwhile.agents.insert(id.clone()),
+            Change::FrameworkAdded(framework) => _ = meanwhile.frameworks.insert(framework.id.clone()),
+            Change::FrameworkAt { id, .. } | Change::FrameworkRemoved(id) => {
+                _ = meanwhile.frameworks.insert(id.clone())
+            }
+            Change::TaskAdded(task) => _ = meanwhile.tasks.insert(task_key(task)),
+            Change::TaskEnded { framework_id, id } => {
+                _ = meanwhile.tasks.insert((framework_id.clone(), id.clone()))
+            }
+            Change::TaskUpdated(update) => {
+                _ = meanwhile.tasks.insert((update.framework_id.clone(), update.id.clone()))
+            }
+        }
+    }
+
+    /// Whoever is shown by an event is no longer held; whoever comes back is soon complete.
+    fn note_seen(&mut self, change: &Change, now: Instant) {
+        if self.away.is_empty() {
+            return;
+        }
+        match change {
+            Change::AgentAdded(agent) => {
+                if let Some(away) = self.away.get_mut(&agent.id) {
+                    away.is_back = true;
+                    away.until = away.until.min(now.checked_add(REJOIN_GRACE).unwrap_or(now));
+                }
+            }
+            Change::AgentRemoved(id) => _ = self.away.remove(id),
+            Change::TaskAdded(task) => self.seen(&task_key(task)),
+            Change::TaskEnded { framework_id, id } => self.seen(&(framework_id.clone(), id.clone())),
+            Change::TaskUpdated(update) => self.seen(&(update.framework_id.clone(), update.id.clone())),
+            Change::FrameworkAdded(_) | Change::FrameworkAt { .. } | Change::FrameworkRemoved(_) => {}
+        }
+    }
+
+    fn seen(&mut self, key: &TaskKey) {
+        let Some(task) = self.model.cluster().tasks.get((&*key.0, &*key.1)) else { return };
+        if let Some(away) = self.away.get_mut(&task.agent_id) {
+            away.unseen.remove(key);
+        }
+    }
+}
+
+impl Meanwhile {
+    /// Puts what events touched into the document as we know it.
+    fn restore(self, document: &mut Document, known: &Cluster) {
+        let tasks: HashSet<(&str, &str)> = self.tasks.iter().map(|(of, id)| (&**of, &**id)).collect();
+        document.tasks.retain(|task| !tasks.contains(&(&*task.framework_id, &*task.id)));
+        document
+            .tasks
+            .extend(tasks.iter().filter_map(|key| known.tasks.get(*key)).map(|task| Task::clone(task)));
+        document.agents.retain(|agent| !self.agents.contains(&agent.id));
+        document.recovered_agents.retain(|agent| !self.agents.contains(agent));
+        let agents = self.agents.iter().filter_map(|id| known.agents.get(&**id));
+        document.agents.extend(agents.map(|agent| (**agent).clone()));
+        document.frameworks.retain(|framework| !self.frameworks.contains(&framework.id));
+        let frameworks = self.frameworks.iter().filter_map(|id| known.frameworks.get(&**id));
+        document.frameworks.extend(frameworks.map(|framework| (**framework).clone()));
+    }
+}
+
+/// A stream does not tell where schedulers are. Where nothing else did, it is as it was.
+fn keep_addresses(document: &mut Document, known: &Cluster) {
+    for framework in &mut document.frameworks {
+        if let (None, None, Some(before)) =
+            (&framework.host, framework.port, known.frameworks.get(&*framework.id))
+        {
+            (framework.host, framework.port) = (before.host.clone(), before.port);
+        }
+    }
+}
+
+/// Agents and tasks that a document changed. Frameworks do not count: their schedulers' addresses come from
+/// documents only.
+fn drift(touched: &Touched) -> usize {
+    let tasks = touched.tasks.iter().filter(|change| change.old != change.new).count();
+    tasks.saturating_add(touched.agents.len())
+}
+
+fn task_key(task: &Task) -> TaskKey {
+    (task.framework_id.clone(), task.id.clone())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! `mesos-dns status` and `mesos-dns release`: asking a process that runs.
+//!
+//! The process is found through its admin socket, of which the configuration file tells; `status` can ask any
+//! server over HTTP instead. What comes is printed as it is, as JSON: fit for people and for scripts.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{Method, Request, StatusCode, Uri, client::conn::http1, header::HOST};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+    time::timeout,
+};
+
+use crate::{
+    args::{Common, Release, Status, print},
+    configuration,
+    daemon::run_to_end,
+};
+
+/// Time for an answer; a release takes a few seconds.
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Largest answer that is read, in bytes; real ones have some hundred.
+const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Prints how a running process stands.
+///
+/// # Errors
+///
+/// It cannot be reached, or has no data to answer from.
+pub fn status(options: &Status, common: &Common) -> anyhow::Result<()> {
+    let (code, told) = match &options.url {
+        Some(url) => run_to_end(over_http(url))?,
+        None => over_socket(options.socket.clone(), common, Method::GET, "/status")?,
+    };
+    // Not ready is an answer too.
+    if code != StatusCode::OK && code != StatusCode::SERVICE_UNAVAILABLE {
+        bail!("the answer is {code}: is this a mesos-dns?");
+    }
+    show(&told)?;
+    if told["ready"] != true {
+        bail!("not ready");
+    }
+    Ok(())
+}
+
+/// Vouches for the leader: what a running process holds is dropped.
+///
+/// # Errors
+///
+/// It cannot be reached, or refuses.
+pub fn release(options: &Release, common: &Common) -> anyhow::Result<()> {
+    let (code, told) = over_socket(options.socket.clone(), common, Method::POST, "/release")?;
+    if code != StatusCode::OK {
+        bail!("the answer is {code}");
+    }
+    show(&told)
+}
+
+fn show(told: &Value) -> anyhow::Result<()> {
+    print(std::io::stdout(), &format!("{}\n", serde_json::to_string_pretty(told)?));
+    Ok(())
+}
+
+/// Asks through the admin socket: that of the command line, else that of the configuration.
+fn over_socket(
+    socket: Option<PathBuf>,
+    common: &Common,
+    method: Method,
+    path: &str,
+) -> anyhow::Result<(StatusCode, Value)> {
+    let socket = match socket {
+        Some(socket) => socket,
+        None => {
+            let config = configuration::load(common.config_path())?;
+            let socket = config.admin_socket.with_context(|| {
+                format!("{} sets no adminSocket: set it, or name one with --socket", common.config_path())
+            })?;
+            socket.into()
+        }
+    };
+    let request = Request::builder().method(method).uri(path).header(HOST, "localhost");
+    let request = request.body(Empty::new())?;
+    run_to_end(async {
+        let stream = UnixStream::connect(&socket).await;
+        exchange(stream.with_context(|| format!("nobody answers at {}", socket.display()))?, request).await
+    })
+}
+
+async fn over_http(url: &str) -> anyhow::Result<(StatusCode, Value)> {
+    let uri: Uri = url.parse().with_context(|| format!("{url:?} is not a URL"))?;
+    let (Some("http"), Some(host)) = (uri.scheme_str(), uri.host()) else {
+        bail!("write the URL as http://HOST:PORT");
+    };
+    let port = uri.port_u16().unwrap_or(80);
+    let address = (host.trim_matches(['[', ']']), port);
+    let request = Request::get("/ready").header(HOST, format!("{host}:{port}")).body(Empty::new())?;
+    let stream = timeout(TIMEOUT, TcpStream::connect(address)).await.context("it took too long")?;
+    exchange(stream.with_context(|| format!("nobody answers at {host}:{port}"))?, request).await
+}
+
+/// One request and its answer, which must be JSON.
+async fn exchange<S>(stream: S, request: Request<Empty<Bytes>>) -> anyhow::Result<(StatusCode, Value)>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let exchange = async {
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // Ends with the connection, which ends with the answer.
+        tokio::spawn(connection);
+        let response = sender.send_request(request).await.context("no answer")?;
+        let code = response.status();
+        let body = Limited::new(response.into_body(), BODY_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| anyhow::anyhow!("the answer broke off: {error}"))?.to_bytes();
+        let told = serde_json::from_slice(&body)
+            .with_context(|| format!("the answer is {code} and no JSON: is this a mesos-dns?"))?;
+        Ok((code, told))
+    };
+    timeout(TIMEOUT, exchange).await.context("it took too long")?
+}

@@ -1,0 +1,171 @@
+//! One writer, many readers: from what is known of the cluster to the version that is served.
+//!
+//! The [`Publisher`] runs on a thread of its own, because compiling a large zone takes longer than any
+//! network task may be held up. It owns what we know of the cluster and the zone made from it; what it hands
+//! out is immutable and swapped in by one atomic store, so that readers never wait and never see half of two
+//! versions.
+
+mod load;
+mod metrics;
+mod orders;
+mod writer;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use mesos_dns_core::{
+    cluster::{Change, Cluster, Document, Hosts, Masters},
+    records::Policy,
+    watch::{
+        believe::{self, Incomplete},
+        knowledge::{Held, Origin},
+    },
+    zone::{Journal, Snapshot, Soa, Step},
+};
+use tokio::sync::{oneshot, watch};
+
+pub use metrics::PublishMetrics;
+pub use orders::{NotTaken, Orders};
+pub use writer::{Doubts, PUBLISH_INTERVAL, Publisher};
+
+/// What readers see: one version of the zone and the cluster it was made from, never half of two.
+pub struct Published {
+    /// The compiled zone, also the source of every v1 body.
+    pub zone: Arc<Snapshot>,
+    /// The cluster the zone was made from.
+    pub cluster: Cluster,
+    /// How names were made.
+    pub policy: Arc<Policy>,
+    /// What is held although the leader does not show it.
+    pub held: Option<Held>,
+    /// When the snapshot file was written that all this is from, as Unix time in seconds; `None` once a master has
+    /// spoken.
+    pub restored: Option<u64>,
+    /// Whose reign it is.
+    pub reign: Arc<Reign>,
+    /// Counts publications from 1; 0 is the empty start, before any data (`zone.is_loaded()` is false).
+    pub version: u64,
+}
+
+/// The time in which one master leads, as its documents name it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reign {
+    /// Its own address.
+    pub pid: Option<String>,
+    /// When it was elected, as Unix time in seconds.
+    pub elected_time: Option<f64>,
+}
+
+/// Where readers find the current version.
+pub struct Board {
+    current: ArcSwap<Published>,
+    version: watch::Sender<u64>,
+    journal: Mutex<Journal>,
+}
+
+impl Board {
+    /// A board that shows a zone without data.
+    pub fn new(policy: Arc<Policy>, soa: Arc<Soa>) -> Self {
+        let current = ArcSwap::from_pointee(Published::loading(policy, soa));
+        Self { current, version: watch::Sender::new(0), journal: Mutex::new(Journal::new(0, None)) }
+    }
+
+    /// The steps from this version to the newest one; `None` if they are not kept any more, or were too many: then
+    /// only the whole zone helps. The newest step can be younger than what [`Board::load`] gave before.
+    pub fn since(&self, version: u64) -> Option<Vec<Step>> {
+        self.journal().since(version).map(|steps| steps.cloned().collect())
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Journal)) {
+        note(&mut self.journal());
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The current version. Hold it for one query or one whole transfer.
+    pub fn load(&self) -> Arc<Published> {
+        self.current.load_full()
+    }
+
+    /// The place of the current version, for readers that look many times a second.
+    pub fn current(&self) -> &ArcSwap<Published> {
+        &self.current
+    }
+
+    /// Tells when a newer version was published.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    fn post(&self, published: Published) {
+        let version = published.version;
+        self.current.store(Arc::new(published));
+        self.version.send_replace(version);
+    }
+}
+
+impl Published {
+    /// The start: no data yet.
+    fn loading(policy: Arc<Policy>, soa: Arc<Soa>) -> Self {
+        let zone = Arc::new(Snapshot::loading(policy.apex.clone(), soa));
+        let (held, restored, reign) = (None, None, Arc::default());
+        Self { zone, cluster: Cluster::default(), policy, held, restored, reign, version: 0 }
+    }
+}
+
+/// The leader's document, complete, with all that is needed to take it in.
+pub struct Report {
+    /// What it says.
+    pub document: Document,
+    /// The masters list in effect when it was fetched (behaviour spec section 2).
+    pub listed: Vec<Arc<str>>,
+    /// Addresses of every host name in the document and the list.
+    pub hosts: Hosts,
+    /// How it came.
+    pub origin: Origin,
+    /// Is told what became of it. Whoever sends documents waits for this before the next one.
+    pub taken: oneshot::Sender<Result<Taken, Incomplete>>,
+}
+
+/// A document was taken in.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    /// When to look again, if sooner than usual.
+    pub again: Option<Duration>,
+}
+
+/// What the publisher is told.
+pub enum Order {
+    /// What events say, in their order.
+    Changes(Vec<Change>),
+    /// A document to compare with is being asked for.
+    Comparing,
+    /// Host names were looked up.
+    Hosts(Hosts),
+    /// Other masters are there, or another one leads.
+    Masters(Masters),
+    /// The operator vouches for the leader: nothing is held any more.
+    Release,
+    /// A new view of the cluster.
+    Report(Box<Report>),
+    /// Other names, other SOA fields, or other rules for what to believe, after a reload of the configuration.
+    Settings(Box<Settings>),
+    /// Nothing more comes.
+    Stop,
+}
+
+/// What the operator chose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// How names are made.
+    pub policy: Arc<Policy>,
+    /// SOA, NS, and what all records carry.
+    pub soa: Arc<Soa>,
+    /// How long and when to keep what the leader does not show.
+    pub believe: believe::Settings,
+}
