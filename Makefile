@@ -3,7 +3,9 @@
 #   make demo      the program in front of a simulated cluster (ARGS="--tasks 500 --dns-port 5300")
 #   make test      everything that must pass
 #   make test-all  that, and what takes longer or needs the network
-#   make bench     figures: start to first answer, peak memory (DOCUMENT=state.json to take another document)
+#   make bench     figures: start to first answer, peak memory (DOCUMENT=state.json to take another document),
+#                  and how much is checked of the promise that no answer is wrong
+#   make mutants   shows that the checker finds deliberate faults; half an hour
 #   make check     format, lints, documentation, licences: no tests
 
 ARGS ?=
@@ -11,11 +13,12 @@ CARGO ?= cargo
 
 DOCUMENT ?=
 
-.PHONY: bench demo test test-all check fmt clippy doc licences advisories doctest nextest install install-build install-demo
+.PHONY: bench demo test test-all check fmt clippy doc licences advisories doctest nextest mutants install install-build install-demo
 
 bench: install-build
 	$(CARGO) build --release --locked --package mesos-dns --package mesos-dns-sim --bins
 	$${CARGO_TARGET_DIR:-target}/release/start-bench $${CARGO_TARGET_DIR:-target}/release/mesos-dns $(DOCUMENT)
+	$(CARGO) test --release --locked --quiet --package mesos-dns-sim --test truth -- --nocapture whatever
 
 demo: install-demo
 	$(CARGO) build --locked --workspace --bins
@@ -31,7 +34,7 @@ test: install
 # The second run is of the release build: other timing, other code.
 test-all: test
 	@$(MAKE) --no-print-directory advisories
-	scripts/test.sh --release
+	TRUTH_SEEDS=$${TRUTH_SEEDS:-100} scripts/test.sh --release
 
 check: fmt clippy doc licences
 
@@ -55,6 +58,9 @@ doctest:
 
 nextest:
 	scripts/test.sh
+
+mutants: install-build
+	scripts/mutants.sh
 
 install:
 	scripts/install.sh test

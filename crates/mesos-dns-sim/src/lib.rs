@@ -8,6 +8,7 @@
 //! - [`scenario`]: what happens to cluster and masters, as data.
 //! - [`clock`]: lets clusters live and scenarios be played in real time.
 //! - [`client`]: asks, over DNS and HTTP; [`subscriber`]: listens to a stream.
+//! - [`truth`]: a world whose answers name their version, and a checker that knows what was true.
 
 pub mod catalogue;
 pub mod client;
@@ -20,3 +21,4 @@ pub mod profile;
 pub mod render;
 pub mod scenario;
 pub mod subscriber;
+pub mod truth;

@@ -9,7 +9,7 @@
 //! - in a new reign's first [`SETTLE`], while no agent is listed as recovered (the registry is not read
 //!   yet, or Mesos is older than 1.2), what is on agents it does not name at all;
 //! - in any other case of a large loss at once, everything, until a second document at least
-//!   [`AGREE_AFTER`] later misses it too.
+//!   [`AGREE_AFTER`] later misses it too; what is missing only since then is another loss.
 //!
 //! None of it is kept for longer than the hold time. What the leader reports in any other way (a task
 //! that ended or is unreachable, an agent without that task, an agent it gave up) goes at once.
@@ -26,7 +26,10 @@ use std::{
 
 use self::missing::Missing;
 use super::Master;
-use crate::cluster::{Agent, Cluster, Document, Framework, Task};
+use crate::{
+    cluster::{Agent, Cluster, Document, Framework, Task},
+    table::Keyed,
+};
 
 /// How long a new reign counts as settling. Agents re-register within a minute of their own random choice,
 /// and a master reads its registry within a minute or exits.
@@ -145,6 +148,8 @@ struct Doubt {
     /// When exactly these were first missed together.
     missed: Instant,
     tasks: Vec<Arc<Task>>,
+    /// What the loss was then.
+    why: Why,
 }
 
 impl Belief {
@@ -205,15 +210,18 @@ impl Belief {
         };
         let settled = document.elected_time.is_some_and(|time| time > 0.0) && !self.is_settling(now);
         let doubted = match why {
-            Some(why) => !self.is_proven(&sudden, &missing, why == Why::Loss || settled, now),
+            Some(why) => {
+                let provable = why == Why::Loss || settled;
+                let unproven = self.unproven(sudden, &missing, old.tasks.len(), why, provable, now);
+                let doubted = unproven.is_some();
+                kept.extend(unproven.into_iter().flatten());
+                doubted
+            }
             None => {
                 self.doubt = None;
                 false
             }
         };
-        if doubted {
-            kept.extend(sudden);
-        }
         let unnamed = settling || (doubted && why == Some(Why::Empty));
         Ok(self.keep(old, &missing, kept, unnamed, why.filter(|_| doubted), now))
     }
@@ -303,26 +311,37 @@ impl Belief {
         lost >= self.settings.loss_minimum.max(1) && lost_hundredfold > of.saturating_mul(percent)
     }
 
-    /// Whether a large loss is true: missed now and in a document long enough ago, or doubted long enough.
-    /// `provable` is false while only the hold time counts.
-    fn is_proven(
+    /// What of a large loss is not proven: all of it, until it is missed now and was in a document long enough ago,
+    /// or is doubted long enough; then only what went missing after that, if that is a large loss too. `None` if
+    /// nothing is doubted. `provable` is false while only the hold time counts.
+    fn unproven(
         &mut self,
-        sudden: &[Arc<Task>],
+        sudden: Vec<Arc<Task>>,
         missing: &Missing<'_>,
+        of: usize,
+        why: Why,
         provable: bool,
         now: Instant,
-    ) -> bool {
-        let fresh = || Doubt { since: now, missed: now, tasks: sudden.to_vec() };
-        let doubt = self.doubt.get_or_insert_with(fresh);
+    ) -> Option<Vec<Arc<Task>>> {
+        let fresh = |tasks: &Vec<Arc<Task>>| Doubt { since: now, missed: now, tasks: tasks.clone(), why };
+        let doubt = self.doubt.get_or_insert_with(|| fresh(&sudden));
         if doubt.tasks.iter().any(|task| missing.has(task)) {
-            (doubt.missed, doubt.tasks) = (now, sudden.to_vec());
+            (doubt.missed, doubt.tasks, doubt.why) = (now, sudden.clone(), why);
         }
         let agreed = provable && now.saturating_duration_since(doubt.missed) >= AGREE_AFTER;
         let proven = agreed || now.saturating_duration_since(doubt.since) >= self.settings.hold;
-        if proven {
-            self.doubt = None;
+        if !proven {
+            return Some(sudden);
         }
-        proven
+        let proven = self.doubt.take()?;
+        let keys: HashSet<_> = proven.tasks.iter().map(|task| task.key()).collect();
+        let newer: Vec<_> = sudden.into_iter().filter(|task| !keys.contains(&task.key())).collect();
+        let is_another = why == Why::Empty && proven.why != Why::Empty && !newer.is_empty();
+        if !is_another && !self.is_large(newer.len(), of.saturating_sub(keys.len())) {
+            return None;
+        }
+        self.doubt = Some(fresh(&newer));
+        Some(newer)
     }
 }
 

@@ -74,6 +74,11 @@ impl Cluster {
         Self { agents: Vec::new(), frameworks, services, tasks, completed, born, log }
     }
 
+    /// Takes over facts that were drained from a cluster of which this is a copy.
+    pub(crate) fn adopt(&mut self, facts: Vec<Fact>) {
+        facts.into_iter().for_each(|fact| self.log.note(|| fact));
+    }
+
     /// The service of a task.
     pub fn service(&self, task: &Task) -> &Service {
         &self.services[task.service]
@@ -115,22 +120,17 @@ impl Cluster {
             Network::Container { .. } => Vec::new(),
             Network::Bridge | Network::Host => place.take_ports(wanted.ports.len()),
         };
-        place.tasks += 1;
         let addresses =
             container_addresses(wanted.network, launch).unwrap_or_else(|| place.addresses().collect());
-        let task = Arc::new(Task {
-            launch,
-            id,
-            service,
-            agent,
-            state: State::Staging,
-            ports,
-            addresses,
-            container,
-            healthy: None,
-            statuses: Vec::new(),
-        });
-        self.tasks.insert(launch, task.clone());
+        let (state, healthy, statuses) = (State::Staging, None, Vec::new());
+        self.add(Task { launch, id, service, agent, state, ports, addresses, container, healthy, statuses });
+    }
+
+    /// Adds a task that is made already.
+    pub(crate) fn add(&mut self, task: Task) {
+        Arc::make_mut(&mut self.agents[task.agent]).tasks += 1;
+        let task = Arc::new(task);
+        self.tasks.insert(task.launch, task.clone());
         self.log.note(|| Fact::Launched(task));
     }
 
@@ -164,6 +164,14 @@ impl Cluster {
         let (state, source) = (State::Starting, Source::Executor);
         let status = Status { state, at, addresses, healthy: None, source, reason: None };
         self.receive(launch, status, State::Running)
+    }
+
+    /// Notes that a check failed, told so late that the task's agent knows already that it is being killed.
+    pub(crate) fn report_late_failure(&mut self, launch: u64, at: Duration) -> Option<Arc<Task>> {
+        let addresses = self.tasks.get(&launch)?.addresses.clone();
+        let (state, source, reason) = (State::Running, Source::Executor, Some(Reason::Health));
+        let status = Status { state, at, addresses, healthy: Some(false), source, reason };
+        self.receive(launch, status, State::Killing)
     }
 
     /// Repeats that a task runs: its executor reports it again, perhaps from other addresses, which no stream tells.

@@ -180,6 +180,26 @@ fn a_large_loss_needs_two_witnesses() {
 }
 
 #[test]
+fn a_second_loss_needs_witnesses_of_its_own() {
+    let mut watcher = Watcher::new(document("m1:1", &[("a", 0..70), ("b", 70..100)]));
+    assert_eq!(watcher.reads_at(1, &document("m1:1", &[("a", 0..60)])).why, Some(Why::Loss));
+    // The first is proven; of the second this is the first witness.
+    assert_eq!(watcher.reads_at(30, &document("m1:1", &[("a", 0..30)])).why, Some(Why::Loss));
+    watcher.believes(1, 1, 60);
+    assert_eq!(watcher.reads_at(29, &document("m1:1", &[])).why, Some(Why::Empty));
+    watcher.believes(1, 1, 60);
+    assert_eq!(watcher.reads_at(1, &document("m1:1", &[])).why, Some(Why::Empty));
+    watcher.believes(1, 1, 30);
+    assert_eq!(watcher.reads_at(30, &document("m1:1", &[])).why, None);
+    watcher.believes(0, 1, 0);
+    // A few more that end meanwhile are no second loss.
+    let mut watcher = Watcher::new(document("m1:1", &[("a", 0..100)]));
+    assert_eq!(watcher.reads_at(1, &document("m1:1", &[("a", 0..60)])).why, Some(Why::Loss));
+    assert_eq!(watcher.reads_at(30, &document("m1:1", &[("a", 0..55)])).why, None);
+    watcher.believes(1, 1, 55);
+}
+
+#[test]
 fn a_doubted_loss_that_never_settles_ends_with_the_hold_time() {
     let mut watcher = Watcher::new(document("m1:1", &[("a", 0..100)]));
     for round in 0..60 {

@@ -1,0 +1,582 @@
+//! A cluster whose answers name their version, and its masters, under whatever a schedule does to them.
+//!
+//! Plain values: [`World::perform`] changes them at a given time and notes in the [`log`](super::log) what is true
+//! from then on, and what nobody can see. Who shows it, real masters or made-up ones, asks for
+//! [`World::shown`] and [`World::stage`].
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{
+    history::{Datum, Kind, Question, Set},
+    log::{Bounds, Log, Scope, Subject, Version},
+    services::{FRAMEWORK_NAMES, Part, Service, Services},
+    stage::Stage,
+};
+use crate::{
+    cluster::{Cluster, Fact, State},
+    master::Fault,
+    memory::{Event, Memory},
+    profile::Profile,
+    render::{Face, Knowledge, View},
+};
+
+/// When the world begins, for those who write dates.
+pub const BORN: Duration = Duration::from_secs(1_700_000_000);
+
+/// Agents of the world.
+pub const AGENTS: usize = 6;
+
+/// How long a task is seen as being killed before it is dead.
+const KILLING: Duration = Duration::from_secs(2);
+
+/// Longest time in which a leader reads its registry; after that it exits.
+const REGISTRY_MAX: Duration = Duration::from_secs(60);
+
+/// Longest time for which a leader leaves tasks out that live. Two documents half a minute apart that agree
+/// are believed, and must be.
+const LIE_MAX: Duration = Duration::from_secs(20);
+
+/// Ended tasks that are remembered: some, as everywhere, and few, as they only cost time.
+const COMPLETED_MAX: usize = 10;
+
+/// The domain that is served.
+const DOMAIN: &str = "mesos";
+
+/// What can happen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Act {
+    /// A service gets its next version, if it has tasks.
+    Move(usize),
+    /// A service gets tasks, if it has none.
+    Begin(usize),
+    /// A service's tasks end.
+    End(usize),
+    /// A third of all tasks ends at once.
+    MassEnd,
+    /// And begins again.
+    MassBegin,
+    /// The framework calls itself something else.
+    Rename,
+    /// The leader dies; nobody leads.
+    Kill,
+    /// The leader loses the lead and lives on.
+    Depose,
+    /// The next living master leads, knowing so much.
+    Elect(Knowledge),
+    /// The leader learns so much more.
+    Learn(Knowledge),
+    /// All dead masters live again, as standbys.
+    Revive,
+    /// The leader misbehaves.
+    Hurt(Fault),
+    /// All masters behave.
+    Heal,
+    /// An agent cannot be reached: its tasks are unreachable.
+    Lose(usize),
+    /// It can again.
+    Return(usize),
+    /// A settled leader leaves out what lives.
+    Lie(Lie),
+    /// It says all again.
+    Truth,
+    /// The program is killed and started again, on the same ports.
+    Restart,
+}
+
+/// What a lying leader leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// Everything.
+    Empty,
+    /// The tasks of most agents.
+    Most,
+}
+
+/// A question about a service under one of its framework's names; its place in the list is that in the log less the
+/// leader's questions.
+struct Named {
+    service: usize,
+    framework: &'static str,
+    kind: Kind,
+}
+
+/// Number of the question for the leader's port.
+const LEADER_PORT: usize = 0;
+
+/// Number of the question for the leader's address.
+const LEADER_ADDRESS: usize = 1;
+
+/// How masters make changes known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// By documents alone: what happens in one moment is seen at once.
+    Documents,
+    /// By events too: of what happens in one moment, a part may be seen. A leader that has not read its registry
+    /// tells nobody anything.
+    Events,
+}
+
+/// What happened to a cluster, for masters that are to follow it.
+#[derive(Debug, Default)]
+pub struct Happened {
+    /// The facts.
+    pub facts: Vec<Fact>,
+    /// What the leader tells its subscribers; of the present reign only.
+    pub events: Vec<Event>,
+}
+
+/// The world.
+pub struct World {
+    cluster: Cluster,
+    /// What the leader has learnt of it.
+    memory: Memory,
+    telling: Telling,
+    /// What happened since that was last taken, and what the leader told of it.
+    happened: Happened,
+    services: Services,
+    stage: Stage,
+    log: Log,
+    named: Vec<Named>,
+    lie: Option<(Lie, Duration)>,
+    last_lie: Option<Duration>,
+    /// By agent: since when the leader has waited for it.
+    waiting: [Option<Duration>; AGENTS],
+    /// Agents that were waited for in vain.
+    given_up: [bool; AGENTS],
+    /// Tasks being killed, and when they are dead.
+    killing: Vec<(Duration, u64)>,
+    /// Tasks that a leader that knows everything shows.
+    alive: BTreeSet<u64>,
+    revision: u64,
+}
+
+impl World {
+    /// A world in which all is well, with these masters; the first of them leads.
+    pub fn new(masters: Vec<Face>, bounds: Bounds, telling: Telling) -> Self {
+        let (services, mut cluster) = Services::new(BORN);
+        let services = services.begin_all(&mut cluster, BORN);
+        cluster.record();
+        let (log, named) = questions(services.all(), bounds);
+        let mut world = Self {
+            cluster,
+            memory: Memory::default(),
+            telling,
+            happened: Happened::default(),
+            services,
+            stage: Stage::new(masters),
+            log,
+            named,
+            lie: None,
+            last_lie: None,
+            waiting: [None; AGENTS],
+            given_up: [false; AGENTS],
+            killing: Vec::new(),
+            alive: BTreeSet::new(),
+            revision: 0,
+        };
+        world.note(Duration::ZERO);
+        world
+    }
+
+    /// How many services there are.
+    pub fn services(&self) -> &[Service] {
+        self.services.all()
+    }
+
+    /// The masters.
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// What was true so far.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Everything whose truth is known, by number.
+    pub fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.log.timelines.iter().map(|timeline| &timeline.question)
+    }
+
+    /// Grows with each change of what masters show.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The cluster as the leader shows it, if it were to know all of it and said so.
+    pub fn shown(&self) -> Cluster {
+        let mut shown = self.cluster.clone();
+        if self.lie() == Some(Lie::Most) {
+            shown.tasks.retain(|_, task| task.agent >= Lie::MOST);
+        }
+        shown
+    }
+
+    /// What the leader leaves out at present. It does not change what it tells in events.
+    pub fn lie(&self) -> Option<Lie> {
+        self.lie.map(|(lie, _)| lie)
+    }
+
+    /// What the leader has learnt.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// A view of this cluster as the leader has it.
+    pub fn view<'a>(&'a self, leader: usize, cluster: &'a Cluster, memory: &'a Memory) -> View<'a> {
+        let face = &self.stage.masters[leader].face;
+        let elected = Some(BORN + self.stage.elected);
+        View {
+            cluster,
+            master: face,
+            leader: Some(face),
+            elected,
+            memory,
+            profile: Profile::default(),
+            hides_agents: false,
+        }
+    }
+
+    /// Takes what happened since the last call.
+    pub fn take(&mut self) -> Happened {
+        std::mem::take(&mut self.happened)
+    }
+
+    /// Notes that a replica did not run.
+    pub fn was_down(&mut self, outage: super::log::Outage) {
+        self.log.outages.push(outage);
+    }
+
+    /// Whether a program that starts now finds everything as it is.
+    pub fn is_well(&self) -> bool {
+        let reachable = self.cluster.agents.iter().all(|agent| agent.is_registered());
+        let settled = self.stage.knowledge == Knowledge::Everything && self.lie.is_none();
+        self.stage.answers() && settled && reachable
+    }
+
+    /// Lets something happen; what is impossible does not.
+    pub fn perform(&mut self, act: Act, now: Duration) {
+        self.advance(now);
+        let at = BORN + now;
+        match act {
+            Act::Move(service) if self.may_launch(service) => {
+                let parts = self.services.step(service);
+                self.carry_out(parts, now);
+            }
+            Act::Begin(service) if self.may_launch(service) => {
+                let parts = self.services.begin(service);
+                self.carry_out(parts, now);
+            }
+            Act::End(service) => self.carry_out(self.services.end(service), now),
+            Act::MassEnd => self.carry_out(self.services.end_chaff(), now),
+            Act::MassBegin => {
+                let parts = self.services.begin_chaff();
+                self.carry_out(parts, now);
+            }
+            Act::Rename => {
+                self.services.rename(&mut self.cluster);
+                self.note_ghosts(now);
+            }
+            Act::Kill => self.stage.kill(),
+            Act::Depose => self.stage.leader = None,
+            Act::Elect(knowledge) => self.elect(knowledge, now),
+            Act::Learn(knowledge) => self.learn(knowledge),
+            Act::Revive => self.stage.revive(),
+            Act::Hurt(fault) => self.stage.hurt(fault),
+            Act::Heal => self.stage.heal(),
+            Act::Lose(agent) => self.lose(agent, now),
+            Act::Return(agent) => {
+                self.cluster.return_agent(agent, at);
+            }
+            Act::Lie(lie) if self.may_lie(lie, now) => self.lie = Some((lie, now)),
+            Act::Truth => self.end_lie(now),
+            Act::Move(_) | Act::Begin(_) | Act::Lie(_) | Act::Restart => {}
+        }
+        self.hear();
+        if self.lie.is_some_and(|(lie, _)| !self.is_settled(lie)) {
+            self.end_lie(now);
+        }
+        self.note(now);
+    }
+
+    /// When something is due by itself; see [`advance`](Self::advance).
+    pub fn next_due(&self) -> Option<Duration> {
+        let hold = self.log.bounds.hold;
+        let killed = self.killing.iter().map(|(due, _)| *due);
+        let lie = self.lie.iter().map(|(_, since)| *since + LIE_MAX);
+        let up = (0..AGENTS).filter(|agent| !self.given_up[*agent] && self.stage.answers());
+        let waited = up.filter_map(|agent| self.waiting[agent]).map(|since| since + hold);
+        let reading = self.stage.leader.is_some() && self.stage.knowledge == Knowledge::Nothing;
+        let read = reading.then_some(self.stage.elected + REGISTRY_MAX);
+        killed.chain(lie).chain(waited).chain(read).min()
+    }
+
+    /// Lets everything happen that is due by itself.
+    pub fn advance(&mut self, now: Duration) {
+        while let Some(due) = self.next_due().filter(|due| *due <= now) {
+            // What was due while nobody could see it happens now.
+            let due = due.max(self.stage.answers_since.unwrap_or(due));
+            if self.lie.is_some_and(|(_, since)| since + LIE_MAX <= due) {
+                self.end_lie(due);
+            }
+            if self.stage.elected + REGISTRY_MAX <= due {
+                self.learn(Knowledge::Agents(0));
+            }
+            let (dead, dying) = self.killing.iter().partition(|(at, _)| *at <= due);
+            self.killing = dying;
+            let dead: Vec<(Duration, u64)> = dead;
+            for (_, launch) in dead {
+                self.cluster.report(launch, State::Killed, None, BORN + due);
+            }
+            self.hear();
+            if self.stage.answers() {
+                let hold = self.log.bounds.hold;
+                for agent in 0..AGENTS {
+                    self.given_up[agent] |= self.waiting[agent].is_some_and(|since| since + hold <= due);
+                }
+            }
+            self.note(due);
+        }
+    }
+
+    fn elect(&mut self, knowledge: Knowledge, now: Duration) {
+        // What happened before is told to nobody any more.
+        self.hear();
+        if self.stage.elect(knowledge, now) {
+            self.memory = Memory::new(knowledge, &self.cluster, BORN + now);
+            self.happened.events.clear();
+            self.log.elections.push(now);
+            self.waiting = [None; AGENTS];
+        }
+    }
+
+    /// The leader hears of agents and schedulers that are back.
+    fn learn(&mut self, knowledge: Knowledge) {
+        self.hear();
+        if !self.stage.learn(knowledge) {
+            return;
+        }
+        let back = match knowledge {
+            Knowledge::Nothing => return,
+            Knowledge::Agents(back) => back,
+            Knowledge::Everything => self.cluster.agents.len(),
+        };
+        self.happened.events.extend(self.memory.recall_agents(0..back, &self.cluster, Profile::default()));
+        if knowledge == Knowledge::Everything {
+            let all = 0..self.cluster.frameworks.len();
+            self.happened.events.extend(self.memory.recall_schedulers(all, &self.cluster));
+        }
+    }
+
+    /// The leader hears of what happened.
+    fn hear(&mut self) {
+        for fact in self.cluster.drain() {
+            self.happened.facts.push(fact.clone());
+            self.happened.events.extend(self.memory.hear(fact, &self.cluster, Profile::default()));
+        }
+    }
+
+    /// Nothing is launched on an agent that is cut off.
+    fn may_launch(&self, service: usize) -> bool {
+        let mut agents = self.services.all()[service].agents.iter();
+        agents.all(|agent| self.cluster.agents[*agent].is_registered())
+    }
+
+    /// Lets a change happen task by task.
+    fn carry_out(&mut self, parts: Vec<Part>, now: Duration) {
+        for part in parts {
+            self.services.carry_out(&part, &mut self.cluster, BORN + now);
+            if let Part::End { launch, .. } = part
+                && self.cluster.tasks.contains_key(&launch)
+            {
+                self.killing.push((now + KILLING, launch));
+            }
+            if self.telling == Telling::Events {
+                self.note_services(now);
+            }
+        }
+    }
+
+    fn lose(&mut self, agent: usize, now: Duration) {
+        if self.cluster.agents[agent].is_registered() {
+            let on_it = |launch: &u64| self.cluster.tasks.get(launch).is_some_and(|task| task.agent == agent);
+            let dead: Vec<u64> = self.killing.iter().map(|(_, launch)| *launch).filter(on_it).collect();
+            for launch in dead {
+                self.cluster.report(launch, State::Killed, None, BORN + now);
+            }
+            self.cluster.lose_agent(agent, BORN + now);
+        }
+    }
+
+    /// Only a leader that knew everything can leave much out without being believed; and not again before
+    /// everybody must have seen that it said all.
+    fn may_lie(&self, lie: Lie, now: Duration) -> bool {
+        let bounds = &self.log.bounds;
+        let rest = bounds.fresh + bounds.agree;
+        let quiet = self.last_lie.is_none_or(|last| last + rest < now);
+        let hurt = self
+            .log
+            .troubles
+            .iter()
+            .map(|trouble| trouble.until)
+            .any(|until| until.saturating_add(rest) > now);
+        self.lie.is_none() && quiet && !hurt && self.is_settled(lie)
+    }
+
+    /// Whether the leader knows everything, and it is so much that leaving this out shows.
+    fn is_settled(&self, lie: Lie) -> bool {
+        let reachable = self.cluster.agents.iter().all(|agent| agent.is_registered());
+        self.stage.answers()
+            && self.stage.knowledge == Knowledge::Everything
+            && reachable
+            && (lie == Lie::Empty || self.services.has_chaff(&self.cluster))
+    }
+
+    /// The leader's list of agents it waits for may be read again only now.
+    fn end_lie(&mut self, now: Duration) {
+        if self.lie.take().is_some() {
+            self.last_lie = Some(now);
+            self.waiting.iter_mut().flatten().for_each(|since| *since = now);
+        }
+    }
+
+    /// Notes what is true now.
+    fn note(&mut self, now: Duration) {
+        self.revision += 1;
+        self.cluster.completed.drain(..self.cluster.completed.len().saturating_sub(COMPLETED_MAX));
+        self.stage.note(now);
+        self.note_agents(now);
+        self.note_ends(now);
+        self.log.trouble(Scope::All, !self.answers(), now);
+        if self.stage.hangs() {
+            self.log.hang();
+        }
+        self.log.trouble(Scope::Tasks, self.lie.is_some(), now);
+        if let Some(leader) = self.stage.leader {
+            let address = self.stage.masters[leader].face.address;
+            self.log.note(LEADER_PORT, Set::from([Datum::Port(address.port())]), None, now);
+            self.log.note(LEADER_ADDRESS, Set::from([Datum::Address(address.ip())]), None, now);
+        }
+        self.note_services(now);
+    }
+
+    /// Whether the leader can be read by everybody.
+    fn answers(&self) -> bool {
+        self.stage.answers() && (self.telling == Telling::Documents || self.memory.is_recovered())
+    }
+
+    fn note_services(&mut self, now: Duration) {
+        for (number, named) in self.named.iter().enumerate() {
+            let service = &self.services.all()[named.service];
+            let is_present = self.cluster.frameworks[service.framework].name == named.framework;
+            let set = if is_present { self.data(service, named.kind) } else { Set::new() };
+            let given_up = service.agents.iter().filter(|agent| self.given_up[**agent]);
+            let waited = given_up.filter_map(|agent| self.waiting[*agent]).max();
+            self.log.note(LEADER_ADDRESS + 1 + number, set, waited, now);
+        }
+    }
+
+    /// What has ended and is not known to have, takes the new name of its framework as everything does.
+    fn note_ghosts(&mut self, now: Duration) {
+        let since = self.log.unknown_since(now);
+        for (number, named) in self.named.iter().enumerate() {
+            let service = &self.services.all()[named.service];
+            if self.cluster.frameworks[service.framework].name != named.framework {
+                continue;
+            }
+            let alike = self.named.iter().enumerate().filter(|(other, alike)| {
+                *other != number && alike.service == named.service && alike.kind == named.kind
+            });
+            let mut ghosts: Vec<Version> = alike
+                .flat_map(|(other, _)| self.log.since(LEADER_ADDRESS + 1 + other, since))
+                .filter(|version| !version.set.is_empty())
+                .cloned()
+                .collect();
+            ghosts.sort_by_key(|version| version.born);
+            for ghost in ghosts {
+                self.log.note(LEADER_ADDRESS + 1 + number, ghost.set, None, now);
+            }
+        }
+    }
+
+    fn note_ends(&mut self, now: Duration) {
+        let reachable =
+            self.cluster.tasks.values().filter(|task| self.cluster.agents[task.agent].is_registered());
+        let alive: BTreeSet<u64> = reachable.map(|task| task.launch).collect();
+        let ended = self.alive.difference(&alive).count();
+        if ended > 0 {
+            self.log.ends.push((now, ended));
+        }
+        self.alive = alive;
+    }
+
+    fn note_agents(&mut self, now: Duration) {
+        let elected = self.stage.elected;
+        for agent in 0..AGENTS {
+            let reachable = self.cluster.agents[agent].is_registered();
+            let shown = self.memory.knows_agent(agent);
+            if self.stage.leader.is_some() {
+                let recovered = reachable && !shown && matches!(self.stage.knowledge, Knowledge::Agents(_));
+                match (recovered, self.waiting[agent]) {
+                    (true, None) => self.waiting[agent] = Some(now),
+                    (true, Some(_)) => {}
+                    (false, _) => self.waiting[agent] = None,
+                }
+            }
+            self.given_up[agent] &= reachable && !shown;
+            self.log.trouble(Scope::Agent(agent), reachable && !shown, now);
+            // In a reign that began as the world did there is nothing to settle.
+            let settles = !reachable && elected > Duration::ZERO;
+            for other in self.log.elections.clone().into_iter().filter(|other| *other != elected) {
+                self.log.trouble(Scope::Settling(agent, other), false, now);
+            }
+            self.log.trouble(Scope::Settling(agent, elected), settles, now);
+        }
+    }
+
+    /// The data of a service's tasks that run, on agents that are there.
+    fn data(&self, service: &Service, kind: Kind) -> Set {
+        let tasks = service.launches.iter().filter_map(|launch| self.cluster.tasks.get(launch));
+        let there = tasks.filter(|task| {
+            let agent = &self.cluster.agents[task.agent];
+            task.state == State::Running && agent.is_registered() && !self.given_up[task.agent]
+        });
+        let mut set = Set::new();
+        for task in there {
+            let addresses = task.addresses.iter();
+            match kind {
+                Kind::A => set.extend(addresses.filter(|a| a.is_ipv4()).map(|a| Datum::Address(*a))),
+                Kind::Aaaa => set.extend(addresses.filter(|a| a.is_ipv6()).map(|a| Datum::Address(*a))),
+                Kind::Srv => set.extend(task.ports.iter().map(|port| Datum::Port(*port))),
+            }
+        }
+        set
+    }
+}
+
+/// Everything that is asked: about the leader, and about each service under every name its framework takes.
+fn questions(services: &[Service], bounds: Bounds) -> (Log, Vec<Named>) {
+    let mut log = Log::new(bounds);
+    let mut named = Vec::new();
+    log.add(Question::new(format!("_leader._tcp.{DOMAIN}"), Kind::Srv), Subject::Leader);
+    log.add(Question::new(format!("leader.{DOMAIN}"), Kind::A), Subject::Leader);
+    for (number, service) in services.iter().enumerate() {
+        for framework in FRAMEWORK_NAMES[service.framework] {
+            for kind in [Kind::A, Kind::Aaaa, Kind::Srv] {
+                let name = &service.name;
+                let name = match kind {
+                    Kind::A | Kind::Aaaa => format!("{name}.{framework}.{DOMAIN}"),
+                    Kind::Srv => format!("_{name}._tcp.{framework}.{DOMAIN}"),
+                };
+                log.add(Question::new(name, kind), Subject::Tasks(service.agents.clone()));
+                named.push(Named { service: number, framework, kind });
+            }
+        }
+    }
+    (log, named)
+}
+
+impl Lie {
+    /// Agents, the first ones, whose tasks a lie leaves out.
+    const MOST: usize = 4;
+}

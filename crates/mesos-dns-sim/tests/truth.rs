@@ -1,0 +1,113 @@
+//! The promise `true`, in made-up time: whatever happens to masters and agents, no answer of the core is wrong.
+//!
+//! `TRUTH_VIRTUAL_SEEDS=5000` runs so many seeds, `TRUTH_FIRST=500` begins there, `TRUTH_SEED=7` runs one.
+
+use std::{
+    env,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use mesos_dns_sim::{
+    master::Fault,
+    truth::{
+        schedule::Schedule,
+        trial::{self, Verdict},
+        world::{Act, Lie},
+    },
+};
+
+/// Seeds that are run where nothing else is said; a release build has the time for more.
+const SEEDS: u64 = if cfg!(debug_assertions) { 60 } else { 1_000 };
+
+/// Failing seeds after which no more are tried.
+const FAILURES_MAX: usize = 3;
+
+/// Set where only the fact of a failure counts: the first one is enough, and its schedule need not be small.
+const BRIEF: &str = "TRUTH_BRIEF";
+
+fn number(variable: &str) -> Option<u64> {
+    env::var(variable)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{variable}={text}: no number")))
+}
+
+/// What all trials came to.
+#[derive(Default)]
+struct Sum {
+    failed: Vec<Verdict>,
+    asked: u64,
+    elections: usize,
+    published: u64,
+}
+
+#[test]
+fn no_answer_is_wrong_whatever_happens() {
+    let (first, count) = match number("TRUTH_SEED") {
+        Some(seed) => (seed, 1),
+        None => (number("TRUTH_FIRST").unwrap_or(1), number("TRUTH_VIRTUAL_SEEDS").unwrap_or(SEEDS)),
+    };
+    let is_brief = env::var_os(BRIEF).is_some();
+    let failures_max = if is_brief { 1 } else { FAILURES_MAX };
+    let next = AtomicU64::new(first);
+    let sum = Mutex::new(Sum::default());
+    let started = Instant::now();
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= first + count || sum.lock().unwrap().failed.len() >= failures_max {
+                return;
+            }
+            let verdict = trial::run(seed);
+            let mut sum = sum.lock().unwrap();
+            sum.asked += verdict.asked;
+            sum.elections += verdict.elections;
+            sum.published += verdict.published;
+            if !verdict.violations.is_empty() {
+                sum.failed.push(verdict);
+            }
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| (0..threads).for_each(|_| _ = scope.spawn(work)));
+    let mut sum = sum.into_inner().unwrap();
+    println!(
+        "{} seeds, {} elections, {} versions, {} answers in {:.1} s, violations of {} seeds",
+        next.into_inner().min(first + count) - first,
+        sum.elections,
+        sum.published,
+        sum.asked,
+        started.elapsed().as_secs_f64(),
+        sum.failed.len(),
+    );
+    sum.failed.sort_by_key(|verdict| verdict.seed);
+    let seeds: Vec<u64> = sum.failed.iter().map(|verdict| verdict.seed).collect();
+    if let Some(verdict) = sum.failed.into_iter().next() {
+        let verdict = if is_brief { verdict } else { verdict.minimised() };
+        panic!("seeds {seeds:?} fail; {verdict}");
+    }
+}
+
+/// A schedule written down, in seconds.
+fn check(steps: &[(u64, Act)], end: u64) {
+    let steps = steps.iter().map(|(at, act)| (Duration::from_secs(*at), *act)).collect();
+    let verdict = trial::run_schedule(0, Schedule { steps, end: Duration::from_secs(end) });
+    assert!(verdict.violations.is_empty(), "{verdict}");
+}
+
+#[test]
+fn a_lie_is_not_believed_because_something_else_was_true() {
+    check(&[(10, Act::MassEnd), (35, Act::Lie(Lie::Empty)), (54, Act::Truth)], 120);
+    check(&[(10, Act::Lie(Lie::Most)), (29, Act::Truth)], 120);
+}
+
+#[test]
+fn a_document_that_is_cut_is_none() {
+    for after_bytes in (1_000..79_000).step_by(3_000) {
+        check(&[(10, Act::Hurt(Fault::Cut { after_bytes })), (20, Act::Heal)], 30);
+    }
+}
