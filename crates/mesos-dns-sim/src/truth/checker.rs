@@ -47,6 +47,9 @@ pub struct Violation {
     pub story: String,
 }
 
+/// Between two signs so close to each other nothing changes and changes back.
+const UNSEEN_MAX: Duration = Duration::from_millis(500);
+
 /// Everything that is wrong, in the order of time.
 pub fn check(log: &Log, history: &History) -> Vec<Violation> {
     let judge = log.judge();
@@ -300,6 +303,7 @@ fn check_signs(
             }
         }
     }
+    check_idle_serials(log, history, &mut broken);
     let mut quiet: Vec<Quiet<'_>> = quiet(log, judge, timed)
         .into_iter()
         .map(|(from, until)| Quiet { from, until, said: BTreeMap::new() })
@@ -323,6 +327,27 @@ fn check_signs(
         if hashes.any(|hash| Some(hash) != first) {
             let said: Vec<String> = time.said.values().map(|run| run.sign.to_string()).collect();
             broken(time.until, format!("replicas that see the same say {}", said.join(" and ")));
+        }
+    }
+}
+
+/// Content that stays may get one more serial, that of its last change; a second one is for nothing.
+fn check_idle_serials(log: &Log, history: &History, broken: &mut impl FnMut(Duration, String)) {
+    for (witness, runs) in history.signs() {
+        let is_next = |before: &SignRun, after: &SignRun| {
+            let down = |outage: &Outage| {
+                outage.replica == witness.replica
+                    && outage.from <= after.first.received
+                    && before.last.sent <= outage.until
+            };
+            before.sign.hash.is_some()
+                && before.sign.hash == after.sign.hash
+                && after.first.received.saturating_sub(before.last.sent) < UNSEEN_MAX
+                && !log.outages.iter().any(down)
+        };
+        for same in runs.chunk_by(is_next).filter(|same| same.len() > 2) {
+            let (first, last) = (same[0].sign, &same[same.len() - 1]);
+            broken(last.first.received, format!("{witness} went from {first} to {} for nothing", last.sign));
         }
     }
 }

@@ -98,7 +98,7 @@ impl Director {
         log.troubles.extend(stalls.map(|stall| Trouble {
             from: stall.sent,
             until: stall.received,
-            scope: Scope::All,
+            scope: Scope::Stall,
             hangs: false,
         }));
         log

@@ -120,6 +120,8 @@ pub enum Scope {
     /// What is on this agent, which cannot be reached, in the reign that began then. While a reign settles it
     /// may be taken for one that is not back yet.
     Settling(usize, Duration),
+    /// Anything at all: the machine stood still.
+    Stall,
     /// Tasks: the leader leaves many of them out.
     Tasks,
 }
@@ -223,7 +225,7 @@ impl Judge {
         for trouble in &log.troubles {
             let (from, until) = (trouble.from, trouble.until);
             match trouble.scope {
-                Scope::All => {}
+                Scope::All | Scope::Stall => {}
                 Scope::Agent(agent) => judge.agents.push((agent, from, until)),
                 Scope::Settling(agent, elected) => {
                     let settled = judge.of_leader(elected).saturating_add(SETTLE);
@@ -336,11 +338,8 @@ impl Judge {
 /// When nobody could be read. Trouble that begins before a reader has recovered from the one before is the same.
 fn away(log: &Log) -> Vec<(Duration, Duration)> {
     let bounds = &log.bounds;
-    let outages =
-        log.outages.iter().map(|outage| (outage.from, outage.until.saturating_add(bounds.start), false));
     let all = log.troubles.iter().filter(|trouble| trouble.scope == Scope::All);
-    let mut spans: Vec<_> =
-        all.map(|trouble| (trouble.from, trouble.until, trouble.hangs)).chain(outages).collect();
+    let mut spans: Vec<_> = all.map(|trouble| (trouble.from, trouble.until, trouble.hangs)).collect();
     spans.sort_unstable();
     let recovered = |from: Duration, until: Duration, hangs| {
         let length = until.saturating_sub(from).min(BACKOFF_MAX);
@@ -357,5 +356,10 @@ fn away(log: &Log) -> Vec<(Duration, Duration)> {
             _ => merged.push((from, until, hangs)),
         }
     }
-    merged.into_iter().map(|(from, until, hangs)| (from, recovered(from, until, hangs))).collect()
+    // Who did not run did not fail, and backs off from nothing.
+    let outages = log.outages.iter().map(|outage| (outage.from, outage.until.saturating_add(bounds.start)));
+    let stalls = log.troubles.iter().filter(|trouble| trouble.scope == Scope::Stall);
+    let still = stalls.map(|stall| (stall.from, stall.until));
+    let away = merged.into_iter().map(|(from, until, hangs)| (from, recovered(from, until, hangs)));
+    away.chain(outages).chain(still).collect()
 }

@@ -66,7 +66,7 @@ impl Profile {
         Self {
             blocks: 2,
             calm: 500..2_500,
-            rest: 10_000,
+            rest: 14_000,
             change: 50..500,
             leaderless: 0..1_500,
             reading: 100..1_500,

@@ -40,7 +40,7 @@ fn log(versions: &[(u64, &[u16])]) -> Log {
         agree: ms(1000),
         hold: ms(5000),
         start: ms(0),
-        serial: ms(0),
+        serial: ms(60),
     });
     log.add(Question::new("mover.truth.mesos", Kind::Srv), Subject::Tasks(vec![0]));
     log.add(Question::new("_leader._tcp.mesos", Kind::Srv), Subject::Leader);
@@ -245,6 +245,14 @@ fn serials_rise_with_the_content_and_only_with_it() {
     assert_eq!(laws(&moved(), &signs(&[(0, 500, 7, 1), (0, 1500, 7, 2)])), [Law::Serial]);
     assert_eq!(laws(&moved(), &signs(&[(0, 500, 7, 1), (0, 600, 8, 1), (0, 1500, 9, 2)])), [Law::Serial]);
     assert_eq!(laws(&moved(), &signs(&[(0, 500, 7, 1), (0, 1050, 8, 2), (0, 1500, 8, 2)])), []);
+}
+
+#[test]
+fn one_content_has_two_serials_at_most() {
+    // Changed twice within a second: the second change is given its serial when that is over.
+    let changes = log(&[(0, &[1]), (900, &[2]), (950, &[3]), (960, &[4])]);
+    assert_eq!(laws(&changes, &signs(&[(0, 901, 7, 1), (0, 951, 7, 2), (0, 1000, 8, 2)])), []);
+    assert_eq!(laws(&changes, &signs(&[(0, 951, 7, 2), (0, 1000, 8, 2), (0, 1040, 9, 2)])), [Law::Serial]);
 }
 
 #[test]
