@@ -6,7 +6,7 @@
 //! - [`stream`]: a stream of events; [`reader`] reads it in a task of its own.
 //! - [`resolve`]: host names and their addresses.
 //! - [`Contact`]: how all of this stands, for `/ready`.
-//! - here: the loop that ties them to what the core decides. [`answers`] and [`streams`] are its parts; [`told`] says
+//! - here: the loop that ties them to what the core decides. `answers` and `streams` are its parts; `told` says
 //!   things to the operator.
 //!
 //! The loop lives on one promise: a failure changes nothing. Whatever goes wrong out there, the publisher

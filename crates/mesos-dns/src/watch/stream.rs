@@ -1,6 +1,6 @@
 //! One stream of events: from the request to the last byte.
 //!
-//! [`Client::subscribe`] asks the master who it is, subscribes, and reads the state with which the stream begins;
+//! `Client::subscribe` asks the master who it is, subscribes, and reads the state with which the stream begins;
 //! [`Events`] is the rest of it. Reading never waits for anybody: a master keeps what its readers do not take, in its own
 //! memory, so a reader that is behind ends the stream instead.
 //!
