@@ -2,7 +2,7 @@
 //!
 //! One writer changes its table; readers hold clones of it, each a frozen version. A clone costs one
 //! increment. A change copies the shard it touches if a reader still holds that shard, and the path to
-//! it: at most [`SHARD_ENTRIES`] or so entries, [`CHUNK_SHARDS`] pointers and the list of chunks. While
+//! it: once or twice [`SHARD_ENTRIES`] entries, [`CHUNK_SHARDS`] pointers and the list of chunks. While
 //! nobody else holds the table (at start), changes are made in place.
 //!
 //! Shards are added one at a time as the table grows (linear hashing): the cost of growing is spread

@@ -26,9 +26,11 @@ impl<T: Keyed> Filling<T> {
             true => half.saturating_mul(2),
             false => half,
         };
-        // A quarter more, as they fill unevenly; what is not used is given back at the end.
-        let shard = |place| Shard::with_capacity(room(place).saturating_mul(5) / 4);
-        Self { shards: (0..shards).map(shard).collect(), entries: 0, seed }
+        Self {
+            shards: (0..shards).map(|place| Shard::with_capacity(room(place))).collect(),
+            entries: 0,
+            seed,
+        }
     }
 
     /// As [`Table::add`].
@@ -58,11 +60,7 @@ impl<T: Keyed> Filling<T> {
     /// All of it as a table.
     pub fn into_table(self) -> Table<T> {
         let count = self.shards.len();
-        let shrunk = |mut shard: Shard<T>| {
-            shard.shrink();
-            Arc::new(shard)
-        };
-        let mut shards = self.shards.into_iter().map(shrunk).peekable();
+        let mut shards = self.shards.into_iter().map(Arc::new).peekable();
         let mut chunks = Vec::with_capacity(count.div_ceil(CHUNK_SHARDS));
         while shards.peek().is_some() {
             let mut chunk = Vec::with_capacity(CHUNK_SHARDS);

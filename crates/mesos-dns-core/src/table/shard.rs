@@ -41,11 +41,6 @@ impl<T> Shard<T> {
         size_of_val(&*self.slots).saturating_add(size_of_val(&*self.entries))
     }
 
-    /// Gives up the room that is not used.
-    pub(super) fn shrink(&mut self) {
-        self.entries.shrink_to_fit();
-    }
-
     pub(super) fn find(&self, hash: u64, is: impl Fn(&T) -> bool) -> Option<&T> {
         self.entries.get(self.position(hash, is)?)
     }

@@ -123,22 +123,24 @@ impl Loader {
         made
     }
 
-    /// About how many names the tasks of these pieces have, rather too many: of a sample, names above are counted that
-    /// others share.
+    /// About how many names the tasks of these pieces have.
     pub fn estimate(&self, policy: &Policy, cluster: &Cluster, pieces: &[Vec<TaskChange>]) -> usize {
         let tasks: usize = pieces.iter().map(Vec::len).sum();
         let step = pieces.len().div_ceil(SAMPLE_PIECES).max(1);
-        let (mut looked_at, mut names) = (0_usize, Vec::new());
+        let (mut looked_at, mut finished, mut names) = (0_usize, 0_usize, Vec::new());
         for piece in pieces.iter().step_by(step) {
             let sample = piece.get(..SAMPLE_TASKS).unwrap_or(piece);
             let made = self.make(policy, cluster, sample);
             looked_at = looked_at.saturating_add(sample.len());
+            finished = finished.saturating_add(made.finished.len());
             names.extend(made.finished.iter().map(|finished| finished.hash));
             names.extend(made.parents.iter().map(|(hash, _)| *hash));
         }
         names.sort_unstable();
         names.dedup();
-        names.len().saturating_mul(tasks).checked_div(looked_at).unwrap_or(0)
+        // Of the names that only stand above others, a sample cannot tell which the rest shares: half of them count.
+        let names = names.len().saturating_add(finished) / 2;
+        names.saturating_mul(tasks).checked_div(looked_at).unwrap_or(0)
     }
 
     fn sort_out(&self, record: Record, new: &mut Vec<New>, others: &mut Vec<Record>) {

@@ -8,7 +8,7 @@
 //! Answers are kept as sorted sets of data per owner and type, not as rendered bytes: address records
 //! of one answer differ in four or sixteen bytes only, and SRV targets are long and repeat in up to
 //! eight owners, so that rendered answers would be several times larger than the caches that make them
-//! fast. `docs/decisions/0002-compiled-sets.md` has the figures.
+//! fast. `docs/decisions/0002-compiled-sets.md` has the figures, and page 0008 how nodes and sets are stored.
 
 mod change;
 mod compile;

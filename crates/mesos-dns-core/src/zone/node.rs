@@ -17,7 +17,7 @@ use crate::{
 /// An owner name: its records, and how many names stand directly below it.
 ///
 /// A name without records but with names below it is an empty non-terminal and gets NODATA (RFC 8020). There are
-/// millions of nodes, so three words have to do: the name, and what stands there.
+/// millions of nodes, so three words have to do.
 #[derive(Clone)]
 pub struct Node {
     name: Name,
