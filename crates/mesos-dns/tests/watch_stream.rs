@@ -300,6 +300,7 @@ async fn masters_without_a_stream_for_us_are_polled() {
         ("501 Not Implemented", b""),
         ("200 OK", old),
         ("200 OK", b"<html>"),
+        ("200 OK", &[b' '; 100_000]),
     ] {
         let master = Master::start().await;
         master.change(|says| {

@@ -96,7 +96,7 @@ fn round(binary: &str, document: &str, config: &Path) -> (f64, f64, f64) {
     let port =
         UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
     let text = format!(
-        r#"{{"masters": ["127.0.0.1:{}"], "listener": "127.0.0.1", "port": {port}, "httpon": false, "externalon": false}}"#,
+        r#"{{"masters": ["127.0.0.1:{}"], "listener": "127.0.0.1", "port": {port}, "httpon": false, "externalon": false, "updates": "poll"}}"#,
         line.trim()
     );
     fs::write(config, text).expect("the configuration");

@@ -10,7 +10,7 @@
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use bytes::{Buf, Bytes};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{StatusCode, body::Incoming};
 use mesos_dns_core::{
     cluster::{Change, Document, Host},
@@ -52,6 +52,9 @@ pub enum NoStream {
     /// It has no operator API.
     #[error("it has no operator API ({0})")]
     NoApi(StatusCode),
+    /// Somebody answers there who is no operator API.
+    #[error("what it answers to calls of the operator API is something else")]
+    Foreign,
     /// It is too old.
     #[error("Mesos {version:?} has no stream that tells everything (1.7 or newer is needed)")]
     TooOld {
@@ -120,10 +123,13 @@ impl Client {
             return Ok(Err(reply));
         }
         let Answer { response, connection } = answer;
-        let body = http_body_util::Limited::new(response.into_body(), IDENTITY_BYTES_MAX).collect().await;
+        let body = Limited::new(response.into_body(), IDENTITY_BYTES_MAX).collect().await;
         drop(connection);
-        let bytes = body.map_err(|_| FetchError::Identity)?.to_bytes();
-        Ok(Ok(operator::Master::decode(&bytes)))
+        match body {
+            Ok(body) => Ok(Ok(operator::Master::decode(&body.to_bytes()))),
+            Err(error) if error.is::<LengthLimitError>() => Ok(Err(Reply::NoStream(NoStream::Foreign))),
+            Err(_) => Err(FetchError::Identity),
+        }
     }
 
     /// What an answer means that is not the one wanted; `None` if it is.
