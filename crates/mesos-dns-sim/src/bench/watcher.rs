@@ -34,16 +34,17 @@ pub struct Sight {
 }
 
 impl Watcher {
-    /// Begins to ask the server on this port of loopback.
+    /// Begins to ask the server on this port of loopback; the first answer has come when this returns.
     ///
     /// # Errors
     ///
-    /// No socket is to be had.
+    /// No socket is to be had, or nothing answers.
     pub fn start(port: u16, name: &str) -> io::Result<Self> {
-        let question = Question::new(port, name, PATIENCE)?;
+        let mut question = Question::new(port, name, PATIENCE)?;
+        let first = question.ask()?;
         let stop = Arc::new(AtomicBool::new(false));
         let seen = stop.clone();
-        Ok(Self { stop, thread: thread::spawn(move || watch(question, &seen)) })
+        Ok(Self { stop, thread: thread::spawn(move || watch(question, first, &seen)) })
     }
 
     /// Ends it.
@@ -57,9 +58,9 @@ impl Watcher {
     }
 }
 
-fn watch(mut question: Question, stop: &AtomicBool) -> io::Result<Sight> {
+fn watch(mut question: Question, first: bool, stop: &AtomicBool) -> io::Result<Sight> {
     let (mut turns, mut round_trips, mut unanswered) = (Vec::new(), Vec::new(), 0);
-    let mut before = question.ask()?;
+    let mut before = first;
     while !stop.load(Ordering::Relaxed) {
         let asked = Instant::now();
         match question.ask() {
