@@ -5,7 +5,8 @@
 //!
 //! - `names N`: names to ask for.
 //! - `render`: renders snapshot and state document anew, as the cluster is now.
-//! - `stream N`: waits until the Nth stream has begun. `document N`: until the Nth state document was asked for.
+//! - `stream N`: waits until the Nth stream has begun. `document N`: until the Nth state document was
+//!   sent, and answers when it was asked for.
 //! - `prepare COUNT MARK_EVERY`: renders changes. `play RATE`: tells them, and answers how late it was at worst, and
 //!   when it told of the mark.
 //! - `close`: ends the stream. `riddle`: tells something that nobody can know of.
@@ -43,7 +44,7 @@ struct Desk {
     /// The newest stream.
     stream: Option<TcpStream>,
     streams: usize,
-    /// When state documents were asked for.
+    /// When the state documents that were sent were asked for.
     documents: Vec<Duration>,
 }
 
@@ -93,7 +94,11 @@ pub fn run(tasks: usize, seed: u64) -> io::Result<()> {
                 String::new()
             }
             "stream" => shared.wait(|desk| desk.streams >= number(1) as usize),
-            "document" => shared.wait(|desk| desk.documents.len() >= number(1) as usize),
+            "document" => {
+                let last = number(1) as usize;
+                shared.wait(|desk| desk.documents.len() >= last);
+                shared.desk().documents[last - 1].as_nanos().to_string()
+            }
             "prepare" => {
                 beats = stage.beats(number(1) as usize, number(2) as usize);
                 String::new()
@@ -167,12 +172,15 @@ impl Shared {
         if call.contains("SUBSCRIBE") {
             return self.subscribe(stream);
         }
-        let mut desk = self.desk();
+        let desk = self.desk();
         let body = match target.as_str() {
             "/master/state" => {
-                desk.documents.push(clock::now());
+                let (asked, document) = (clock::now(), desk.document.clone());
+                drop(desk);
+                respond(&mut stream, &document)?;
+                self.desk().documents.push(asked);
                 self.changed.notify_all();
-                desk.document.clone()
+                return Ok(());
             }
             "/master/state-summary" => desk.summary.clone(),
             _ if call.contains("GET_MASTER") => desk.identity.clone(),

@@ -4,7 +4,7 @@ use std::{
     ffi::OsStr,
     fs,
     io::{self, BufRead, BufReader, Write},
-    net::UdpSocket,
+    net::{Ipv4Addr, TcpListener, UdpSocket},
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     thread,
@@ -173,13 +173,14 @@ impl Lines {
     }
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, for datagrams and connections.
 ///
 /// # Errors
 ///
 /// No socket is to be had.
 pub fn free_port() -> io::Result<u16> {
-    Ok(UdpSocket::bind("127.0.0.1:0")?.local_addr()?.port())
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+    Ok(UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?.local_addr()?.port())
 }
 
 /// Starts a DNS server and waits until it answers for this name; returns how long that took.
@@ -190,8 +191,11 @@ pub fn free_port() -> io::Result<u16> {
 pub fn start_answering(command: &mut Command, port: u16, name: &str) -> io::Result<(Process, Duration)> {
     let mut question = Question::new(port, name, Duration::from_millis(2))?;
     let began = Instant::now();
-    let process = Process::start(command)?;
+    let mut process = Process::start(command)?;
     while question.ask().ok() != Some(true) {
+        if let Some(status) = process.0.try_wait()? {
+            return Err(io::Error::other(format!("it ended: {status}")));
+        }
         if began.elapsed() > PATIENCE {
             return Err(io::ErrorKind::TimedOut.into());
         }
