@@ -7,7 +7,7 @@
 //! - [`feed`]: a master that does nothing but tell such scripts, at their times.
 //! - [`watcher`]: asks for one name without pause, and notes when it came and went.
 //! - [`load`]: many queries at a steady rate, and how long each took.
-//! - [`figures`]: percentiles.
+//! - [`figures`]: percentiles of durations.
 
 pub mod feed;
 pub mod figures;
