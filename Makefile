@@ -3,8 +3,9 @@
 #   make demo      the program in front of a simulated cluster (ARGS="--tasks 500 --dns-port 5300")
 #   make test      everything that must pass
 #   make test-all  that, and what takes longer or needs the network
-#   make bench     figures: start to first answer, peak memory (DOCUMENT=state.json to take another document),
-#                  and how much is checked of the promise that no answer is wrong
+#   make bench     figures: start to first answer, peak memory (DOCUMENT=state.json to take another document), those of
+#                  the running program (LIVE="--sizes 1000000 --parts memory" to choose), and how much is checked of
+#                  the promise that no answer is wrong
 #   make mutants   shows that the checker finds deliberate faults; half an hour
 #   make check     format, lints, documentation, licences: no tests
 
@@ -12,12 +13,14 @@ ARGS ?=
 CARGO ?= cargo
 
 DOCUMENT ?=
+LIVE ?=
 
 .PHONY: bench demo test test-all check fmt clippy doc licences advisories doctest nextest mutants install install-build install-demo
 
 bench: install-build
 	$(CARGO) build --release --locked --package mesos-dns --package mesos-dns-sim --bins
 	$${CARGO_TARGET_DIR:-target}/release/start-bench $${CARGO_TARGET_DIR:-target}/release/mesos-dns $(DOCUMENT)
+	$${CARGO_TARGET_DIR:-target}/release/live-bench $${CARGO_TARGET_DIR:-target}/release/mesos-dns $(LIVE)
 	$(CARGO) test --release --locked --quiet --package mesos-dns-sim --test truth -- --nocapture whatever
 
 demo: install-demo

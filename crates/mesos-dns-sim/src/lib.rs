@@ -1,5 +1,6 @@
 //! Pretends: a Mesos cluster and its masters, for the demonstration, the tests and the benches.
 //!
+//! - [`bench`]: measures the program from outside.
 //! - [`catalogue`]: which services there are and how frameworks name their tasks.
 //! - [`cluster`]: agents, frameworks and tasks at one moment; [`life`]: what happens to them, from a seed.
 //! - [`memory`]: what a leader has learnt of it, and what it tells its subscribers.
@@ -10,6 +11,7 @@
 //! - [`client`]: asks, over DNS and HTTP; [`subscriber`]: listens to a stream.
 //! - [`truth`]: a world whose answers name their version, and a checker that knows what was true.
 
+pub mod bench;
 pub mod catalogue;
 pub mod client;
 pub mod clock;

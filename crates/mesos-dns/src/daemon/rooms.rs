@@ -50,7 +50,7 @@ pub(crate) fn soa(config: &Config) -> Soa {
 }
 
 /// Names, SOA, and what to believe.
-pub(super) fn publish(config: &Config, interfaces: &[IpAddr]) -> publish::Settings {
+pub(crate) fn publish(config: &Config, interfaces: &[IpAddr]) -> publish::Settings {
     publish::Settings {
         policy: Arc::new(policy(config, interfaces)),
         soa: Arc::new(soa(config)),

@@ -5,6 +5,7 @@
 //! out is immutable and swapped in by one atomic store, so that readers never wait and never see half of two
 //! versions.
 
+mod former;
 mod load;
 mod metrics;
 mod orders;
@@ -102,10 +103,12 @@ impl Board {
         self.version.subscribe()
     }
 
-    fn post(&self, published: Published) {
+    /// Shows a version; returns the one before, which readers may still hold.
+    fn post(&self, published: Published) -> Arc<Published> {
         let version = published.version;
-        self.current.store(Arc::new(published));
+        let former = self.current.swap(Arc::new(published));
         self.version.send_replace(version);
+        former
     }
 }
 

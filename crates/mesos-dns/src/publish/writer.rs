@@ -29,7 +29,11 @@ use mesos_dns_core::{
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
-use super::{Board, Order, PublishMetrics, Published, Reign, Report, Settings, Taken, load};
+use super::{
+    Board, Order, PublishMetrics, Published, Reign, Report, Settings, Taken,
+    former::{Former, LOOK_AGAIN},
+    load,
+};
 
 /// Least time between two versions while changes keep coming.
 pub const PUBLISH_INTERVAL: Duration = Duration::from_millis(2);
@@ -68,6 +72,7 @@ pub struct Publisher {
     restored: Option<u64>,
     reign: Arc<Reign>,
     doubts: watch::Sender<Doubts>,
+    former: Former,
 }
 
 /// Counts what makes a reader of events look at the state again. One that sees a number change acts.
@@ -113,6 +118,7 @@ impl Publisher {
             restored: None,
             reign: Arc::default(),
             doubts: watch::Sender::default(),
+            former: Former::default(),
         }
     }
 
@@ -212,7 +218,8 @@ impl Publisher {
         let publication = is_waiting.then(|| until(self.next));
         let serial = self.awaits_serial.then_some(SERIAL_PATIENCE);
         let knowledge = self.knowledge.poll_timeout().map(until);
-        [publication, serial, knowledge].into_iter().flatten().min().unwrap_or(PATIENCE)
+        let former = (!self.former.is_empty()).then_some(LOOK_AGAIN);
+        [publication, serial, knowledge, former].into_iter().flatten().min().unwrap_or(PATIENCE)
     }
 
     /// What follows from the orders taken, and what is due.
@@ -224,6 +231,7 @@ impl Publisher {
             self.flush();
         }
         self.label();
+        self.former.let_go(now);
     }
 
     //--- Orders
@@ -297,7 +305,7 @@ impl Publisher {
         if self.version == 0 {
             self.zone = fresh_zone(&self.settings.policy, self.seed);
             let (policy, soa) = (self.settings.policy.clone(), self.settings.soa.clone());
-            self.board.post(Published::loading(policy, soa));
+            self.show(Published::loading(policy, soa));
         } else {
             self.rebuild();
             self.waiting = Waiting::Content;
@@ -413,8 +421,13 @@ impl Publisher {
             version: self.version,
         };
         self.metrics.show(&published);
-        self.board.post(published);
+        self.show(published);
         self.next = Instant::now() + PUBLISH_INTERVAL;
+    }
+
+    fn show(&mut self, published: Published) {
+        let before = self.board.post(published);
+        self.former.keep(before, Instant::now());
     }
 
     /// Says once when something begins to be held, for another reason, or no longer.

@@ -1,0 +1,18 @@
+//! Measures the program from outside: processes of their own, figures taken by what a client sees and what the
+//! kernel counts. The benches under `bin` put these together.
+//!
+//! - [`process`]: a program that runs, and what the kernel says of it.
+//! - [`question`]: one query over UDP, and whether its name is there.
+//! - [`script`]: what happens to the cluster, rendered before it is told.
+//! - [`feed`]: a master that does nothing but tell such scripts, at their times.
+//! - [`watcher`]: asks for one name without pause, and notes when it came and went.
+//! - [`load`]: many queries at a steady rate, and how long each took.
+//! - [`figures`]: percentiles of durations.
+
+pub mod feed;
+pub mod figures;
+pub mod load;
+pub mod process;
+pub mod question;
+pub mod script;
+pub mod watcher;
