@@ -123,6 +123,8 @@ struct Stream {
     every: Duration,
     /// When to compare next; `None` while a comparison runs.
     compare: Option<Instant>,
+    /// Whether something odd was met while a comparison ran: it may have come too early to show it.
+    is_odd: bool,
     compared: Instant,
 }
 
@@ -198,6 +200,7 @@ impl Subscription {
             patience: heartbeat.saturating_mul(HEARTBEATS_MISSED),
             every,
             compare: Some(after(now, jittered(every, dice))),
+            is_odd: false,
             compared: now,
         });
     }
@@ -211,10 +214,10 @@ impl Subscription {
 
     /// Something was odd: compare soon.
     pub fn handle_suspicion(&mut self, now: Instant) {
-        if let Some(stream) = &mut self.stream
-            && let Some(due) = &mut stream.compare
-        {
-            *due = (*due).min(after(now, COMPARE_SOON).max(after(stream.compared, COMPARE_MIN)));
+        let Some(stream) = &mut self.stream else { return };
+        match &mut stream.compare {
+            Some(due) => *due = (*due).min(after(now, COMPARE_SOON).max(after(stream.compared, COMPARE_MIN))),
+            None => stream.is_odd = true,
         }
     }
 
@@ -230,7 +233,9 @@ impl Subscription {
     pub fn handle_compared(&mut self, now: Instant, dice: u64) {
         if let Some(stream) = &mut self.stream {
             stream.compared = now;
-            stream.compare = Some(after(now, jittered(stream.every, dice)));
+            let is_odd = std::mem::take(&mut stream.is_odd);
+            let pause = if is_odd { COMPARE_MIN } else { jittered(stream.every, dice) };
+            stream.compare = Some(after(now, pause));
         }
     }
 
@@ -407,8 +412,12 @@ mod tests {
         assert_eq!((fetch.ask, fetch.deadline), (Ask::Comparison, now + seconds(330)));
         assert_eq!(subscription.poll_compare(now + seconds(400)), None, "one is running");
         subscription.handle_suspicion(now + seconds(301));
-        assert_eq!(subscription.poll_compare(now + seconds(400)), None, "it will tell");
-        let now = now + seconds(302);
+        assert_eq!(subscription.poll_compare(now + seconds(400)), None, "one is running");
+        subscription.handle_compared(now + seconds(301), u64::MAX);
+        let due = now + seconds(301) + COMPARE_MIN;
+        assert_eq!(subscription.poll_timeout(true), Some(due), "it may have come too early");
+        let now = due;
+        subscription.poll_compare(now).unwrap();
         subscription.handle_compared(now, u64::MAX);
         subscription.handle_alive(now + seconds(280));
         assert_eq!(subscription.poll_timeout(true), Some(now + seconds(270)), "a tenth sooner by chance");

@@ -86,13 +86,17 @@ fn measure(binary: &str, size: &str, document: &str, config: &Path) {
 
 /// One start: seconds to the first answer, processor seconds, peak MiB.
 fn round(binary: &str, document: &str, config: &Path) -> (f64, f64, f64) {
-    let mut master = Command::new(env::current_exe().expect("this program"))
-        .args(["--serve", document])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("this program");
+    let mut master = Running(
+        Command::new(env::current_exe().expect("this program"))
+            .args(["--serve", document])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this program"),
+    );
     let mut line = String::new();
-    BufReader::new(master.stdout.take().expect("piped")).read_line(&mut line).expect("a line with the port");
+    BufReader::new(master.0.stdout.take().expect("piped"))
+        .read_line(&mut line)
+        .expect("a line with the port");
     let port =
         UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
     let text = format!(
@@ -103,15 +107,13 @@ fn round(binary: &str, document: &str, config: &Path) -> (f64, f64, f64) {
     let client = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     client.set_read_timeout(Some(Duration::from_millis(2))).expect("a timeout");
     let began = Instant::now();
-    let mut daemon =
-        Command::new(binary).arg(format!("-config={}", config.display())).spawn().expect("mesos-dns");
+    let daemon = Command::new(binary).arg(format!("-config={}", config.display())).spawn();
+    let daemon = Running(daemon.expect("mesos-dns"));
     while !answers(&client, port) {
         assert!(began.elapsed() < PATIENCE, "no answer");
     }
     let time = began.elapsed().as_secs_f64();
-    let (cpu, peak) = usage(daemon.id());
-    end(&mut daemon);
-    end(&mut master);
+    let (cpu, peak) = usage(daemon.0.id());
     (time, cpu, peak)
 }
 
@@ -140,9 +142,14 @@ fn usage(pid: u32) -> (f64, f64) {
     (ticks / 100.0, kibibytes / 1024.0)
 }
 
-fn end(child: &mut Child) {
-    let _ = child.kill();
-    let _ = child.wait();
+/// A process that ends with its owner, also when that one panics.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Answers every request with the document, naming this server as the leader; prints its port first.

@@ -44,11 +44,14 @@ pub use split::{BATCH_BYTES, Batch, Splitter};
 
 use crate::cluster::Document;
 
-/// Most bytes of one document, after decompression. The largest clusters known write about 600 MB.
-pub const BODY_BYTES_MAX: u64 = 2 << 30;
+/// Most bytes of one document, after decompression. The largest clusters known write about 600 MB; a million tasks
+/// take 1.4 GB in the shape of `/state` and 2.4 GB in that of the operator API.
+pub const BODY_BYTES_MAX: u64 = 8 << 30;
 
-/// Most bytes of one agent, one task, or one small member. Real ones stay below 100 kB; a larger one is left out.
-pub const ELEMENT_BYTES_MAX: usize = 4 << 20;
+/// Most bytes of one agent, one framework, one task, or one small member; a larger one is left out. Real ones stay
+/// below 100 kB, but for the frameworks of the operator API: they list every range of ports that their tasks have, 40
+/// bytes for a task.
+pub const ELEMENT_BYTES_MAX: usize = 64 << 20;
 
 /// Most tasks of one document, ended and unreachable ones included that the master still lists.
 pub const TASKS_MAX: usize = 4 << 20;

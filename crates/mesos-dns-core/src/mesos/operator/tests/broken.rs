@@ -42,8 +42,8 @@ fn framing() {
         1,
         &format!("{framing}: the record at byte {at} exceeds 16777216 bytes"),
     );
-    check(b"2147483649\n{", 0, &format!("{framing}: the record at byte 9 exceeds 2147483648 bytes"));
-    check(b"018446744073709551615", 0, &format!("{framing}: the record at byte 11 exceeds 2147483648 bytes"));
+    check(b"8589934593\n{", 0, &format!("{framing}: the record at byte 9 exceeds 8589934592 bytes"));
+    check(b"018446744073709551615", 0, &format!("{framing}: the record at byte 11 exceeds 8589934592 bytes"));
 }
 
 #[test]
