@@ -82,6 +82,8 @@ struct Timed<'a> {
     timeline: &'a Timeline,
     /// By version: until when it may be answered, and whether its data may stand beside newer ones.
     ends: Vec<(Duration, bool)>,
+    /// Whether tasks of a blend may be known one by one.
+    by_task: bool,
 }
 
 impl<'a> Timed<'a> {
@@ -89,10 +91,13 @@ impl<'a> Timed<'a> {
         let ends = (0..timeline.versions.len()).map(|version| {
             let Some(deadline) = judge.deadline(timeline, version) else { return (Duration::MAX, false) };
             let next = timeline.versions[version + 1].born;
-            let blends = timeline.subject != Subject::Leader && judge.blends(next, deadline);
+            let blends = match &timeline.subject {
+                Subject::Leader => false,
+                Subject::Tasks { agents, .. } => judge.blends(agents, next, deadline),
+            };
             (deadline, blends)
         });
-        Self { timeline, ends: ends.collect() }
+        Self { timeline, ends: ends.collect(), by_task: judge.tells_tasks() }
     }
 
     /// Whether a version may be answered in this time.
@@ -117,6 +122,14 @@ impl<'a> Timed<'a> {
     fn is_blend(&self, newest: usize, set: &Set, span: Span) -> bool {
         let versions = &self.timeline.versions;
         let older = (0..newest).filter(|older| self.ends[*older].1 && self.is_open(*older, span));
+        if self.by_task {
+            // A document to compare with is ahead of events that are on their way: what they tell of some tasks of a
+            // version is known from it before, of others not yet.
+            let open = (0..newest).filter(|older| self.is_open(*older, span));
+            let open: Vec<&Set> = open.chain([newest]).map(|version| &versions[version].set).collect();
+            let is_known = |datum| open.iter().any(|set| set.contains(datum));
+            return !set.is_disjoint(&versions[newest].set) && set.iter().all(is_known);
+        }
         let parts = older.map(|older| &versions[older].set).filter(|part| part.is_subset(set));
         let mut union = versions[newest].set.clone();
         if !union.is_subset(set) {

@@ -100,6 +100,7 @@ impl Director {
             until: stall.received,
             scope: Scope::Stall,
             hangs: false,
+            silent_until: Duration::ZERO,
         }));
         log
     }

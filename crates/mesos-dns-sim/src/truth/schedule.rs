@@ -39,13 +39,15 @@ pub struct Profile {
     pub hold: u64,
     /// Whether masses may end, which takes half a minute to be believed.
     pub losses: bool,
+    /// Whether faults of streams happen, too.
+    pub streams: bool,
     /// Whether the program is restarted.
     pub restarts: bool,
 }
 
 impl Profile {
     /// For virtual time: as long as in real life.
-    pub fn virtual_time(hold: u64) -> Self {
+    pub fn virtual_time(hold: u64, streams: bool) -> Self {
         Self {
             blocks: 4,
             calm: 2_000..60_000,
@@ -57,12 +59,13 @@ impl Profile {
             fault: 500..19_000,
             hold,
             losses: true,
+            streams,
             restarts: false,
         }
     }
 
     /// For real time: all in some seconds.
-    pub fn real_time(hold: u64) -> Self {
+    pub fn real_time(hold: u64, streams: bool) -> Self {
         Self {
             blocks: 2,
             calm: 500..2_500,
@@ -74,6 +77,7 @@ impl Profile {
             fault: 300..3_000,
             hold,
             losses: false,
+            streams,
             restarts: true,
         }
     }
@@ -138,6 +142,7 @@ impl Block {
     fn draw(profile: &Profile, dice: &mut Dice) -> Self {
         match dice.random_range(0..12) {
             0..=3 => Self::failover(profile, dice),
+            4 if profile.streams => Self::stream_fault(profile, dice),
             4 | 5 => Self::fault(profile, dice),
             6 => Self::lie(profile, dice),
             7 => Self::lost_agent(profile, dice),
@@ -177,6 +182,26 @@ impl Block {
             _ => Fault::Unavailable,
         };
         Self::pair(Act::Hurt(fault), Act::Heal, dice.random_range(profile.fault.clone()))
+    }
+
+    /// A stream falls silent, loses its heartbeats, or breaks off in the middle of a record. The machine may be gone
+    /// with the silence.
+    fn stream_fault(profile: &Profile, dice: &mut Dice) -> Self {
+        let length = dice.random_range(profile.fault.clone());
+        match dice.random_range(0..4) {
+            0 => Self::pair(Act::Hurt(Fault::NoHeartbeat), Act::Heal, length),
+            1 => Self::pair(Act::Hurt(Fault::CutRecord { after_events: 0 }), Act::Heal, length),
+            2 => Self::pair(Act::Hurt(Fault::HalfOpen { after_bytes: 0 }), Act::Heal, length),
+            _ => {
+                let mut block = Self { steps: Vec::new(), length: 0 };
+                block.then(0, Act::Hurt(Fault::HalfOpen { after_bytes: 0 }));
+                let failover = Self::failover(profile, dice);
+                block.steps.extend(failover.steps);
+                block.length = failover.length;
+                block.then(0, Act::Heal);
+                block
+            }
+        }
     }
 
     fn lie(profile: &Profile, dice: &mut Dice) -> Self {
