@@ -24,7 +24,7 @@ use mesos_dns_sim::{
 };
 
 /// Seeds that are run where nothing else is said; a release build has the time for more.
-const SEEDS: u64 = if cfg!(debug_assertions) { 60 } else { 1_000 };
+const SEEDS: u64 = if cfg!(debug_assertions) { 40 } else { 1_000 };
 
 /// Failing seeds after which no more are tried.
 const FAILURES_MAX: usize = 3;

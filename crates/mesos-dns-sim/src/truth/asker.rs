@@ -47,12 +47,16 @@ impl Asker {
         }
     }
 
-    /// Asks for everything that is there or was; of what never was, now and then.
+    /// Asks for everything of which something else is true than was told; of the rest, and of what never was, now and
+    /// then.
     pub(super) fn ask_all(&mut self, served: &Served, world: &World, now: Duration) {
         for question in 0..self.questions.len() {
             let versions = &world.log().timelines[question].versions;
-            let is_there = versions.last().is_some_and(|version| !version.set.is_empty());
-            if is_there || self.dice.random_ratio(1, 8) {
+            let true_now = versions.last().map(|version| &version.set);
+            let client = Client { replica: served.number, number: 0 };
+            let is_new = self.history.latest(client, question).and_then(Seen::set) != true_now;
+            let often = if true_now.is_some_and(|set| !set.is_empty()) { 3 } else { 8 };
+            if is_new || self.dice.random_ratio(1, often) {
                 self.ask(served, question, now);
             }
         }
