@@ -104,8 +104,12 @@ impl Schedule {
         let mut dice = Dice::seed_from_u64(seed);
         let mut steps = Vec::new();
         let mut now = dice.random_range(profile.calm.clone());
-        for _ in 0..profile.blocks {
-            let first = Block::draw(profile, &mut dice);
+        for block in 0..profile.blocks {
+            // What this is most about happens in each.
+            let first = match block {
+                0 => Block::failover(profile, &mut dice),
+                _ => Block::draw(profile, &mut dice),
+            };
             let mut length = first.length;
             steps.extend(first.after(now));
             if dice.random_bool(0.5) {

@@ -77,7 +77,7 @@ impl Setting {
         let (hold, refresh) = (pick(&[600, 90, 45]), pick(&[5, 1, 2, 10]));
         let (compare, heartbeat) = (pick(&[300, 60, 20]), pick(&[15, 15, 5, 1]));
         let updates = [Updates::Poll, Updates::Events, Updates::Auto, Updates::Events][(seed % 4) as usize];
-        let guide = if seed % 3 == 0 { Guide::ZooKeeper } else { Guide::List };
+        let guide = if seed.is_multiple_of(3) { Guide::ZooKeeper } else { Guide::List };
         Self { updates, guide, refresh, compare, heartbeat, hold }
     }
 

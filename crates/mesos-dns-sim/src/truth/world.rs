@@ -509,7 +509,7 @@ impl World {
             let (first, last) = (1..there, 1..there);
             let parts = first.map(|some| &service.launches[..some]);
             let parts = parts.chain(last.map(|some| &service.launches[some..]));
-            let sets: Vec<Set> = parts.map(|part| self.data(service, part, named.kind)).collect();
+            let sets: Vec<Set> = parts.map(|part| self.data(part, named.kind)).collect();
             let question = LEADER_ADDRESS + 1 + number;
             sets.into_iter()
                 .filter(|set| !set.is_empty())
@@ -521,7 +521,7 @@ impl World {
         for (number, named) in self.named.iter().enumerate() {
             let service = &self.services.all()[named.service];
             let is_present = self.cluster.frameworks[service.framework].name == named.framework;
-            let set = if is_present { self.data(service, &service.launches, named.kind) } else { Set::new() };
+            let set = if is_present { self.data(&service.launches, named.kind) } else { Set::new() };
             let given_up = service.agents.iter().filter(|agent| self.given_up[**agent]);
             let waited = given_up.filter_map(|agent| self.waiting[*agent]).max();
             self.log.note(LEADER_ADDRESS + 1 + number, set, waited, now);
@@ -587,7 +587,7 @@ impl World {
     }
 
     /// The data of a service's tasks that run, on agents that are there.
-    fn data(&self, service: &Service, launches: &[u64], kind: Kind) -> Set {
+    fn data(&self, launches: &[u64], kind: Kind) -> Set {
         let tasks = launches.iter().filter_map(|launch| self.cluster.tasks.get(launch));
         let there = tasks.filter(|task| {
             let agent = &self.cluster.agents[task.agent];
