@@ -200,7 +200,11 @@ impl Asker<'_> {
         }
         let versions = &timed.timeline.versions;
         let is_leader = timed.timeline.subject == Subject::Leader;
-        if timed.find(set, span, 0).is_some() {
+        if let Some(older) = timed.find(set, span, 0) {
+            // What an agent that came back does not have any more goes last.
+            if timed.by_task && timed.ends[older].1 {
+                return Ok(None);
+            }
             let why = format!("it had been told {} before", text(&versions[floor].set));
             return Err((Law::Forward, why));
         }

@@ -340,6 +340,12 @@ impl Judge {
         self.settle(at, first, &spans, more)
     }
 
+    /// Until when what expires at this time may stay: it is looked at then, and if that fails, only much later.
+    fn expired(&self, at: Duration) -> Duration {
+        let spans: Vec<_> = self.away.iter().chain(&self.doubtful).copied().collect();
+        self.settle(at, at.saturating_add(self.bounds.fresh), &spans, self.more())
+    }
+
     /// Puts a deadline off as long as anything begins before it and ends after `at`.
     fn settle(
         &self,
@@ -376,11 +382,11 @@ impl Judge {
     fn waited(&self, since: Duration, born: Duration) -> Duration {
         let hold = self.bounds.hold;
         let seen = self.of_leader(since).saturating_add(hold).max(born);
-        let mut deadline = self.put_off(seen, |_| false, true, self.more());
+        let mut deadline = self.expired(seen);
         for elected in self.elections.iter().filter(|elected| **elected > since) {
             if *elected <= deadline {
                 let seen = self.of_leader(*elected).saturating_add(hold);
-                deadline = deadline.max(self.put_off(seen, |_| false, true, self.more()));
+                deadline = deadline.max(self.expired(seen));
             }
         }
         deadline

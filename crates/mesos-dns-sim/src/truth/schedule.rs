@@ -33,6 +33,8 @@ pub struct Profile {
     pub reading: Range<u64>,
     /// Between two steps of its learning after that.
     pub learning: Range<u64>,
+    /// How much later some agents come, now and then.
+    pub late: Range<u64>,
     /// How long a leader misbehaves or lies.
     pub fault: Range<u64>,
     /// The hold time; an agent that does not return stays away for longer.
@@ -56,6 +58,7 @@ impl Profile {
             leaderless: 0..20_000,
             reading: 100..50_000,
             learning: 100..15_000,
+            late: 50_000..120_000,
             fault: 500..19_000,
             hold,
             losses: true,
@@ -74,6 +77,7 @@ impl Profile {
             leaderless: 0..1_500,
             reading: 100..1_500,
             learning: 100..1_500,
+            late: 100..1_500,
             fault: 300..3_000,
             hold,
             losses: false,
@@ -169,6 +173,9 @@ impl Block {
         while known < AGENTS {
             block.then(dice.random_range(profile.learning.clone()), Act::Learn(Knowledge::Agents(known)));
             known += dice.random_range(1..=3);
+        }
+        if dice.random_bool(0.3) {
+            block.length += dice.random_range(profile.late.clone());
         }
         block.then(dice.random_range(profile.learning.clone()), Act::Learn(Knowledge::Everything));
         block.then(dice.random_range(profile.learning.clone()), Act::Revive);

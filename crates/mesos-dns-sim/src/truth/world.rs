@@ -578,7 +578,9 @@ impl World {
             self.given_up[agent] &= reachable && !shown;
             self.log.trouble(Scope::Agent(agent), reachable && !shown, now);
             // In a reign that began as the world did there is nothing to settle.
-            let settles = !reachable && elected > Duration::ZERO;
+            // That an agent it knows was cut off, events tell.
+            let is_told = self.telling == Telling::Events && shown;
+            let settles = !reachable && elected > Duration::ZERO && !is_told;
             for other in self.log.elections.clone().into_iter().filter(|other| *other != elected) {
                 self.log.trouble(Scope::Settling(agent, other), false, now);
             }
