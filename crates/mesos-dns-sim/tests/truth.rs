@@ -19,7 +19,7 @@ use mesos_dns_sim::{
         schedule::Schedule,
         trial::{self, Verdict},
         virtual_time::{MASTERS, Setting},
-        world::{Act, Lie},
+        world::{AGENTS, Act, Lie},
     },
 };
 
@@ -137,5 +137,22 @@ fn a_stream_that_falls_silent_is_noticed() {
     for seed in WAYS {
         // Healed at once, so that all that is late is late for the silence.
         check(seed, &[(20, silent), (21, Act::Heal), (22, Act::MassEnd), (90, Act::Ask)], 100);
+    }
+}
+
+#[test]
+fn what_ended_while_an_agent_was_away_goes_once_it_is_back() {
+    /// A service on the last agent that ends.
+    const BRIEF: usize = 32;
+    for seed in WAYS {
+        let mut steps = vec![
+            (10, Act::Kill),
+            (11, Act::Elect(Knowledge::Agents(0))),
+            (12, Act::Learn(Knowledge::Agents(AGENTS - 1))),
+            (20, Act::End(BRIEF)),
+            (100, Act::Learn(Knowledge::Everything)),
+        ];
+        steps.extend((105..200).map(|at| (at, Act::Ask)));
+        check(seed, &steps, 300);
     }
 }
