@@ -28,6 +28,11 @@ git ls-files -z | grep -zv '^mutants/' | while IFS= read -r -d '' file; do
   fi
 done
 
+# What is no longer here must not be there either.
+(cd "$tree" && find . -type f -printf '%P\0') | while IFS= read -r -d '' file; do
+  [ -e "$file" ] || rm "$tree/$file"
+done
+
 field() { sed -n "s/^$1: //p" "$2" | head -1; }
 
 run() {

@@ -14,15 +14,17 @@ use std::{
 
 use mesos_dns_sim::{
     master::Fault,
+    memory::Knowledge,
     truth::{
         schedule::Schedule,
         trial::{self, Verdict},
-        world::{Act, Lie},
+        virtual_time::{MASTERS, Setting},
+        world::{AGENTS, Act, Lie},
     },
 };
 
 /// Seeds that are run where nothing else is said; a release build has the time for more.
-const SEEDS: u64 = if cfg!(debug_assertions) { 60 } else { 1_000 };
+const SEEDS: u64 = if cfg!(debug_assertions) { 40 } else { 1_000 };
 
 /// Failing seeds after which no more are tried.
 const FAILURES_MAX: usize = 3;
@@ -92,22 +94,65 @@ fn no_answer_is_wrong_whatever_happens() {
     }
 }
 
-/// A schedule written down, in seconds.
-fn check(steps: &[(u64, Act)], end: u64) {
+/// A schedule written down, in seconds, for a seed's way of looking at it.
+fn check(seed: u64, steps: &[(u64, Act)], end: u64) {
     let steps = steps.iter().map(|(at, act)| (Duration::from_secs(*at), *act)).collect();
-    let verdict = trial::run_schedule(0, Schedule { steps, end: Duration::from_secs(end) });
+    let verdict =
+        trial::run_schedule(seed, Setting::new(seed), Schedule { steps, end: Duration::from_secs(end) });
     assert!(verdict.violations.is_empty(), "{verdict}");
 }
 
 #[test]
 fn a_lie_is_not_believed_because_something_else_was_true() {
-    check(&[(10, Act::MassEnd), (35, Act::Lie(Lie::Empty)), (54, Act::Truth)], 120);
-    check(&[(10, Act::Lie(Lie::Most)), (29, Act::Truth)], 120);
+    check(0, &[(10, Act::MassEnd), (35, Act::Lie(Lie::Empty)), (54, Act::Truth)], 120);
+    check(0, &[(10, Act::Lie(Lie::Most)), (29, Act::Truth)], 120);
 }
 
 #[test]
 fn a_document_that_is_cut_is_none() {
     for after_bytes in (1_000..79_000).step_by(3_000) {
-        check(&[(10, Act::Hurt(Fault::Cut { after_bytes })), (20, Act::Heal)], 30);
+        check(0, &[(10, Act::Hurt(Fault::Cut { after_bytes })), (20, Act::Heal)], 30);
+    }
+}
+
+/// Every way of looking at it.
+const WAYS: std::ops::Range<u64> = 0..12;
+
+#[test]
+fn a_day_without_any_master_takes_no_name_away() {
+    const DAY: u64 = 86_400;
+    for seed in WAYS {
+        let kills = (0..MASTERS).flat_map(|_| [Act::Kill, Act::Elect(Knowledge::Everything)]);
+        let mut steps: Vec<(u64, Act)> = (10..).zip(kills).collect();
+        steps.extend((1..=24).map(|hour| (hour * DAY / 24, Act::Ask)));
+        steps.push((DAY + 100, Act::Revive));
+        steps.push((DAY + 101, Act::Elect(Knowledge::Everything)));
+        check(seed, &steps, DAY + 300);
+    }
+}
+
+#[test]
+fn a_stream_that_falls_silent_is_noticed() {
+    let silent = Act::Hurt(Fault::HalfOpen { after_bytes: 0 });
+    for seed in WAYS {
+        // Healed at once, so that all that is late is late for the silence.
+        check(seed, &[(20, silent), (21, Act::Heal), (22, Act::MassEnd), (90, Act::Ask)], 100);
+    }
+}
+
+#[test]
+fn what_ended_while_an_agent_was_away_goes_once_it_is_back() {
+    /// A service on the last agent that ends.
+    const BRIEF: usize = 32;
+    for seed in WAYS {
+        let mut steps = vec![
+            (10, Act::Kill),
+            (11, Act::Elect(Knowledge::Agents(0))),
+            (12, Act::Learn(Knowledge::Agents(AGENTS - 1))),
+            (20, Act::End(BRIEF)),
+            (100, Act::Learn(Knowledge::Everything)),
+        ];
+        steps.extend((105..200).map(|at| (at, Act::Ask)));
+        check(seed, &steps, 300);
     }
 }

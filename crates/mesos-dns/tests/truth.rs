@@ -23,16 +23,17 @@ use std::{
 };
 
 use daemon::{Daemon, LOOK};
+use mesos_dns_core::watch::{knowledge::REJOIN_GRACE, subscribe::HEARTBEATS_MISSED};
 use mesos_dns_sim::{
     master::Fault,
     truth::{
-        checker::{Violation, check, laws},
+        checker::{Violation, check, laws, leader_delays},
         director::{Director, MASTERS},
         history::{Client, Question},
         log::Bounds,
         recorder::{Recorder, Server, Shared},
         schedule::{Profile, Schedule},
-        world::Act,
+        world::{Act, Telling},
     },
 };
 use registration::Registration;
@@ -64,9 +65,33 @@ const QUESTIONS_WHILE_LOADING: u64 = 200;
 /// Violations that are shown of one seed.
 const SHOWN_MAX: usize = 5;
 
-fn bounds() -> Bounds {
+/// How changes are learnt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Updates {
+    Events,
+    Poll,
+}
+
+impl Updates {
+    /// Every second seed follows events.
+    fn of(seed: u64) -> Self {
+        if seed.is_multiple_of(2) { Self::Events } else { Self::Poll }
+    }
+}
+
+/// Time between heartbeats.
+const HEARTBEAT: Duration = Duration::from_millis(500);
+
+/// Time between comparisons.
+const COMPARE: Duration = Duration::from_secs(5);
+
+fn bounds(updates: Updates) -> Bounds {
+    let only_with_events = |time| if updates == Updates::Events { time } else { Duration::ZERO };
     Bounds {
         fresh: FRESH,
+        quiet: FRESH + only_with_events(COMPARE),
+        silence: only_with_events(HEARTBEAT * HEARTBEATS_MISSED + Duration::from_secs(1)),
+        rejoin: only_with_events(REJOIN_GRACE),
         timeout: Duration::from_secs(2),
         masters: MASTERS,
         agree: Duration::from_secs(30),
@@ -89,6 +114,8 @@ struct Verdict {
     violations: Vec<Violation>,
     asked: u64,
     elections: usize,
+    /// How long new leaders were not named.
+    delays: Vec<Duration>,
 }
 
 /// Who tells the program where the masters are.
@@ -141,8 +168,18 @@ impl Group {
 }
 
 async fn run(seed: u64, mut guide: Guide) -> Verdict {
-    let mut director = Director::start(bounds()).await.unwrap();
-    let mut members = json!({"stateTimeoutSeconds": 2, "holdSeconds": HOLD.as_secs()});
+    let updates = Updates::of(seed);
+    let (name, telling) = match updates {
+        Updates::Events => ("events", Telling::Events),
+        Updates::Poll => ("poll", Telling::Documents),
+    };
+    let mut director = Director::start(bounds(updates), telling, HEARTBEAT).await.unwrap();
+    let mut members = json!({
+        "stateTimeoutSeconds": 2,
+        "holdSeconds": HOLD.as_secs(),
+        "updates": name,
+        "reconcileSeconds": COMPARE.as_secs(),
+    });
     match &mut guide {
         Guide::File => {
             let masters = (0..MASTERS as usize).map(|master| director.masters().address(master).to_string());
@@ -171,7 +208,7 @@ async fn run(seed: u64, mut guide: Guide) -> Verdict {
         })
         .collect();
 
-    let profile = Profile::real_time(HOLD.as_millis() as u64);
+    let profile = Profile::real_time(HOLD.as_millis() as u64, updates == Updates::Events);
     let schedule = Schedule::new(seed, &profile, director.world());
     let mut first = Some(replicas.remove(0));
     (members["port"], members["httpport"]) = (servers[0].dns.port().into(), servers[0].http.port().into());
@@ -214,6 +251,7 @@ async fn run(seed: u64, mut guide: Guide) -> Verdict {
         violations: check(&log, &history),
         asked: history.asked(),
         elections: log.elections.len(),
+        delays: leader_delays(&log, &history),
     }
 }
 
@@ -253,11 +291,19 @@ async fn no_answer_is_wrong_whatever_happens() {
             }
         });
     }
-    let mut failures = String::new();
+    let (mut failures, mut delays) = (String::new(), Vec::new());
     while let Some(verdicts) = trials.join_next().await {
         for verdict in verdicts.unwrap() {
             tell(&verdict, &mut failures);
+            delays.extend(verdict.delays.into_iter().map(|delay| (Updates::of(verdict.seed), delay)));
         }
+    }
+    for updates in [Updates::Events, Updates::Poll] {
+        let of_these = delays.iter().filter(|(of, _)| *of == updates);
+        let mut delays: Vec<Duration> = of_these.map(|(_, delay)| *delay).collect();
+        delays.sort_unstable();
+        let part = |percent: usize| delays.get(delays.len() * percent / 100);
+        println!("{updates:?}: {} new leaders named, p50 {:?}, p99 {:?}", delays.len(), part(50), part(99));
     }
     assert!(failures.is_empty(), "{failures}");
 }
@@ -265,7 +311,7 @@ async fn no_answer_is_wrong_whatever_happens() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_answer_is_wrong_while_zookeeper_shows_the_masters() {
     let Some(zookeeper) = ZooKeeper::start() else { return };
-    let verdict = run(number("TRUTH_SEED").unwrap_or(1), Guide::Group(Box::new(Group::new(zookeeper)))).await;
+    let verdict = run(number("TRUTH_SEED").unwrap_or(2), Guide::Group(Box::new(Group::new(zookeeper)))).await;
     let mut failures = String::new();
     tell(&verdict, &mut failures);
     assert!(failures.is_empty(), "{failures}");

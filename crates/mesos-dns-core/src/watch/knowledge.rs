@@ -6,8 +6,11 @@
 //!
 //! - the agent comes back: what it has is told by events around its own (before it or after, as Mesos pleases), and
 //!   what it no longer has is told by nobody, so [`REJOIN_GRACE`] after it came the rest is dropped;
-//! - the hold time is over;
+//! - the hold time is over, and a document of the leader at that time still does not show it;
 //! - a later document says otherwise.
+//!
+//! The clock alone ends nothing but that grace: while no master can be read, nothing that is held may go. So the end of
+//! a hold time is a moment to look again ([`Verdict::again`]).
 //!
 //! A document that was asked for while a stream runs (to compare with) is older than what the stream has said since
 //! it was asked for. What events touched meanwhile is left as they say.
@@ -85,6 +88,8 @@ struct Away {
     until: Instant,
     /// Whether it registered since.
     is_back: bool,
+    /// Whether the operator waits for it no longer.
+    is_released: bool,
     /// Its tasks that nobody has shown since.
     unseen: HashSet<TaskKey>,
 }
@@ -149,7 +154,9 @@ impl Knowledge {
     /// The operator vouches for the leader: what is held is dropped with the next document, without further proof.
     pub fn release(&mut self, now: Instant) {
         self.belief.release();
-        self.away.values_mut().for_each(|away| away.until = away.until.min(now));
+        for away in self.away.values_mut() {
+            (away.until, away.is_released) = (away.until.min(now), true);
+        }
     }
 
     //--- Documents
@@ -184,12 +191,17 @@ impl Knowledge {
         let kept = self.belief.judge(known, &document, registry, now)?;
         self.is_partial = is_first || self.is_partial();
         self.note_absent(&document, &kept, now);
-        let (why, again) = (kept.why, kept.again);
+        let (why, again) = (kept.why, kept.again.into_iter().chain(self.expires(now)).min());
         self.kept = why.map(|why| (why, kept.tasks.len()));
         kept.restore(&mut document);
         let touched = self.model.replace(document, masters, hosts);
         let drift = if origin == Origin::Compared { drift(&touched) } else { 0 };
         Ok(Verdict { touched, again, drift })
+    }
+
+    /// How long the first agent that is waited for will be.
+    fn expires(&self, now: Instant) -> Option<Duration> {
+        self.away.values().map(|away| away.until.saturating_duration_since(now)).min()
     }
 
     /// Notes which agents the leader waits for, and what is held of them.
@@ -199,7 +211,9 @@ impl Knowledge {
         self.away = awaited
             .filter_map(|agent| Some((agent.clone(), self.belief.waits_until(agent)?)))
             .filter(|(_, until)| *until > now)
-            .map(|(agent, until)| (agent, Away { until, is_back: false, unseen: HashSet::new() }))
+            .map(|(agent, until)| {
+                (agent, Away { until, is_back: false, is_released: false, unseen: HashSet::new() })
+            })
             .collect();
         for task in &kept.tasks {
             if let Some(away) = self.away.get_mut(&task.agent_id) {
@@ -239,13 +253,14 @@ impl Knowledge {
 
     /// When to call [`Knowledge::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.away.values().map(|away| away.until).min()
+        self.away.values().filter(|away| away.ends_by_itself()).map(|away| away.until).min()
     }
 
-    /// Drops what was held long enough.
+    /// Drops what agents that came back do not have any more, and what the operator waits for no longer.
     pub fn handle_timeout(&mut self, now: Instant) {
+        let is_due = |away: &Away| away.ends_by_itself() && away.until <= now;
         let due: Vec<_> =
-            self.away.iter().filter(|(_, away)| away.until <= now).map(|(agent, _)| agent.clone()).collect();
+            self.away.iter().filter(|(_, away)| is_due(away)).map(|(agent, _)| agent.clone()).collect();
         for agent in due {
             let Some(away) = self.away.remove(&agent) else { continue };
             for (framework_id, id) in away.unseen {
@@ -301,6 +316,13 @@ impl Knowledge {
         if let Some(away) = self.away.get_mut(&task.agent_id) {
             away.unseen.remove(key);
         }
+    }
+}
+
+impl Away {
+    /// Whether no document is needed to drop what is held.
+    fn ends_by_itself(&self) -> bool {
+        self.is_back || self.is_released
     }
 }
 

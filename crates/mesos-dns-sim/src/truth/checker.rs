@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     history::{Client, History, Question, Run, Seen, Set, Sign, SignRun, Source, Span, Witness, text},
-    log::{Judge, Log, Outage, Subject, Timeline},
+    log::{Judge, Log, Outage, Scope, Subject, Timeline, Trouble},
 };
 
 /// What must hold.
@@ -70,6 +70,31 @@ pub fn check(log: &Log, history: &History) -> Vec<Violation> {
     violations
 }
 
+/// How long each client did not name a new leader that could be read, by the first question about it.
+pub fn leader_delays(log: &Log, history: &History) -> Vec<Duration> {
+    let is_leader = |timeline: &Timeline| timeline.subject == Subject::Leader;
+    let Some(question) = log.timelines.iter().position(is_leader) else { return Vec::new() };
+    let versions = &log.timelines[question].versions;
+    let mut delays = Vec::new();
+    for (_, _, runs) in history.runs().filter(|(_, asked, _)| *asked == question) {
+        for (number, version) in versions.iter().enumerate().skip(1) {
+            let covers = |trouble: &&Trouble| trouble.scope == Scope::All && trouble.from <= version.born;
+            let ends = log.troubles.iter().filter(covers).map(|trouble| trouble.until);
+            let readable = ends.max().unwrap_or_default().max(version.born);
+            let over = versions.get(number + 1).map_or(Duration::MAX, |next| next.born);
+            let is_named = |run: &&Run| {
+                run.last.received >= version.born
+                    && run.first.received < over
+                    && run.seen.set() == Some(&version.set)
+            };
+            let named = runs.iter().find(is_named).filter(|_| readable < over);
+            delays.extend(named.map(|run| run.first.received.saturating_sub(readable)));
+        }
+    }
+    delays.sort_unstable();
+    delays
+}
+
 /// The laws that are broken, each once.
 pub fn laws(violations: &[Violation]) -> String {
     let laws: BTreeSet<Law> = violations.iter().map(|violation| violation.law).collect();
@@ -82,6 +107,8 @@ struct Timed<'a> {
     timeline: &'a Timeline,
     /// By version: until when it may be answered, and whether its data may stand beside newer ones.
     ends: Vec<(Duration, bool)>,
+    /// Whether tasks of a blend may be known one by one.
+    by_task: bool,
 }
 
 impl<'a> Timed<'a> {
@@ -89,10 +116,13 @@ impl<'a> Timed<'a> {
         let ends = (0..timeline.versions.len()).map(|version| {
             let Some(deadline) = judge.deadline(timeline, version) else { return (Duration::MAX, false) };
             let next = timeline.versions[version + 1].born;
-            let blends = timeline.subject != Subject::Leader && judge.blends(next, deadline);
+            let blends = match &timeline.subject {
+                Subject::Leader => false,
+                Subject::Tasks { agents, .. } => judge.blends(agents, next, deadline),
+            };
             (deadline, blends)
         });
-        Self { timeline, ends: ends.collect() }
+        Self { timeline, ends: ends.collect(), by_task: judge.tells_tasks() }
     }
 
     /// Whether a version may be answered in this time.
@@ -117,6 +147,14 @@ impl<'a> Timed<'a> {
     fn is_blend(&self, newest: usize, set: &Set, span: Span) -> bool {
         let versions = &self.timeline.versions;
         let older = (0..newest).filter(|older| self.ends[*older].1 && self.is_open(*older, span));
+        if self.by_task {
+            // A document to compare with is ahead of events that are on their way: what they tell of some tasks of a
+            // version is known from it before, of others not yet.
+            let open = (0..newest).filter(|older| self.is_open(*older, span));
+            let open: Vec<&Set> = open.chain([newest]).map(|version| &versions[version].set).collect();
+            let is_known = |datum| open.iter().any(|set| set.contains(datum));
+            return !set.is_disjoint(&versions[newest].set) && set.iter().all(is_known);
+        }
         let parts = older.map(|older| &versions[older].set).filter(|part| part.is_subset(set));
         let mut union = versions[newest].set.clone();
         if !union.is_subset(set) {
@@ -162,7 +200,11 @@ impl Asker<'_> {
         }
         let versions = &timed.timeline.versions;
         let is_leader = timed.timeline.subject == Subject::Leader;
-        if timed.find(set, span, 0).is_some() {
+        if let Some(older) = timed.find(set, span, 0) {
+            // What an agent that came back does not have any more goes last.
+            if timed.by_task && timed.ends[older].1 {
+                return Ok(None);
+            }
             let why = format!("it had been told {} before", text(&versions[floor].set));
             return Err((Law::Forward, why));
         }

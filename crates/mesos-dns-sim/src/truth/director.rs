@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     life::{Life, Settings as Nobody},
-    master::{Fault, Masters, Settings},
+    master::{Beat, Fault, Masters, Settings},
 };
 
 /// Masters of a real world.
@@ -29,13 +29,17 @@ pub struct Director {
 }
 
 impl Director {
-    /// Starts the masters; all is well.
-    pub async fn start(bounds: Bounds) -> io::Result<Self> {
+    /// Starts the masters; all is well. Streams have heartbeats so often.
+    pub async fn start(bounds: Bounds, telling: Telling, heartbeat: Duration) -> io::Result<Self> {
         let (_, nobody) = Life::new(Nobody { seed: 0, tasks: 0, churn: 0.0 }, BORN);
-        let settings = Settings { ports: vec![0; MASTERS as usize], ..Settings::default() };
+        let settings = Settings {
+            ports: vec![0; MASTERS as usize],
+            beat: Beat::Every(heartbeat),
+            ..Settings::default()
+        };
         let masters = Masters::start(nobody, settings).await?;
         let faces = (0..MASTERS as usize).map(|master| masters.face(master)).collect();
-        let world = World::new(faces, bounds, Telling::Documents);
+        let world = World::new(faces, bounds, telling);
         masters.change(|cluster| *cluster = world.shown());
         Ok(Self { masters, staged: world.stage().clone(), world, clock: Instant::now() })
     }
@@ -100,6 +104,7 @@ impl Director {
             until: stall.received,
             scope: Scope::Stall,
             hangs: false,
+            silent_until: Duration::ZERO,
         }));
         log
     }

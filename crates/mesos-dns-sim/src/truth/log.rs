@@ -25,6 +25,12 @@ const SETTLE: Duration = Duration::from_secs(75);
 pub struct Bounds {
     /// From a change to its answer while all is well.
     pub fresh: Duration,
+    /// The same for what no event tells.
+    pub quiet: Duration,
+    /// How long a stream that died without an end may pass for one that lives.
+    pub silence: Duration,
+    /// How long what an agent does not have any more may still be expected of it once it is back.
+    pub rejoin: Duration,
     /// How long one master that does not answer may hold a reader up.
     pub timeout: Duration,
     /// How many masters there are.
@@ -60,6 +66,8 @@ pub struct Log {
     pub troubles: Vec<Trouble>,
     /// When how many tasks ended. Many that become known at once may be doubted.
     pub ends: Vec<(Duration, usize)>,
+    /// When agents were cut off. Events tell so of their tasks, and nothing of themselves.
+    pub lost: Vec<Duration>,
     /// When masters were elected.
     pub elections: Vec<Duration>,
     /// When each replica did not run: from its end until it was started again.
@@ -82,8 +90,13 @@ pub struct Timeline {
 pub enum Subject {
     /// Who leads.
     Leader,
-    /// Tasks on these agents.
-    Tasks(Vec<usize>),
+    /// Tasks.
+    Tasks {
+        /// On these agents.
+        agents: Vec<usize>,
+        /// Whether no event tells of them.
+        is_quiet: bool,
+    },
 }
 
 /// One version.
@@ -108,6 +121,8 @@ pub struct Trouble {
     pub scope: Scope,
     /// Whether whoever looked was kept waiting.
     pub hangs: bool,
+    /// Until when whoever listens may not have noticed.
+    pub silent_until: Duration,
 }
 
 /// What cannot be seen.
@@ -145,6 +160,7 @@ impl Log {
             timelines: Vec::new(),
             troubles: Vec::new(),
             ends: Vec::new(),
+            lost: Vec::new(),
             elections: Vec::new(),
             outages: Vec::new(),
         }
@@ -183,7 +199,8 @@ impl Log {
             self.troubles.iter_mut().find(|trouble| trouble.scope == scope && trouble.until == Duration::MAX);
         match (open, is_on) {
             (None, true) => {
-                self.troubles.push(Trouble { from: now, until: Duration::MAX, scope, hangs: false })
+                let (until, silent_until) = (Duration::MAX, Duration::ZERO);
+                self.troubles.push(Trouble { from: now, until, scope, hangs: false, silent_until })
             }
             (Some(open), false) => open.until = now,
             _ => {}
@@ -194,6 +211,17 @@ impl Log {
     pub fn hang(&mut self) {
         let open = self.troubles.iter_mut().filter(|trouble| trouble.until == Duration::MAX);
         open.filter(|trouble| trouble.scope == Scope::All).for_each(|trouble| trouble.hangs = true);
+    }
+
+    /// Streams are silent from now on. What lasts goes on: a stream may be begun and fall silent again and again.
+    pub fn silence(&mut self, now: Duration, lasts: bool) {
+        let silence = self.bounds.silence;
+        let open = self.troubles.iter_mut().filter(|trouble| trouble.until == Duration::MAX);
+        for trouble in open.filter(|trouble| trouble.scope == Scope::All) {
+            if lasts || trouble.silent_until.is_zero() {
+                trouble.silent_until = now + silence;
+            }
+        }
     }
 
     /// All deadlines, ready to be asked for.
@@ -210,6 +238,8 @@ pub struct Judge {
     /// In which tasks could not be seen or an end was doubted.
     doubtful: Vec<(Duration, Duration)>,
     agents: Vec<(usize, Duration, Duration)>,
+    /// Until when it was not known of agents that were cut off.
+    lost: Vec<(Duration, Duration)>,
     elections: Vec<Duration>,
 }
 
@@ -220,15 +250,19 @@ impl Judge {
             away: away(log),
             doubtful: Vec::new(),
             agents: Vec::new(),
+            lost: Vec::new(),
             elections: log.elections.clone(),
         };
         for trouble in &log.troubles {
             let (from, until) = (trouble.from, trouble.until);
             match trouble.scope {
                 Scope::All | Scope::Stall => {}
-                Scope::Agent(agent) => judge.agents.push((agent, from, until)),
+                Scope::Agent(agent) => {
+                    judge.agents.push((agent, from, until.saturating_add(log.bounds.rejoin)));
+                }
                 Scope::Settling(agent, elected) => {
-                    let settled = judge.of_leader(elected).saturating_add(SETTLE);
+                    let settled =
+                        judge.of_leader(elected).saturating_add(SETTLE).saturating_add(judge.more());
                     judge.agents.push((agent, from, until.min(settled)));
                 }
                 Scope::Tasks => judge.doubtful.push((from, until)),
@@ -236,12 +270,14 @@ impl Judge {
         }
         let losses: Vec<_> = judge.losses(log).into_iter().map(|at| (at, judge.doubted_until(at))).collect();
         judge.doubtful.extend(losses);
+        let known = |at: &Duration| (*at, judge.put_off(*at, |_| true, true, judge.more()));
+        judge.lost = log.lost.iter().map(known).collect();
         judge
     }
 
     /// Until when a former leader may still be named after another one was elected.
     pub fn of_leader(&self, at: Duration) -> Duration {
-        self.put_off(at, |_| false, false)
+        self.put_off(at, |_| false, false, Duration::ZERO)
     }
 
     /// Until when a version of a timeline may be answered; `None` if it is the last.
@@ -249,29 +285,44 @@ impl Judge {
         let next = timeline.versions.get(version + 1)?;
         let agents = match &timeline.subject {
             Subject::Leader => return Some(self.of_leader(next.born)),
-            Subject::Tasks(agents) => agents,
+            Subject::Tasks { agents, .. } => agents,
         };
+        let is_quiet = matches!(timeline.subject, Subject::Tasks { is_quiet: true, .. });
+        let more = if is_quiet { self.more() } else { Duration::ZERO };
         Some(match next.waited {
-            None => self.put_off(next.born, |agent| agents.contains(&agent), true),
+            None => self.put_off(next.born, |agent| agents.contains(&agent), true, more),
             Some(since) => self.waited(since, next.born),
         })
     }
 
-    /// Whether, between these moments, tasks that ended could stand beside those that came for them.
-    pub fn blends(&self, from: Duration, until: Duration) -> bool {
-        self.doubtful.iter().any(|(begin, end)| *begin <= until && from <= *end)
+    /// Whether, between these moments, tasks on these agents that ended could stand beside those that came for them.
+    pub fn blends(&self, on: &[usize], from: Duration, until: Duration) -> bool {
+        let tells_tasks = self.tells_tasks();
+        let agents = self.agents.iter().filter(|(agent, ..)| tells_tasks && on.contains(agent));
+        let agents = agents.map(|(_, from, until)| (*from, *until));
+        self.doubtful.iter().copied().chain(agents).any(|(begin, end)| begin <= until && from <= end)
+    }
+
+    /// Whether what an agent has is told task by task once it is back, what it no longer has by nobody.
+    pub fn tells_tasks(&self) -> bool {
+        !self.bounds.rejoin.is_zero()
+    }
+
+    /// How much later than others something is known that no event tells.
+    fn more(&self) -> Duration {
+        self.bounds.quiet.saturating_sub(self.bounds.fresh)
     }
 
     /// When everything that ever kept anybody from knowing is over for good; for quiet times.
     pub fn busy(&self) -> impl Iterator<Item = (Duration, Duration)> {
         let agents = self.agents.iter().map(|(_, from, until)| (*from, *until));
-        let all = self.away.iter().chain(&self.doubtful).copied().chain(agents);
+        let all = self.away.iter().chain(&self.doubtful).chain(&self.lost).copied().chain(agents);
         all.map(|(from, until)| (from, until.saturating_add(self.bounds.fresh)))
     }
 
     /// When so much ended that it may be doubted: together with what had ended before and nobody may have noticed.
     fn losses(&self, log: &Log) -> Vec<Duration> {
-        let known = |at| self.put_off(at, |_| true, true);
+        let known = |at| self.put_off(at, |_| true, true, self.more());
         let known: Vec<_> = log.ends.iter().map(|(at, count)| (*at, known(*at), *count)).collect();
         let at_once = |now: Duration| -> usize {
             known.iter().filter(|(at, by, _)| *at <= now && now <= *by).map(|(_, _, count)| count).sum()
@@ -280,12 +331,19 @@ impl Judge {
     }
 
     /// The bound after `at`, put off by whatever stood in the way.
-    fn put_off(&self, at: Duration, on: impl Fn(usize) -> bool, tasks: bool) -> Duration {
+    fn put_off(&self, at: Duration, on: impl Fn(usize) -> bool, tasks: bool, more: Duration) -> Duration {
         let agents =
             self.agents.iter().filter(|(agent, ..)| on(*agent)).map(|(_, from, until)| (*from, *until));
         let doubtful = self.doubtful.iter().filter(|_| tasks).copied();
         let spans: Vec<_> = self.away.iter().copied().chain(agents).chain(doubtful).collect();
-        self.settle(at, at.saturating_add(self.bounds.fresh), &spans, Duration::ZERO)
+        let first = at.saturating_add(self.bounds.fresh).saturating_add(more);
+        self.settle(at, first, &spans, more)
+    }
+
+    /// Until when what expires at this time may stay: it is looked at then, and if that fails, only much later.
+    fn expired(&self, at: Duration) -> Duration {
+        let spans: Vec<_> = self.away.iter().chain(&self.doubtful).copied().collect();
+        self.settle(at, at.saturating_add(self.bounds.fresh), &spans, self.more())
     }
 
     /// Puts a deadline off as long as anything begins before it and ends after `at`.
@@ -312,7 +370,7 @@ impl Judge {
     /// Until when tasks may be kept that ended with many others: two looks at it, so far apart, and anything in
     /// between may begin that anew.
     fn doubted_until(&self, at: Duration) -> Duration {
-        let more = self.bounds.agree.saturating_add(self.bounds.fresh);
+        let more = self.bounds.agree.saturating_add(self.bounds.quiet);
         let agents = self.agents.iter().map(|(_, from, until)| (*from, *until));
         let spans: Vec<_> = self.away.iter().chain(&self.doubtful).copied().chain(agents).collect();
         let first = at.saturating_add(self.bounds.fresh).saturating_add(more);
@@ -324,11 +382,11 @@ impl Judge {
     fn waited(&self, since: Duration, born: Duration) -> Duration {
         let hold = self.bounds.hold;
         let seen = self.of_leader(since).saturating_add(hold).max(born);
-        let mut deadline = self.put_off(seen, |_| false, true);
+        let mut deadline = self.expired(seen);
         for elected in self.elections.iter().filter(|elected| **elected > since) {
             if *elected <= deadline {
                 let seen = self.of_leader(*elected).saturating_add(hold);
-                deadline = deadline.max(self.put_off(seen, |_| false, true));
+                deadline = deadline.max(self.expired(seen));
             }
         }
         deadline
@@ -339,7 +397,12 @@ impl Judge {
 fn away(log: &Log) -> Vec<(Duration, Duration)> {
     let bounds = &log.bounds;
     let all = log.troubles.iter().filter(|trouble| trouble.scope == Scope::All);
-    let mut spans: Vec<_> = all.map(|trouble| (trouble.from, trouble.until, trouble.hangs)).collect();
+    let ends = |trouble: &Trouble| trouble.until.max(trouble.silent_until);
+    let all = all.map(|trouble| (trouble.from, ends(trouble), trouble.hangs));
+    // With the leader its streams end, and one that was short is not followed by another at once.
+    let tells_tasks = !bounds.rejoin.is_zero();
+    let elections = log.elections.iter().filter(|_| tells_tasks).map(|elected| (*elected, *elected, false));
+    let mut spans: Vec<_> = all.chain(elections).collect();
     spans.sort_unstable();
     let recovered = |from: Duration, until: Duration, hangs| {
         let length = until.saturating_sub(from).min(BACKOFF_MAX);

@@ -18,14 +18,19 @@
 //!
 //! The laws are in [`checker::Law`].
 
+mod asker;
 pub mod checker;
 pub mod director;
 pub mod history;
 pub mod log;
 pub mod recorder;
+mod replica;
 pub mod schedule;
+mod served;
 pub mod services;
+mod shown;
 pub mod stage;
+mod subscriber;
 pub mod trial;
 pub mod virtual_time;
 pub mod world;

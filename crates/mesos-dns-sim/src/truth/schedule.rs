@@ -33,19 +33,23 @@ pub struct Profile {
     pub reading: Range<u64>,
     /// Between two steps of its learning after that.
     pub learning: Range<u64>,
+    /// How much later some agents come, now and then.
+    pub late: Range<u64>,
     /// How long a leader misbehaves or lies.
     pub fault: Range<u64>,
     /// The hold time; an agent that does not return stays away for longer.
     pub hold: u64,
     /// Whether masses may end, which takes half a minute to be believed.
     pub losses: bool,
+    /// Whether faults of streams happen, too.
+    pub streams: bool,
     /// Whether the program is restarted.
     pub restarts: bool,
 }
 
 impl Profile {
     /// For virtual time: as long as in real life.
-    pub fn virtual_time(hold: u64) -> Self {
+    pub fn virtual_time(hold: u64, streams: bool) -> Self {
         Self {
             blocks: 4,
             calm: 2_000..60_000,
@@ -54,15 +58,17 @@ impl Profile {
             leaderless: 0..20_000,
             reading: 100..50_000,
             learning: 100..15_000,
+            late: 50_000..120_000,
             fault: 500..19_000,
             hold,
             losses: true,
+            streams,
             restarts: false,
         }
     }
 
     /// For real time: all in some seconds.
-    pub fn real_time(hold: u64) -> Self {
+    pub fn real_time(hold: u64, streams: bool) -> Self {
         Self {
             blocks: 2,
             calm: 500..2_500,
@@ -71,9 +77,11 @@ impl Profile {
             leaderless: 0..1_500,
             reading: 100..1_500,
             learning: 100..1_500,
+            late: 100..1_500,
             fault: 300..3_000,
             hold,
             losses: false,
+            streams,
             restarts: true,
         }
     }
@@ -100,8 +108,12 @@ impl Schedule {
         let mut dice = Dice::seed_from_u64(seed);
         let mut steps = Vec::new();
         let mut now = dice.random_range(profile.calm.clone());
-        for _ in 0..profile.blocks {
-            let first = Block::draw(profile, &mut dice);
+        for block in 0..profile.blocks {
+            // What this is most about happens in each.
+            let first = match block {
+                0 => Block::failover(profile, &mut dice),
+                _ => Block::draw(profile, &mut dice),
+            };
             let mut length = first.length;
             steps.extend(first.after(now));
             if dice.random_bool(0.5) {
@@ -138,6 +150,7 @@ impl Block {
     fn draw(profile: &Profile, dice: &mut Dice) -> Self {
         match dice.random_range(0..12) {
             0..=3 => Self::failover(profile, dice),
+            4 if profile.streams => Self::stream_fault(profile, dice),
             4 | 5 => Self::fault(profile, dice),
             6 => Self::lie(profile, dice),
             7 => Self::lost_agent(profile, dice),
@@ -161,6 +174,9 @@ impl Block {
             block.then(dice.random_range(profile.learning.clone()), Act::Learn(Knowledge::Agents(known)));
             known += dice.random_range(1..=3);
         }
+        if dice.random_bool(0.3) {
+            block.length += dice.random_range(profile.late.clone());
+        }
         block.then(dice.random_range(profile.learning.clone()), Act::Learn(Knowledge::Everything));
         block.then(dice.random_range(profile.learning.clone()), Act::Revive);
         block
@@ -177,6 +193,26 @@ impl Block {
             _ => Fault::Unavailable,
         };
         Self::pair(Act::Hurt(fault), Act::Heal, dice.random_range(profile.fault.clone()))
+    }
+
+    /// A stream falls silent, loses its heartbeats, or breaks off in the middle of a record. The machine may be gone
+    /// with the silence.
+    fn stream_fault(profile: &Profile, dice: &mut Dice) -> Self {
+        let length = dice.random_range(profile.fault.clone());
+        match dice.random_range(0..4) {
+            0 => Self::pair(Act::Hurt(Fault::NoHeartbeat), Act::Heal, length),
+            1 => Self::pair(Act::Hurt(Fault::CutRecord { after_events: 0 }), Act::Heal, length),
+            2 => Self::pair(Act::Hurt(Fault::HalfOpen { after_bytes: 0 }), Act::Heal, length),
+            _ => {
+                let mut block = Self { steps: Vec::new(), length: 0 };
+                block.then(0, Act::Hurt(Fault::HalfOpen { after_bytes: 0 }));
+                let failover = Self::failover(profile, dice);
+                block.steps.extend(failover.steps);
+                block.length = failover.length;
+                block.then(0, Act::Heal);
+                block
+            }
+        }
     }
 
     fn lie(profile: &Profile, dice: &mut Dice) -> Self {

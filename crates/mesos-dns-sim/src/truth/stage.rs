@@ -55,7 +55,7 @@ impl Stage {
 
     /// Whether somebody who asks any of the masters may be kept waiting.
     pub(super) fn hangs(&self) -> bool {
-        let slow = |fault| matches!(fault, Fault::Silent | Fault::Drip { .. });
+        let slow = |fault| matches!(fault, Fault::Silent | Fault::Drip { .. } | Fault::HalfOpen { .. });
         self.masters.iter().any(|seat| seat.is_alive && slow(seat.fault))
     }
 

@@ -1,12 +1,13 @@
 //! One seed in virtual time; and if it fails, the least of its schedule that still does.
 
-use std::{fmt, time::Duration};
+use std::fmt;
+
+use mesos_dns_core::watch::subscribe::Updates;
 
 use super::{
     checker::{Violation, check, laws},
     schedule::{Profile, Schedule},
-    virtual_time,
-    world::World,
+    virtual_time::{self, Setting},
 };
 
 /// Most runs to spend on making a schedule small.
@@ -20,6 +21,8 @@ const SHOWN_MAX: usize = 5;
 pub struct Verdict {
     /// Its seed.
     pub seed: u64,
+    /// How the world was looked at.
+    pub setting: Setting,
     /// The schedule.
     pub schedule: Schedule,
     /// What is wrong.
@@ -34,32 +37,26 @@ pub struct Verdict {
 
 /// Runs a seed.
 pub fn run(seed: u64) -> Verdict {
-    let world = world(seed);
-    let hold = world.log().bounds.hold.as_millis();
-    let profile = Profile::virtual_time(u64::try_from(hold).unwrap_or(u64::MAX));
-    run_schedule(seed, Schedule::new(seed, &profile, &world))
+    let setting = Setting::new(seed);
+    let hold = u64::try_from(setting.hold.as_millis()).unwrap_or(u64::MAX);
+    let profile = Profile::virtual_time(hold, setting.updates != Updates::Poll);
+    let schedule = Schedule::new(seed, &profile, &setting.world());
+    run_schedule(seed, setting, schedule)
 }
 
 /// Runs a schedule with what else the seed decides.
-pub fn run_schedule(seed: u64, schedule: Schedule) -> Verdict {
-    let ran = virtual_time::run(world(seed), &schedule, seed);
+pub fn run_schedule(seed: u64, setting: Setting, schedule: Schedule) -> Verdict {
+    let ran = virtual_time::run(setting, &schedule, seed);
     let log = ran.world.log();
     Verdict {
         seed,
+        setting,
         violations: check(log, &ran.history),
         asked: ran.history.asked(),
         elections: log.elections.len(),
         published: ran.published,
         schedule,
     }
-}
-
-/// A world of which the seed decides how often it is looked at, and how long what is missing is kept: as by
-/// default, or less, so that other things happen in the meantime.
-fn world(seed: u64) -> World {
-    let hold = [600, 90, 45][(seed % 3) as usize];
-    let refresh = [5, 1, 2, 10][(seed / 3 % 4) as usize];
-    virtual_time::world(Duration::from_secs(refresh), Duration::from_secs(hold))
 }
 
 impl Verdict {
@@ -73,7 +70,7 @@ impl Verdict {
             let mut at = 0;
             while at < least.schedule.steps.len() && runs < RUNS_MAX {
                 runs += 1;
-                let fewer = run_schedule(least.seed, least.schedule.without(at..at + size));
+                let fewer = run_schedule(least.seed, least.setting, least.schedule.without(at..at + size));
                 match fewer.violations.first() {
                     Some(violation) if violation.law == law => least = fewer,
                     _ => at += size,
@@ -99,7 +96,7 @@ impl fmt::Display for Verdict {
         for violation in self.violations.iter().take(SHOWN_MAX) {
             writeln!(f, "  {violation}")?;
         }
-        writeln!(f, "with this schedule:")?;
+        writeln!(f, "with {:?} and this schedule:", self.setting)?;
         self.schedule.fmt(f)
     }
 }

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, time::Duration};
 use super::{
     history::{Datum, Kind, Question, Set},
     log::{Bounds, Log, Scope, Subject, Version},
-    services::{FRAMEWORK_NAMES, Part, Service, Services},
+    services::{FRAMEWORK_NAMES, Part, Role, Service, Services},
     stage::Stage,
 };
 use crate::{
@@ -79,6 +79,8 @@ pub enum Act {
     Lie(Lie),
     /// It says all again.
     Truth,
+    /// Everything is asked, whether or not anything happened.
+    Ask,
     /// The program is killed and started again, on the same ports.
     Restart,
 }
@@ -203,6 +205,11 @@ impl World {
         self.revision
     }
 
+    /// The cluster as it is.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
     /// The cluster as the leader shows it, if it were to know all of it and said so.
     pub fn shown(&self) -> Cluster {
         let mut shown = self.cluster.clone();
@@ -267,10 +274,19 @@ impl World {
                 let parts = self.services.begin(service);
                 self.carry_out(parts, now);
             }
-            Act::End(service) => self.carry_out(self.services.end(service), now),
-            Act::MassEnd => self.carry_out(self.services.end_chaff(), now),
+            Act::End(service) => {
+                let parts = self.services.end(service);
+                self.carry_out(parts, now);
+            }
+            Act::MassEnd => {
+                let parts = self.services.end_chaff();
+                self.carry_out(parts, now);
+            }
             Act::MassBegin => {
-                let parts = self.services.begin_chaff();
+                let mut parts = self.services.begin_chaff();
+                parts.retain(
+                    |part| !matches!(part, Part::Launch { service, .. } if !self.may_launch(*service)),
+                );
                 self.carry_out(parts, now);
             }
             Act::Rename => {
@@ -280,17 +296,21 @@ impl World {
             Act::Kill => self.stage.kill(),
             Act::Depose => self.stage.leader = None,
             Act::Elect(knowledge) => self.elect(knowledge, now),
-            Act::Learn(knowledge) => self.learn(knowledge),
+            Act::Learn(knowledge) => self.learn(knowledge, now),
             Act::Revive => self.stage.revive(),
             Act::Hurt(fault) => self.stage.hurt(fault),
             Act::Heal => self.stage.heal(),
             Act::Lose(agent) => self.lose(agent, now),
             Act::Return(agent) => {
+                let is_back = !self.cluster.agents[agent].is_registered();
                 self.cluster.return_agent(agent, at);
+                if is_back {
+                    self.note_parts(agent, now);
+                }
             }
             Act::Lie(lie) if self.may_lie(lie, now) => self.lie = Some((lie, now)),
             Act::Truth => self.end_lie(now),
-            Act::Move(_) | Act::Begin(_) | Act::Lie(_) | Act::Restart => {}
+            Act::Move(_) | Act::Begin(_) | Act::Lie(_) | Act::Ask | Act::Restart => {}
         }
         self.hear();
         if self.lie.is_some_and(|(lie, _)| !self.is_settled(lie)) {
@@ -320,7 +340,7 @@ impl World {
                 self.end_lie(due);
             }
             if self.stage.elected + REGISTRY_MAX <= due {
-                self.learn(Knowledge::Agents(0));
+                self.learn(Knowledge::Agents(0), due);
             }
             let (dead, dying) = self.killing.iter().partition(|(at, _)| *at <= due);
             self.killing = dying;
@@ -351,7 +371,7 @@ impl World {
     }
 
     /// The leader hears of agents and schedulers that are back.
-    fn learn(&mut self, knowledge: Knowledge) {
+    fn learn(&mut self, knowledge: Knowledge, now: Duration) {
         self.hear();
         if !self.stage.learn(knowledge) {
             return;
@@ -361,11 +381,19 @@ impl World {
             Knowledge::Agents(back) => back,
             Knowledge::Everything => self.cluster.agents.len(),
         };
+        let new: Vec<usize> = (0..back.min(AGENTS)).filter(|agent| self.awaits(*agent)).collect();
         self.happened.events.extend(self.memory.recall_agents(0..back, &self.cluster, Profile::default()));
+        for agent in new {
+            self.note_parts(agent, now);
+        }
         if knowledge == Knowledge::Everything {
             let all = 0..self.cluster.frameworks.len();
             self.happened.events.extend(self.memory.recall_schedulers(all, &self.cluster));
         }
+    }
+
+    fn awaits(&self, agent: usize) -> bool {
+        self.cluster.agents[agent].is_registered() && !self.memory.knows_agent(agent)
     }
 
     /// The leader hears of what happened.
@@ -404,7 +432,9 @@ impl World {
             for launch in dead {
                 self.cluster.report(launch, State::Killed, None, BORN + now);
             }
+            self.note_parts(agent, now);
             self.cluster.lose_agent(agent, BORN + now);
+            self.log.lost.push(now);
         }
     }
 
@@ -412,7 +442,7 @@ impl World {
     /// everybody must have seen that it said all.
     fn may_lie(&self, lie: Lie, now: Duration) -> bool {
         let bounds = &self.log.bounds;
-        let rest = bounds.fresh + bounds.agree;
+        let rest = bounds.quiet + bounds.agree;
         let quiet = self.last_lie.is_none_or(|last| last + rest < now);
         let hurt = self
             .log
@@ -451,6 +481,11 @@ impl World {
         if self.stage.hangs() {
             self.log.hang();
         }
+        match self.stage.leader.map(|leader| self.stage.masters[leader].fault) {
+            Some(Fault::HalfOpen { .. }) => self.log.silence(now, false),
+            Some(Fault::NoHeartbeat) => self.log.silence(now, true),
+            _ => {}
+        }
         self.log.trouble(Scope::Tasks, self.lie.is_some(), now);
         if let Some(leader) = self.stage.leader {
             let address = self.stage.masters[leader].face.address;
@@ -465,11 +500,36 @@ impl World {
         self.stage.answers() && (self.telling == Telling::Documents || self.memory.is_recovered())
     }
 
+    /// The tasks of an agent come or go one by one: of a service that has several, only some may be known.
+    fn note_parts(&mut self, agent: usize, now: Duration) {
+        if self.telling == Telling::Documents {
+            return;
+        }
+        for number in 0..self.named.len() {
+            let named = &self.named[number];
+            let service = &self.services.all()[named.service];
+            let there = service.launches.len();
+            if !service.agents.contains(&agent)
+                || self.cluster.frameworks[service.framework].name != named.framework
+            {
+                continue;
+            }
+            let (first, last) = (1..there, 1..there);
+            let parts = first.map(|some| &service.launches[..some]);
+            let parts = parts.chain(last.map(|some| &service.launches[some..]));
+            let sets: Vec<Set> = parts.map(|part| self.data(part, named.kind)).collect();
+            let question = LEADER_ADDRESS + 1 + number;
+            sets.into_iter()
+                .filter(|set| !set.is_empty())
+                .for_each(|set| self.log.note(question, set, None, now));
+        }
+    }
+
     fn note_services(&mut self, now: Duration) {
         for (number, named) in self.named.iter().enumerate() {
             let service = &self.services.all()[named.service];
             let is_present = self.cluster.frameworks[service.framework].name == named.framework;
-            let set = if is_present { self.data(service, named.kind) } else { Set::new() };
+            let set = if is_present { self.data(&service.launches, named.kind) } else { Set::new() };
             let given_up = service.agents.iter().filter(|agent| self.given_up[**agent]);
             let waited = given_up.filter_map(|agent| self.waiting[*agent]).max();
             self.log.note(LEADER_ADDRESS + 1 + number, set, waited, now);
@@ -526,7 +586,9 @@ impl World {
             self.given_up[agent] &= reachable && !shown;
             self.log.trouble(Scope::Agent(agent), reachable && !shown, now);
             // In a reign that began as the world did there is nothing to settle.
-            let settles = !reachable && elected > Duration::ZERO;
+            // That an agent it knows was cut off, events tell.
+            let is_told = self.telling == Telling::Events && shown;
+            let settles = !reachable && elected > Duration::ZERO && !is_told;
             for other in self.log.elections.clone().into_iter().filter(|other| *other != elected) {
                 self.log.trouble(Scope::Settling(agent, other), false, now);
             }
@@ -535,11 +597,13 @@ impl World {
     }
 
     /// The data of a service's tasks that run, on agents that are there.
-    fn data(&self, service: &Service, kind: Kind) -> Set {
-        let tasks = service.launches.iter().filter_map(|launch| self.cluster.tasks.get(launch));
+    fn data(&self, launches: &[u64], kind: Kind) -> Set {
+        let tasks = launches.iter().filter_map(|launch| self.cluster.tasks.get(launch));
         let there = tasks.filter(|task| {
             let agent = &self.cluster.agents[task.agent];
-            task.state == State::Running && agent.is_registered() && !self.given_up[task.agent]
+            task.state == State::Running
+                && agent.is_registered()
+                && (!self.given_up[task.agent] || self.memory.knows_agent(task.agent))
         });
         let mut set = Set::new();
         for task in there {
@@ -568,7 +632,8 @@ fn questions(services: &[Service], bounds: Bounds) -> (Log, Vec<Named>) {
                     Kind::A | Kind::Aaaa => format!("{name}.{framework}.{DOMAIN}"),
                     Kind::Srv => format!("_{name}._tcp.{framework}.{DOMAIN}"),
                 };
-                log.add(Question::new(name, kind), Subject::Tasks(service.agents.clone()));
+                let (agents, is_quiet) = (service.agents.clone(), service.role == Role::Quiet);
+                log.add(Question::new(name, kind), Subject::Tasks { agents, is_quiet });
                 named.push(Named { service: number, framework, kind });
             }
         }

@@ -91,7 +91,8 @@ impl Story {
 #[test]
 fn what_runs_on_agents_that_are_still_away_is_held() {
     let mut story = Story::new();
-    story.reads(Origin::Subscribed, document(2, &[("a", 0..4)], &["b"]));
+    let verdict = story.reads(Origin::Subscribed, document(2, &[("a", 0..4)], &["b"]));
+    assert!(verdict.again.is_some_and(|again| again <= Duration::from_secs(HOLD)));
     story.knows(2, 8);
     story.holds(Some((Why::Recovering, 4, 1)));
     assert!(!story.knowledge.is_partial(), "everything is known");
@@ -99,9 +100,15 @@ fn what_runs_on_agents_that_are_still_away_is_held() {
     story.hears(Change::TaskEnded { framework_id: "f".into(), id: "0".into() });
     story.hears(Change::TaskAdded(task(20, "a")));
     story.knows(2, 8);
+    let shown = || document(2, &[("a", 1..4), ("a", 20..21)], &["b"]);
     story.waits(HOLD - 1);
+    let verdict = story.reads(Origin::Compared, shown());
+    assert_eq!(verdict.again, Some(Duration::from_secs(1)));
     story.knows(2, 8);
-    story.waits(1);
+    // As long as nobody says that it still does not show them, they stay: there may be nobody to say so.
+    story.waits(86_400);
+    story.knows(2, 8);
+    story.reads(Origin::Compared, shown());
     story.knows(1, 4);
     story.holds(None);
 }
@@ -151,8 +158,10 @@ fn a_second_failover_while_holding() {
     story.knows(2, 8);
     story.holds(Some((Why::Recovering, 4, 1)));
     story.waits(HOLD - 1);
+    story.reads(Origin::Compared, document(3, &[("b", 4..8)], &["a"]));
     story.knows(2, 8);
     story.waits(1);
+    story.reads(Origin::Compared, document(3, &[("b", 4..8)], &["a"]));
     story.knows(1, 4);
 }
 

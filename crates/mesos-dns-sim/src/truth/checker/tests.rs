@@ -35,6 +35,9 @@ const LEADER: usize = 1;
 fn log(versions: &[(u64, &[u16])]) -> Log {
     let mut log = Log::new(Bounds {
         fresh: ms(100),
+        quiet: ms(100),
+        silence: ms(0),
+        rejoin: ms(0),
         timeout: ms(0),
         masters: 2,
         agree: ms(1000),
@@ -42,7 +45,10 @@ fn log(versions: &[(u64, &[u16])]) -> Log {
         start: ms(0),
         serial: ms(60),
     });
-    log.add(Question::new("mover.truth.mesos", Kind::Srv), Subject::Tasks(vec![0]));
+    log.add(
+        Question::new("mover.truth.mesos", Kind::Srv),
+        Subject::Tasks { agents: vec![0], is_quiet: false },
+    );
     log.add(Question::new("_leader._tcp.mesos", Kind::Srv), Subject::Leader);
     for (born, ports) in versions {
         log.note(NAME, set(ports), None, ms(*born));
