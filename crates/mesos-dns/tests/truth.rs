@@ -142,13 +142,18 @@ impl Group {
         Self { zookeeper, registered: (0..MASTERS).map(|_| None).collect(), shown: None }
     }
 
-    /// Registers the living masters, the leader first.
+    /// Registers the living masters, the leader first; nobody while nobody leads.
     async fn follow(&mut self, director: &Director) {
         let stage = director.world().stage();
-        let leads = stage.leader.map(|leader| (leader, stage.elected));
+        // With a dead leader's node the others' go, too: the next in the group would lead at once, and does not yet.
+        let leader = stage.leader.filter(|leader| stage.masters[*leader].is_alive);
+        let leads = leader.map(|leader| (leader, stage.elected));
         if leads != self.shown {
-            self.registered.iter_mut().for_each(|registration| *registration = None);
+            self.clear().await;
             self.shown = leads;
+        }
+        if leads.is_none() {
+            return;
         }
         let others = (0..stage.masters.len()).filter(|master| Some(*master) != stage.leader);
         for master in stage.leader.into_iter().chain(others) {
@@ -157,6 +162,17 @@ impl Group {
             } else if self.registered[master].is_none() {
                 let (session, face) = (self.zookeeper.client().await, director.masters().face(master));
                 self.registered[master] = Some(Registration::new(session, GROUP, &face).await);
+            }
+        }
+    }
+
+    /// Takes all nodes away, that of the former leader last: whoever is first in the group leads.
+    async fn clear(&mut self) {
+        let leader = self.shown.map(|(leader, _)| leader);
+        let others = (0..self.registered.len()).filter(|master| Some(*master) != leader);
+        for master in others.chain(leader) {
+            if let Some(registration) = self.registered[master].take() {
+                registration.end().await;
             }
         }
     }

@@ -5,7 +5,8 @@ use zookeeper_client::{Acls, Client, CreateMode};
 
 /// Lasts as long as this value: dropping it ends the session, and with it the node, at once.
 pub(crate) struct Registration {
-    _session: Client,
+    session: Client,
+    path: String,
 }
 
 impl Registration {
@@ -15,7 +16,14 @@ impl Registration {
         session.mkdir(group, &CreateMode::Persistent.with_acls(open)).await.unwrap();
         let path = format!("{group}/json.info_");
         let kind = CreateMode::EphemeralSequential.with_acls(open);
-        session.create(&path, master.info().as_bytes(), &kind).await.unwrap();
-        Self { _session: session }
+        let (_, sequence) = session.create(&path, master.info().as_bytes(), &kind).await.unwrap();
+        Self { session, path: format!("{path}{sequence}") }
+    }
+
+    /// Takes the node away; it is gone when this returns.
+    #[allow(dead_code, reason = "not every test that shares this file needs the order of ends")]
+    pub(crate) async fn end(self) {
+        // The session may have ended by itself, and the node with it.
+        _ = self.session.delete(&self.path, None).await;
     }
 }
