@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mesos_dns_core::answer::{Standing, State};
 
+use crate::publish::Published;
+
 /// How far the age stands above the state.
 const AGE_SHIFT: u32 = 8;
 
@@ -28,12 +30,16 @@ impl StandingCell {
         self.0.store(pack(state, age), Ordering::Relaxed);
     }
 
-    /// The standing, with the version that the answer is made from.
-    pub fn load(&self, version: u64) -> Standing {
-        let (state, age) = unpack(self.0.load(Ordering::Relaxed));
+    /// The standing, for answers that are made from this version.
+    pub fn load(&self, published: &Published) -> Standing {
+        let (told, age) = unpack(self.0.load(Ordering::Relaxed));
         // Data are served the moment they come; this cell may be told a moment later.
-        let state = if state == State::Loading && version > 0 { State::Live } else { state };
-        Standing { state, age, version }
+        let state = match told {
+            _ if published.restored.is_some() => State::Stale,
+            State::Loading if published.zone.is_loaded() => State::Live,
+            told => told,
+        };
+        Standing { state, age, version: published.version }
     }
 }
 
@@ -49,17 +55,62 @@ fn unpack(packed: u64) -> (State, Option<u32>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use mesos_dns_core::{
+        cluster::Cluster,
+        records::{Policy, Rules},
+        table::Seed,
+        wire::Name,
+        zone::{Serial, Soa, Zone},
+    };
+
     use super::*;
+
+    /// Version 9, with data; before any master has spoken if there is a time at which it was saved.
+    fn published(restored: Option<u64>) -> Published {
+        let apex = Name::parse("mesos.").unwrap();
+        let soa = Soa {
+            mname: apex.clone(),
+            rname: apex.clone(),
+            refresh: 1,
+            retry: 1,
+            expire: 1,
+            minimum: 1,
+            ttl: 1,
+            weight: 1,
+        };
+        let policy = Policy {
+            domain: "mesos".into(),
+            apex: apex.clone(),
+            rules: Rules::Rfc1123,
+            sources: Vec::new(),
+            server_name: "ns1.mesos.".into(),
+            server_addresses: Vec::new(),
+        };
+        Published {
+            zone: Arc::new(Zone::new(apex, None, Seed(1)).snapshot(Arc::new(soa), Serial(1))),
+            cluster: Cluster::default(),
+            policy: Arc::new(policy),
+            held: None,
+            restored,
+            reign: Arc::default(),
+            version: 9,
+        }
+    }
 
     #[test]
     fn what_is_stored_is_loaded() {
         let cell = StandingCell::default();
-        assert_eq!(cell.load(0), Standing { state: State::Loading, age: None, version: 0 });
-        assert_eq!(cell.load(1), Standing { state: State::Live, age: None, version: 1 });
+        let (fresh, restored) = (published(None), published(Some(1)));
+        // Not told yet.
+        assert_eq!(cell.load(&fresh), Standing { state: State::Live, age: None, version: 9 });
+        assert_eq!(cell.load(&restored), Standing { state: State::Stale, age: None, version: 9 });
         for state in [State::Holding, State::Live, State::Stale] {
             for age in [None, Some(0), Some(7), Some(u32::MAX)] {
                 cell.store(state, age);
-                assert_eq!(cell.load(9), Standing { state, age, version: 9 });
+                assert_eq!(cell.load(&fresh), Standing { state, age, version: 9 });
+                assert_eq!(cell.load(&restored).state, State::Stale);
             }
         }
     }

@@ -161,7 +161,7 @@ impl Connection {
         let peer = Peer { address: self.peer.ip().to_canonical(), transport: Transport::Tcp };
         let published = self.shared.board.load();
         let mut out = vec![0; TCP_PAYLOAD_BYTES_MAX];
-        let standing = self.shared.standing.load(published.version);
+        let standing = self.shared.standing.load(&published);
         let settings = self.shared.settings.load();
         let decided = catch_unwind(AssertUnwindSafe(|| {
             decide(&message, &published.zone, &standing, &settings, peer, rand::random(), &mut out)

@@ -95,7 +95,7 @@ impl Worker {
     /// Answers a batch from one version.
     fn answer(&mut self, batch: &mut Batch) {
         let published = self.shared.board.current().load();
-        let standing = self.shared.standing.load(published.version);
+        let standing = self.shared.standing.load(&published);
         let settings = self.shared.settings.load();
         let socket = self.socket.clone();
         let sent = batch.answer(&socket, |datagram, out| {
