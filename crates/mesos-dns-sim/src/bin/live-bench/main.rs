@@ -99,7 +99,7 @@ fn measure(args: &Args) -> anyhow::Result<()> {
         let mut rig = Rig::new(program, *tasks)?;
         let daemon = memory::start(&mut rig, args.rounds, &mut tables[0])?;
         if args.parts.contains(&Part::Memory) {
-            memory::measure(&rig, &daemon, &mut tables[1])?;
+            memory::measure(&mut rig, &daemon, &mut tables[1])?;
         }
         if args.parts.contains(&Part::Changes) {
             changes::measure(&mut rig, args.seconds, &mut tables[2])?;

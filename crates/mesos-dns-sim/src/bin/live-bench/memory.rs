@@ -56,7 +56,7 @@ pub(crate) fn start(rig: &mut Rig, rounds: usize, table: &mut Table) -> anyhow::
     last.context("nothing was started")
 }
 
-pub(crate) fn measure(rig: &Rig, daemon: &Process, table: &mut Table) -> anyhow::Result<()> {
+pub(crate) fn measure(rig: &mut Rig, daemon: &Process, table: &mut Table) -> anyhow::Result<()> {
     let Memory { resident, peak } = daemon.settled_memory()?;
     let (knot, ratio) = match knot(rig)? {
         Some(knot) => (format!("{knot:.0}"), format!("{:.2}", resident / knot)),
@@ -75,17 +75,19 @@ pub(crate) fn measure(rig: &Rig, daemon: &Process, table: &mut Table) -> anyhow:
 }
 
 /// Knot's settled memory for the zone of the master's cluster; `None` if Knot is not installed.
-fn knot(rig: &Rig) -> anyhow::Result<Option<f64>> {
+fn knot(rig: &mut Rig) -> anyhow::Result<Option<f64>> {
     let works =
         |program: &&&str| Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok();
     let Some(program) = KNOT.iter().find(works) else { return Ok(None) };
-    let (port, folder) = (free_port()?, rig.folder.display());
+    let (port, folder) = (free_port()?, rig.folder.display().to_string());
     let zone = rig.folder.join("zone");
     let dump = Command::new(&rig.program)
         .args(["dump", &format!("http://127.0.0.1:{}", rig.master_port)])
         .stdout(File::create(&zone)?)
         .status()?;
     ensure!(dump.success(), "the zone cannot be dumped");
+    // It asked the master for its state.
+    rig.document()?;
     let config = rig.folder.join("knot.conf");
     fs::write(
         &config,
