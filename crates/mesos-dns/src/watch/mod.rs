@@ -45,7 +45,11 @@ use mesos_dns_core::{
         subscribe::{self, End, Subscription},
     },
 };
-use tokio::{sync::watch, task::JoinSet, time::sleep_until};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -62,6 +66,10 @@ use self::{
     zookeeper::Sight,
 };
 use crate::publish::{Doubts, NotTaken, Order, Orders};
+
+/// How long a document to compare with waits until it is taken in. Events whose outcome it shows already may still be on
+/// their way, and what they touch is to be left as they say: a task that just began would be staging again.
+const ON_THEIR_WAY: Duration = Duration::from_secs(1);
 
 /// What the operator chose.
 #[derive(Clone, Debug)]
@@ -251,6 +259,9 @@ impl Watch {
         let (client, settings) = (self.client.clone(), self.subscription.settings());
         Box::pin(async move {
             let reply = client.fetch(&fetch, |support| subscribe::accepts(settings, support)).await;
+            if fetch.ask == Ask::Comparison {
+                sleep(ON_THEIR_WAY).await;
+            }
             (fetch, reply)
         })
     }

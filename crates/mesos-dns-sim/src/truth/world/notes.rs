@@ -1,0 +1,161 @@
+//! What is true at a moment, noted in the log. Apart from what happens, which changes it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{
+    super::{
+        history::{Datum, Kind, Set},
+        log::{Scope, Version},
+    },
+    AGENTS, COMPLETED_MAX, LEADER_ADDRESS, LEADER_PORT, Telling, World,
+};
+use crate::{cluster::State, master::Fault, render::Knowledge};
+
+impl World {
+    /// Notes what is true now.
+    pub(super) fn note(&mut self, now: Duration) {
+        self.revision += 1;
+        self.cluster.completed.drain(..self.cluster.completed.len().saturating_sub(COMPLETED_MAX));
+        self.stage.note(now);
+        self.note_agents(now);
+        self.note_ends(now);
+        self.log.trouble(Scope::All, !self.answers(), now);
+        if self.stage.hangs() {
+            self.log.hang();
+        }
+        match self.stage.leader.map(|leader| self.stage.masters[leader].fault) {
+            Some(Fault::HalfOpen { .. }) => self.log.silence(now, false),
+            Some(Fault::NoHeartbeat) => self.log.silence(now, true),
+            _ => {}
+        }
+        self.log.trouble(Scope::Tasks, self.lie.is_some(), now);
+        if let Some(leader) = self.stage.leader {
+            let address = self.stage.masters[leader].face.address;
+            self.log.note(LEADER_PORT, Set::from([Datum::Port(address.port())]), None, now);
+            self.log.note(LEADER_ADDRESS, Set::from([Datum::Address(address.ip())]), None, now);
+        }
+        self.note_services(now);
+    }
+
+    /// Whether the leader can be read by everybody.
+    pub(super) fn answers(&self) -> bool {
+        self.stage.answers() && (self.telling == Telling::Documents || self.memory.is_recovered())
+    }
+
+    /// The tasks of an agent come or go one by one: of a service that has several, only some may be known.
+    pub(super) fn note_parts(&mut self, agent: usize, now: Duration) {
+        if self.telling == Telling::Documents {
+            return;
+        }
+        for number in 0..self.named.len() {
+            let named = &self.named[number];
+            let service = &self.services.all()[named.service];
+            let there = service.launches.len();
+            if !service.agents.contains(&agent)
+                || self.cluster.frameworks[service.framework].name != named.framework
+            {
+                continue;
+            }
+            let (first, last) = (1..there, 1..there);
+            let parts = first.map(|some| &service.launches[..some]);
+            let parts = parts.chain(last.map(|some| &service.launches[some..]));
+            let sets: Vec<Set> = parts.map(|part| self.data(part, named.kind)).collect();
+            let question = LEADER_ADDRESS + 1 + number;
+            sets.into_iter()
+                .filter(|set| !set.is_empty())
+                .for_each(|set| self.log.note(question, set, None, now));
+        }
+    }
+
+    pub(super) fn note_services(&mut self, now: Duration) {
+        for (number, named) in self.named.iter().enumerate() {
+            let service = &self.services.all()[named.service];
+            let is_present = self.cluster.frameworks[service.framework].name == named.framework;
+            let set = if is_present { self.data(&service.launches, named.kind) } else { Set::new() };
+            let given_up = service.agents.iter().filter(|agent| self.given_up[**agent]);
+            let waited = given_up.filter_map(|agent| self.waiting[*agent]).max();
+            self.log.note(LEADER_ADDRESS + 1 + number, set, waited, now);
+        }
+    }
+
+    /// What has ended and is not known to have, takes the new name of its framework as everything does.
+    pub(super) fn note_ghosts(&mut self, now: Duration) {
+        let since = self.log.unknown_since(now);
+        for (number, named) in self.named.iter().enumerate() {
+            let service = &self.services.all()[named.service];
+            if self.cluster.frameworks[service.framework].name != named.framework {
+                continue;
+            }
+            let alike = self.named.iter().enumerate().filter(|(other, alike)| {
+                *other != number && alike.service == named.service && alike.kind == named.kind
+            });
+            let mut ghosts: Vec<Version> = alike
+                .flat_map(|(other, _)| self.log.since(LEADER_ADDRESS + 1 + other, since))
+                .filter(|version| !version.set.is_empty())
+                .cloned()
+                .collect();
+            ghosts.sort_by_key(|version| version.born);
+            for ghost in ghosts {
+                self.log.note(LEADER_ADDRESS + 1 + number, ghost.set, None, now);
+            }
+        }
+    }
+
+    fn note_ends(&mut self, now: Duration) {
+        let reachable =
+            self.cluster.tasks.values().filter(|task| self.cluster.agents[task.agent].is_registered());
+        let alive: BTreeSet<u64> = reachable.map(|task| task.launch).collect();
+        let ended = self.alive.difference(&alive).count();
+        if ended > 0 {
+            self.log.ends.push((now, ended));
+        }
+        self.alive = alive;
+    }
+
+    fn note_agents(&mut self, now: Duration) {
+        let elected = self.stage.elected;
+        for agent in 0..AGENTS {
+            let reachable = self.cluster.agents[agent].is_registered();
+            let shown = self.memory.knows_agent(agent);
+            if self.stage.leader.is_some() {
+                let recovered = reachable && !shown && matches!(self.stage.knowledge, Knowledge::Agents(_));
+                match (recovered, self.waiting[agent]) {
+                    (true, None) => self.waiting[agent] = Some(now),
+                    (true, Some(_)) => {}
+                    (false, _) => self.waiting[agent] = None,
+                }
+            }
+            self.given_up[agent] &= reachable && !shown;
+            self.log.trouble(Scope::Agent(agent), reachable && !shown, now);
+            // In a reign that began as the world did there is nothing to settle.
+            // That an agent it knows was cut off, events tell.
+            let is_told = self.telling == Telling::Events && shown;
+            let settles = !reachable && elected > Duration::ZERO && !is_told;
+            for other in self.log.elections.clone().into_iter().filter(|other| *other != elected) {
+                self.log.trouble(Scope::Settling(agent, other), false, now);
+            }
+            self.log.trouble(Scope::Settling(agent, elected), settles, now);
+        }
+    }
+
+    /// The data of a service's tasks that run, on agents that are there.
+    fn data(&self, launches: &[u64], kind: Kind) -> Set {
+        let tasks = launches.iter().filter_map(|launch| self.cluster.tasks.get(launch));
+        let there = tasks.filter(|task| {
+            let agent = &self.cluster.agents[task.agent];
+            task.state == State::Running
+                && agent.is_registered()
+                && (!self.given_up[task.agent] || self.memory.knows_agent(task.agent))
+        });
+        let mut set = Set::new();
+        for task in there {
+            let addresses = task.addresses.iter();
+            match kind {
+                Kind::A => set.extend(addresses.filter(|a| a.is_ipv4()).map(|a| Datum::Address(*a))),
+                Kind::Aaaa => set.extend(addresses.filter(|a| a.is_ipv6()).map(|a| Datum::Address(*a))),
+                Kind::Srv => set.extend(task.ports.iter().map(|port| Datum::Port(*port))),
+            }
+        }
+        set
+    }
+}
