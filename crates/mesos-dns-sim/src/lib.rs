@@ -1,6 +1,6 @@
 //! Pretends: a Mesos cluster and its masters, for the demonstration, the tests and the benches.
 //!
-//! - [`bench`]: measures the program from outside.
+//! - [`mod@bench`]: measures the program from outside.
 //! - [`catalogue`]: which services there are and how frameworks name their tasks.
 //! - [`cluster`]: agents, frameworks and tasks at one moment; [`life`]: what happens to them, from a seed.
 //! - [`memory`]: what a leader has learnt of it, and what it tells its subscribers.

@@ -128,7 +128,7 @@ pub fn write(asked: &[Asked], out: &mut impl Write) -> io::Result<()> {
     out.flush()
 }
 
-/// Reads what [`write`] wrote, to its end.
+/// Reads what [`write()`] wrote, to its end.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
 //! A schedule in made-up time, without sockets: from the masters' bytes to the answers' bytes.
 //!
-//! Each [replica](super::replica) is the core as the daemon wires it. Only the wires are missing, and the time
+//! Each replica is the core as the daemon wires it. Only the wires are missing, and the time
 //! between two events.
 
 use std::{
