@@ -74,3 +74,32 @@ pub(super) fn remark(document: &Document) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mesos_dns_core::cluster::{Agent, Framework};
+
+    use super::*;
+
+    #[test]
+    fn what_credentials_may_hide() {
+        let agent = Agent { id: "S1".into(), hostname: "node1".into(), address: None };
+        let framework = Framework { id: "F".into(), name: "marathon".into(), host: None, port: None };
+        let check = |agents: &[&Agent], recovered: &[&str], frameworks: &[&Framework], word: Option<&str>| {
+            let document = Document {
+                agents: agents.iter().map(|agent| (*agent).clone()).collect(),
+                recovered_agents: recovered.iter().map(|id| Arc::from(*id)).collect(),
+                frameworks: frameworks.iter().map(|framework| (*framework).clone()).collect(),
+                ..Document::default()
+            };
+            let found = remark(&document);
+            assert_eq!(found.is_some(), word.is_some(), "{found:?}");
+            assert!(word.is_none_or(|word| found.unwrap().contains(word)), "{found:?}");
+        };
+        check(&[], &[], &[], Some("no agents"));
+        check(&[], &[], &[&framework], Some("no agents"));
+        check(&[], &["S1"], &[], None);
+        check(&[&agent], &[], &[], Some("VIEW_TASK"));
+        check(&[&agent], &[], &[&framework], None);
+    }
+}
