@@ -10,8 +10,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     history::{Kind, Question},
-    log::{Bounds, Log, Subject},
-    services::{FRAMEWORK_NAMES, Part, Role, Service, Services},
+    log::{Bounds, Log},
+    services::{Part, Service, Services},
     stage::Stage,
 };
 use crate::{
@@ -160,7 +160,7 @@ impl World {
         let (services, mut cluster) = Services::new(BORN);
         let services = services.begin_all(&mut cluster, BORN);
         cluster.record();
-        let (log, named) = questions(services.all(), bounds);
+        let (log, named) = notes::questions(services.all(), bounds);
         let mut world = Self {
             cluster,
             memory: Memory::default(),
@@ -471,29 +471,6 @@ impl World {
             self.waiting.iter_mut().flatten().for_each(|since| *since = now);
         }
     }
-}
-
-/// Everything that is asked: about the leader, and about each service under every name its framework takes.
-fn questions(services: &[Service], bounds: Bounds) -> (Log, Vec<Named>) {
-    let mut log = Log::new(bounds);
-    let mut named = Vec::new();
-    log.add(Question::new(format!("_leader._tcp.{DOMAIN}"), Kind::Srv), Subject::Leader);
-    log.add(Question::new(format!("leader.{DOMAIN}"), Kind::A), Subject::Leader);
-    for (number, service) in services.iter().enumerate() {
-        for framework in FRAMEWORK_NAMES[service.framework] {
-            for kind in [Kind::A, Kind::Aaaa, Kind::Srv] {
-                let name = &service.name;
-                let name = match kind {
-                    Kind::A | Kind::Aaaa => format!("{name}.{framework}.{DOMAIN}"),
-                    Kind::Srv => format!("_{name}._tcp.{framework}.{DOMAIN}"),
-                };
-                let (agents, is_quiet) = (service.agents.clone(), service.role == Role::Quiet);
-                log.add(Question::new(name, kind), Subject::Tasks { agents, is_quiet });
-                named.push(Named { service: number, framework, kind });
-            }
-        }
-    }
-    (log, named)
 }
 
 impl Lie {

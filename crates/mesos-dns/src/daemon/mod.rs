@@ -11,6 +11,7 @@
 
 mod restore;
 pub(crate) mod rooms;
+mod sockets;
 pub(crate) mod standing;
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
@@ -31,7 +32,7 @@ use crate::{
     configuration,
     dns::{self, OUTSIDE_WAITING_MAX, Outside, Shared, Sockets},
     forward::{Client, Forwarder, own_addresses},
-    http::{self, Admin, Api, PrivateSocket},
+    http::{self, Admin, Api},
     logging,
     metrics::Metrics,
     publish::{Board, Doubts, Order, Orders, Publisher},
@@ -180,9 +181,9 @@ struct Watching {
 impl Daemon {
     fn start(config: Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
         let interfaces = configuration::interface_addresses();
-        let sockets = bind_dns(&config)?;
-        let http_socket = bind_http(&config)?;
-        let admin_socket = bind_admin(&config)?;
+        let sockets = sockets::dns(&config)?;
+        let http_socket = sockets::http(&config)?;
+        let admin_socket = sockets::admin(&config)?;
         let addresses = Addresses {
             dns: sockets.as_ref().map(|sockets| sockets.address),
             http: http_socket.as_ref().map(|listener| listener.local_addr()).transpose()?,
@@ -396,52 +397,6 @@ impl Daemon {
             keeping.finished.cancel();
             let _ = keeping.task.await;
         }
-    }
-}
-
-fn bind_dns(config: &Config) -> anyhow::Result<Option<Sockets>> {
-    if !config.dns_on {
-        return Ok(None);
-    }
-    let address = SocketAddr::new(config.listener, config.port);
-    let bound = dns::bind(address, config.workers);
-    bound.map(Some).map_err(|error| {
-        let protocol = if error.protocol == "UDP" { system::Protocol::Udp } else { system::Protocol::Tcp };
-        let help = help(&error.source, config.port, protocol, "port");
-        anyhow::Error::from(error).context(format!("the DNS server cannot start{help}"))
-    })
-}
-
-fn bind_http(config: &Config) -> anyhow::Result<Option<std::net::TcpListener>> {
-    if !config.http_on {
-        return Ok(None);
-    }
-    let address = rooms::http_address(config)?;
-    http::bind(address).map(Some).map_err(|error| {
-        let help = help(&error, config.http_port, system::Protocol::Tcp, "httpport");
-        anyhow::Error::from(error)
-            .context(format!("the HTTP server cannot start: cannot bind {address}{help}"))
-    })
-}
-
-fn bind_admin(config: &Config) -> anyhow::Result<Option<PrivateSocket>> {
-    let socket = config.admin_socket.as_ref().map(|path| PrivateSocket::bind(path.as_ref())).transpose();
-    socket.context("the admin socket cannot be opened; it is chosen with \"adminSocket\"")
-}
-
-/// What an operator can do about a port that cannot be bound.
-fn help(error: &std::io::Error, port: u16, protocol: system::Protocol, key: &str) -> String {
-    match error.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            let holder = system::holder(port, protocol)
-                .map(|holder| format!(" by {} (process {})", holder.command, holder.pid))
-                .unwrap_or_default();
-            format!("; port {port} is in use{holder}: stop that, or choose another with \"{key}\"")
-        }
-        std::io::ErrorKind::PermissionDenied => {
-            format!("; ports below 1024 need root or CAP_NET_BIND_SERVICE, others are chosen with \"{key}\"")
-        }
-        _ => String::new(),
     }
 }
 

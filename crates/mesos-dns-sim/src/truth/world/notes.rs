@@ -4,10 +4,11 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     super::{
-        history::{Datum, Kind, Set},
-        log::{Scope, Version},
+        history::{Datum, Kind, Question, Set},
+        log::{Bounds, Log, Scope, Subject, Version},
+        services::{FRAMEWORK_NAMES, Role, Service},
     },
-    AGENTS, COMPLETED_MAX, LEADER_ADDRESS, LEADER_PORT, Telling, World,
+    AGENTS, COMPLETED_MAX, DOMAIN, LEADER_ADDRESS, LEADER_PORT, Named, Telling, World,
 };
 use crate::{cluster::State, master::Fault, render::Knowledge};
 
@@ -158,4 +159,27 @@ impl World {
         }
         set
     }
+}
+
+/// Everything that is asked: about the leader, and about each service under every name its framework takes.
+pub(super) fn questions(services: &[Service], bounds: Bounds) -> (Log, Vec<Named>) {
+    let mut log = Log::new(bounds);
+    let mut named = Vec::new();
+    log.add(Question::new(format!("_leader._tcp.{DOMAIN}"), Kind::Srv), Subject::Leader);
+    log.add(Question::new(format!("leader.{DOMAIN}"), Kind::A), Subject::Leader);
+    for (number, service) in services.iter().enumerate() {
+        for framework in FRAMEWORK_NAMES[service.framework] {
+            for kind in [Kind::A, Kind::Aaaa, Kind::Srv] {
+                let name = &service.name;
+                let name = match kind {
+                    Kind::A | Kind::Aaaa => format!("{name}.{framework}.{DOMAIN}"),
+                    Kind::Srv => format!("_{name}._tcp.{framework}.{DOMAIN}"),
+                };
+                let (agents, is_quiet) = (service.agents.clone(), service.role == Role::Quiet);
+                log.add(Question::new(name, kind), Subject::Tasks { agents, is_quiet });
+                named.push(Named { service: number, framework, kind });
+            }
+        }
+    }
+    (log, named)
 }
