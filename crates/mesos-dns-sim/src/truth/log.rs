@@ -187,10 +187,11 @@ impl Log {
         &versions[first..]
     }
 
-    /// Since when somebody may not know what ended; generously.
-    pub fn unknown_since(&self, now: Duration) -> Duration {
+    /// Since when somebody may not know what ended; generously. `is_quiet`: no event tells it.
+    pub fn unknown_since(&self, is_quiet: bool, now: Duration) -> Duration {
         let recent = self.troubles.iter().filter(|trouble| trouble.until.saturating_add(MEMORY) > now);
-        recent.map(|trouble| trouble.from).min().unwrap_or(now).saturating_sub(MEMORY)
+        let since = recent.map(|trouble| trouble.from).min().unwrap_or(now).saturating_sub(MEMORY);
+        if is_quiet { since.min(now.saturating_sub(self.bounds.quiet)) } else { since }
     }
 
     /// Begins or ends trouble of a scope.

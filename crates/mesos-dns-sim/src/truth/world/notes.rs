@@ -81,9 +81,9 @@ impl World {
 
     /// What has ended and is not known to have, takes the new name of its framework as everything does.
     pub(super) fn note_ghosts(&mut self, now: Duration) {
-        let since = self.log.unknown_since(now);
         for (number, named) in self.named.iter().enumerate() {
             let service = &self.services.all()[named.service];
+            let since = self.log.unknown_since(service.role == Role::Quiet, now);
             if self.cluster.frameworks[service.framework].name != named.framework {
                 continue;
             }
