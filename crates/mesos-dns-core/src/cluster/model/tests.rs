@@ -7,9 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     cluster::{AddressSource, Endpoint, TaskAddress, TaskState},
-    records::{Policy, Rules},
-    wire::Name,
-    zone::{Serial, Soa, Zone},
+    test_support::{policy, soa},
+    zone::{Serial, Zone},
 };
 
 fn agent(number: u8, place: u8) -> Agent {
@@ -74,17 +73,6 @@ fn event((kind, a, b, c): (u8, u8, u8, u8)) -> Change {
     }
 }
 
-fn policy() -> Policy {
-    Policy {
-        domain: "mesos".into(),
-        apex: Name::parse("mesos.").unwrap(),
-        rules: Rules::Rfc1123,
-        sources: vec![AddressSource::NetInfo, AddressSource::Host],
-        server_name: "ns1.mesos.".into(),
-        server_addresses: Vec::new(),
-    }
-}
-
 /// The tasks as a plain reading of the events leaves them.
 #[derive(Default)]
 struct Plain {
@@ -128,17 +116,7 @@ impl Plain {
 
 /// What a zone holds, comparable.
 fn fingerprint(zone: &Zone) -> (u64, u64) {
-    let soa = Soa {
-        mname: Name::parse("ns1.mesos.").unwrap(),
-        rname: Name::parse("root.ns1.mesos.").unwrap(),
-        refresh: 1,
-        retry: 1,
-        expire: 1,
-        minimum: 1,
-        ttl: 1,
-        weight: 1,
-    };
-    let snapshot = zone.snapshot(soa.into(), Serial(1));
+    let snapshot = zone.snapshot(soa().into(), Serial(1));
     (snapshot.content_hash(), snapshot.records())
 }
 
