@@ -13,7 +13,8 @@
 //! a hold time is a moment to look again ([`Verdict::again`]).
 //!
 //! A document that was asked for while a stream runs (to compare with) is older than what the stream has said since
-//! it was asked for. What events touched meanwhile is left as they say.
+//! it was asked for. What events touched meanwhile is left as they say; and of an agent that came back meanwhile, such
+//! a document does not know the tasks, whether events told them yet or not.
 //!
 //! Told what happened and when; says what was touched, and when it wants to be asked again. No clock, no sockets.
 
@@ -26,7 +27,7 @@ use std::{
 use super::believe::{self, Belief, Incomplete, Kept, Why};
 use crate::{
     cluster::{Change, Cluster, Document, Hosts, Masters, Model, Subject, Task, TaskKey, Touched},
-    table::Seed,
+    table::{Keyed, Seed},
 };
 
 /// How long the tasks of an agent that came back may still be on their way. They come within the same second; a
@@ -176,9 +177,9 @@ impl Knowledge {
         origin: Origin,
         now: Instant,
     ) -> Result<Verdict, Incomplete> {
-        if let Some(meanwhile) = self.meanwhile.take().filter(|_| origin == Origin::Compared) {
-            meanwhile.restore(&mut document, self.model.cluster());
-        }
+        let meanwhile = self.meanwhile.take().filter(|_| origin == Origin::Compared).unwrap_or_default();
+        let returned = meanwhile.returned(&document, self.model.cluster());
+        meanwhile.restore(&mut document, &returned, &self.model);
         if origin == Origin::Subscribed {
             keep_addresses(&mut document, self.model.cluster());
         }
@@ -190,7 +191,7 @@ impl Knowledge {
         };
         let kept = self.belief.judge(known, &document, registry, now)?;
         self.is_partial = is_first || self.is_partial();
-        self.note_absent(&document, &kept, now);
+        self.note_absent(&document, &kept, &returned, now);
         let (why, again) = (kept.why, kept.again.into_iter().chain(self.expires(now)).min());
         self.kept = why.map(|why| (why, kept.tasks.len()));
         kept.restore(&mut document);
@@ -204,17 +205,20 @@ impl Knowledge {
         self.away.values().map(|away| away.until.saturating_duration_since(now)).min()
     }
 
-    /// Notes which agents the leader waits for, and what is held of them.
-    fn note_absent(&mut self, document: &Document, kept: &Kept, now: Instant) {
+    /// Notes which agents the leader waits for, and what is held of them. Of those that returned since the document was
+    /// made, events are still telling.
+    fn note_absent(&mut self, document: &Document, kept: &Kept, returned: &HashSet<Arc<str>>, now: Instant) {
         let registered: HashSet<&str> = document.agents.iter().map(|agent| &*agent.id).collect();
         let awaited = document.recovered_agents.iter().filter(|agent| !registered.contains(&***agent));
-        self.away = awaited
+        self.away.retain(|agent, _| returned.contains(agent));
+        let absent: Vec<_> = awaited
             .filter_map(|agent| Some((agent.clone(), self.belief.waits_until(agent)?)))
             .filter(|(_, until)| *until > now)
             .map(|(agent, until)| {
                 (agent, Away { until, is_back: false, is_released: false, unseen: HashSet::new() })
             })
             .collect();
+        self.away.extend(absent);
         for task in &kept.tasks {
             if let Some(away) = self.away.get_mut(&task.agent_id) {
                 away.unseen.insert(task_key(task));
@@ -327,9 +331,20 @@ impl Away {
 }
 
 impl Meanwhile {
-    /// Puts what events touched into the document as we know it.
-    fn restore(self, document: &mut Document, known: &Cluster) {
-        let tasks: HashSet<(&str, &str)> = self.tasks.iter().map(|(of, id)| (&**of, &**id)).collect();
+    /// Agents that events showed, and that the document does not know yet.
+    fn returned(&self, document: &Document, known: &Cluster) -> HashSet<Arc<str>> {
+        let mut returned = self.agents.clone();
+        returned.retain(|id| known.agents.get(&**id).is_some());
+        document.agents.iter().for_each(|agent| _ = returned.remove(&agent.id));
+        returned
+    }
+
+    /// Puts what events touched, and what runs on agents that returned, into the document as we know it.
+    fn restore(&self, document: &mut Document, returned: &HashSet<Arc<str>>, model: &Model) {
+        let known = model.cluster();
+        let on_returned = returned.iter().flat_map(|agent| model.tasks_on(agent)).map(|task| task.key());
+        let touched = self.tasks.iter().map(|(of, id)| (&**of, &**id));
+        let tasks: HashSet<(&str, &str)> = touched.chain(on_returned).collect();
         document.tasks.retain(|task| !tasks.contains(&(&*task.framework_id, &*task.id)));
         document
             .tasks

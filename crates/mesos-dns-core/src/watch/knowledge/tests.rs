@@ -271,6 +271,26 @@ fn a_comparison_finds_what_no_event_told() {
 }
 
 #[test]
+fn a_comparison_older_than_an_agent_s_return_says_nothing_of_its_tasks() {
+    let mut story = Story::new();
+    let waiting = || document(2, &[("a", 0..4)], &["b"]);
+    story.reads(Origin::Subscribed, waiting());
+    story.knowledge.expect_comparison();
+    // The agent is back, and half of what it has was told when the older document comes.
+    story.hears(Change::AgentAdded(agent("b")));
+    story.hears(Change::TaskAdded(task(4, "b")));
+    story.hears(Change::TaskAdded(task(5, "b")));
+    assert_eq!(story.reads(Origin::Compared, waiting()).drift, 0);
+    story.knows(2, 8);
+    story.holds(Some((Why::Recovering, 2, 0)));
+    story.hears(Change::TaskAdded(task(6, "b")));
+    // What it no longer has goes when it should.
+    story.waits(10);
+    story.knows(2, 7);
+    story.holds(None);
+}
+
+#[test]
 fn the_first_leader_of_all_waits_for_agents_we_never_saw() {
     let mut story = Story { knowledge: Knowledge::new(SETTINGS, Seed(1)), now: Instant::now() };
     story.reads(Origin::Subscribed, document(1, &[("a", 0..4)], &["b", "c"]));
