@@ -92,6 +92,7 @@ fn bounds(updates: Updates) -> Bounds {
         quiet: FRESH + only_with_events(COMPARE),
         silence: only_with_events(HEARTBEAT * HEARTBEATS_MISSED + Duration::from_secs(1)),
         rejoin: only_with_events(REJOIN_GRACE),
+        polls: updates == Updates::Poll,
         timeout: Duration::from_secs(2),
         masters: MASTERS,
         agree: Duration::from_secs(30),

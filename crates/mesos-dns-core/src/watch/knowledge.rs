@@ -230,6 +230,9 @@ impl Knowledge {
 
     /// Takes in what one event says. What it touched is taken with [`Knowledge::take`].
     pub fn handle_change(&mut self, change: Change, now: Instant) -> Subject {
+        if self.is_no_place(&change) {
+            return Subject::Known;
+        }
         self.note_meanwhile(&change);
         self.note_seen(&change, now);
         self.model.change(change)
@@ -274,6 +277,14 @@ impl Knowledge {
                 self.model.change(Change::AgentRemoved(agent));
             }
         }
+    }
+
+    /// Whether a summary gives no place for a scheduler, or a lesser one than is known: it is not back yet. A
+    /// document tells when it need not be waited for any more.
+    fn is_no_place(&self, change: &Change) -> bool {
+        let Change::FrameworkAt { id, host, port } = change else { return false };
+        let known = self.model.cluster().frameworks.get(&**id);
+        known.is_some_and(|known| host.is_none() || (port.is_none() && known.port.is_some()))
     }
 
     fn note_meanwhile(&mut self, change: &Change) {

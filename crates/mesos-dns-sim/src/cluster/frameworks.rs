@@ -60,6 +60,15 @@ impl Cluster {
         }
     }
 
+    /// A scheduler subscribes again, from another place.
+    pub fn move_scheduler(&mut self, at: usize, address: Ipv4Addr, port: u16) {
+        if !self.frameworks[at].torn_down {
+            let framework = self.framework_mut(at);
+            (framework.address, framework.port) = (address, Some(port));
+            self.reconnect_framework(at);
+        }
+    }
+
     /// A scheduler disconnects. No stream tells, and the tasks run on.
     pub fn disconnect_framework(&mut self, at: usize) {
         self.framework_mut(at).connected = false;

@@ -118,11 +118,13 @@ impl<'a> Timed<'a> {
             let next = timeline.versions[version + 1].born;
             let blends = match &timeline.subject {
                 Subject::Leader => false,
+                Subject::Scheduler(_) => judge.lingers(next, deadline),
                 Subject::Tasks { agents, .. } => judge.blends(agents, next, deadline),
             };
             (deadline, blends)
         });
-        Self { timeline, ends: ends.collect(), by_task: judge.tells_tasks() }
+        let is_of_tasks = matches!(timeline.subject, Subject::Tasks { .. });
+        Self { timeline, ends: ends.collect(), by_task: is_of_tasks && judge.tells_tasks() }
     }
 
     /// Whether a version may be answered in this time.

@@ -4,6 +4,8 @@
 //! true until its *deadline*: the bound after something else became true, put off by each [`Trouble`] that
 //! kept everybody from seeing it. Nothing in here depends on who asks or what was answered.
 
+mod schedulers;
+
 use std::time::Duration;
 
 use super::history::{Question, Set};
@@ -18,7 +20,7 @@ const MEMORY: Duration = Duration::from_secs(120);
 const LOSS_MIN: usize = 20;
 
 /// How long a new reign may count as settling: in it, an agent that is not named is waited for.
-const SETTLE: Duration = Duration::from_secs(75);
+pub(super) const SETTLE: Duration = Duration::from_secs(75);
 
 /// The times that are allowed.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +33,8 @@ pub struct Bounds {
     pub silence: Duration,
     /// How long what an agent does not have any more may still be expected of it once it is back.
     pub rejoin: Duration,
+    /// Whether documents may be polled: what one of a reign that settles does not show is kept.
+    pub polls: bool,
     /// How long one master that does not answer may hold a reader up.
     pub timeout: Duration,
     /// How many masters there are.
@@ -68,6 +72,8 @@ pub struct Log {
     pub ends: Vec<(Duration, usize)>,
     /// When agents were cut off. Events tell so of their tasks, and nothing of themselves.
     pub lost: Vec<Duration>,
+    /// When which frameworks were torn down.
+    pub torn_down: Vec<(Duration, usize)>,
     /// When masters were elected.
     pub elections: Vec<Duration>,
     /// When each replica did not run: from its end until it was started again.
@@ -90,6 +96,8 @@ pub struct Timeline {
 pub enum Subject {
     /// Who leads.
     Leader,
+    /// Where this framework's scheduler is.
+    Scheduler(usize),
     /// Tasks.
     Tasks {
         /// On these agents.
@@ -106,7 +114,7 @@ pub struct Version {
     pub born: Duration,
     /// The data; empty where there are none.
     pub set: Set,
-    /// If it came to be because an agent did not return in time: since when it was waited for.
+    /// If it came to be because an agent or scheduler did not return in time: since when it was waited for.
     pub waited: Option<Duration>,
 }
 
@@ -135,6 +143,8 @@ pub enum Scope {
     /// What is on this agent, which cannot be reached, in the reign that began then. While a reign settles it
     /// may be taken for one that is not back yet.
     Settling(usize, Duration),
+    /// Where this framework's scheduler is: the leader does not know it.
+    Scheduler(usize),
     /// Anything at all: the machine stood still.
     Stall,
     /// Tasks: the leader leaves many of them out.
@@ -161,6 +171,7 @@ impl Log {
             troubles: Vec::new(),
             ends: Vec::new(),
             lost: Vec::new(),
+            torn_down: Vec::new(),
             elections: Vec::new(),
             outages: Vec::new(),
         }
@@ -239,6 +250,8 @@ pub struct Judge {
     /// In which tasks could not be seen or an end was doubted.
     doubtful: Vec<(Duration, Duration)>,
     agents: Vec<(usize, Duration, Duration)>,
+    /// By framework: when its scheduler was not known, or might be named although it was torn down.
+    schedulers: Vec<(usize, Duration, Duration)>,
     /// Until when it was not known of agents that were cut off.
     lost: Vec<(Duration, Duration)>,
     elections: Vec<Duration>,
@@ -251,6 +264,7 @@ impl Judge {
             away: away(log),
             doubtful: Vec::new(),
             agents: Vec::new(),
+            schedulers: Vec::new(),
             lost: Vec::new(),
             elections: log.elections.clone(),
         };
@@ -266,6 +280,7 @@ impl Judge {
                         judge.of_leader(elected).saturating_add(SETTLE).saturating_add(judge.more());
                     judge.agents.push((agent, from, until.min(settled)));
                 }
+                Scope::Scheduler(of) => judge.schedulers.push((of, from, until)),
                 Scope::Tasks => judge.doubtful.push((from, until)),
             }
         }
@@ -273,6 +288,9 @@ impl Judge {
         judge.doubtful.extend(losses);
         let known = |at: &Duration| (*at, judge.put_off(*at, |_| true, true, judge.more()));
         judge.lost = log.lost.iter().map(known).collect();
+        let kept = log.torn_down.iter().flat_map(|(at, of)| judge.kept(*of, *at));
+        let kept: Vec<_> = kept.collect();
+        judge.schedulers.extend(kept);
         judge
     }
 
@@ -286,6 +304,7 @@ impl Judge {
         let next = timeline.versions.get(version + 1)?;
         let agents = match &timeline.subject {
             Subject::Leader => return Some(self.of_leader(next.born)),
+            Subject::Scheduler(of) => return Some(self.of_scheduler(*of, next)),
             Subject::Tasks { agents, .. } => agents,
         };
         let is_quiet = matches!(timeline.subject, Subject::Tasks { is_quiet: true, .. });
@@ -316,8 +335,9 @@ impl Judge {
 
     /// When everything that ever kept anybody from knowing is over for good; for quiet times.
     pub fn busy(&self) -> impl Iterator<Item = (Duration, Duration)> {
-        let agents = self.agents.iter().map(|(_, from, until)| (*from, *until));
-        let all = self.away.iter().chain(&self.doubtful).chain(&self.lost).copied().chain(agents);
+        let span = |(_, from, until): &(usize, Duration, Duration)| (*from, *until);
+        let known = self.agents.iter().chain(&self.schedulers).map(span);
+        let all = self.away.iter().chain(&self.doubtful).chain(&self.lost).copied().chain(known);
         all.map(|(from, until)| (from, until.saturating_add(self.bounds.fresh)))
     }
 

@@ -8,7 +8,7 @@ use std::{fmt, ops::Range, time::Duration};
 use rand::{RngExt, SeedableRng};
 
 use super::{
-    services::Role,
+    services::{FRAMEWORK_NAMES, Role},
     world::{AGENTS, Act, Lie, World},
 };
 use crate::{life::Dice, master::Fault, render::Knowledge};
@@ -27,6 +27,8 @@ pub struct Profile {
     pub rest: u64,
     /// Between two changes of services.
     pub change: Range<u64>,
+    /// Between two things that happen to a framework.
+    pub framework: Range<u64>,
     /// How long nobody leads.
     pub leaderless: Range<u64>,
     /// How long a new leader reads its registry and knows nothing.
@@ -55,6 +57,7 @@ impl Profile {
             calm: 2_000..60_000,
             rest: 60_000,
             change: 200..8_000,
+            framework: 500..40_000,
             leaderless: 0..20_000,
             reading: 100..50_000,
             learning: 100..15_000,
@@ -74,6 +77,7 @@ impl Profile {
             calm: 500..2_500,
             rest: 14_000,
             change: 50..500,
+            framework: 200..2_000,
             leaderless: 0..1_500,
             reading: 100..1_500,
             learning: 100..1_500,
@@ -134,6 +138,7 @@ impl Schedule {
             steps.push((change, some_change(world, &mut dice)));
             change += dice.random_range(profile.change.clone());
         }
+        steps.extend(happening_to_frameworks(seed, profile, now));
         steps.sort_by_key(|(at, _)| *at);
         let steps = steps.into_iter().map(|(at, act)| (Duration::from_millis(at), act)).collect();
         Self { steps, end: Duration::from_millis(now + profile.rest) }
@@ -287,13 +292,44 @@ impl Block {
     }
 }
 
+/// What happens to frameworks and their schedulers. Drawn apart, so that the rest of a seed's schedule does not depend
+/// on it.
+fn happening_to_frameworks(seed: u64, profile: &Profile, end: u64) -> Vec<(u64, Act)> {
+    let mut dice = Dice::seed_from_u64(seed ^ 0xf4a3);
+    let mut steps = Vec::new();
+    let mut now = dice.random_range(profile.framework.clone());
+    while now < end {
+        let of = dice.random_range(0..FRAMEWORK_NAMES.len());
+        match dice.random_range(0..8) {
+            0..=3 => steps.push((now, Act::MoveScheduler(of))),
+            4 => {
+                let away = dice.random_range(profile.fault.start..profile.late.end);
+                steps.extend([(now, Act::Disconnect(of)), (now + away, Act::Reconnect(of))]);
+            }
+            5 => steps.push((now, Act::TearDown)),
+            6 => steps.push((now, Act::Subscribe)),
+            _ => {
+                let later = dice.random_range(profile.fault.clone());
+                steps.extend([(now, Act::TearDown), (now + later, Act::Subscribe)]);
+            }
+        }
+        now += dice.random_range(profile.framework.clone());
+    }
+    // Whoever disconnected is back in the end.
+    steps.extend((0..FRAMEWORK_NAMES.len()).map(|of| (end, Act::Reconnect(of))));
+    steps.retain(|(at, _)| *at <= end);
+    steps
+}
+
 /// One service moves, begins or ends.
 fn some_change(world: &World, dice: &mut Dice) -> Act {
     let services = world.services();
+    // Those that come and go with their framework are the last.
+    let count = services.iter().position(|service| service.role == Role::Passing).unwrap_or(services.len());
     loop {
-        let service = dice.random_range(0..services.len());
+        let service = dice.random_range(0..count);
         match services[service].role {
-            Role::Anchor | Role::Chaff => {}
+            Role::Anchor | Role::Chaff | Role::Passing => {}
             Role::Brief if dice.random_bool(0.5) => return Act::End(service),
             Role::Brief => return Act::Begin(service),
             Role::Quiet | Role::Replaced | Role::Shifted => return Act::Move(service),

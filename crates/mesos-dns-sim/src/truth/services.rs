@@ -15,8 +15,11 @@ use crate::{
     cluster::{Cluster, State, Task},
 };
 
-/// Names that each framework takes, one after the other. The second never changes its own.
-pub const FRAMEWORK_NAMES: [&[&str]; 2] = [&["truth", "verity", "candour"], &["twin"]];
+/// Names that each framework takes, one after the other. Only the first changes its own.
+pub const FRAMEWORK_NAMES: [&[&str]; 3] = [&["truth", "verity", "candour"], &["twin"], &["passing"]];
+
+/// The framework that is torn down, and whose successor takes its name.
+pub const PASSING: usize = 2;
 
 /// The port of every service.
 const PORTS: &[Port] = &[Port { name: "http", protocol: "tcp", container: 8080 }];
@@ -33,6 +36,8 @@ pub enum Role {
     Brief,
     /// Ends with many others.
     Chaff,
+    /// Ends with its framework, and begins with the next one of that name.
+    Passing,
     /// Moves by its tasks being found elsewhere, without an event.
     Quiet,
     /// Moves by other tasks in place of its own.
@@ -65,7 +70,7 @@ pub struct Service {
     pub name: String,
     /// What becomes of it.
     pub role: Role,
-    /// Index of its framework.
+    /// Which of [`FRAMEWORK_NAMES`] its framework takes.
     pub framework: usize,
     /// The agents of its tasks, one task on each mention.
     pub agents: Vec<usize>,
@@ -75,6 +80,8 @@ pub struct Service {
     version: u16,
     /// If given, the id of its only task; else each launch has its own.
     id: Option<&'static str>,
+    /// Its index in the cluster's list.
+    listed: usize,
 }
 
 /// All of them.
@@ -82,29 +89,22 @@ pub(super) struct Services {
     all: Vec<Service>,
     launched: u64,
     renamed: usize,
+    /// How often a scheduler moved.
+    moved: u16,
+    /// By their names, the indexes of the frameworks in the cluster.
+    frameworks: [usize; FRAMEWORK_NAMES.len()],
 }
 
 impl Services {
     /// The services, and a cluster without tasks.
     pub(super) fn new(born: Duration) -> (Self, Cluster) {
         let all = services();
-        let catalogue = all.iter().enumerate().map(|(number, service)| catalogue::Service {
-            framework: service.framework,
-            number,
-            flavour: Flavour::Marathon,
-            task_name: service.name.clone(),
-            discovery: Some(service.name.clone()),
-            ports: PORTS,
-            network: Network::Host,
-            health_checked: false,
-        });
+        let catalogue = all.iter().map(|service| service.catalogued(service.framework));
         let mut cluster = Cluster::empty(AGENTS, catalogue.collect(), born);
-        let mut frameworks: Vec<_> = cluster.frameworks[..FRAMEWORK_NAMES.len()].to_vec();
-        for (framework, names) in frameworks.iter_mut().zip(FRAMEWORK_NAMES) {
-            framework.name = names[0].to_owned();
-        }
-        cluster.frameworks = frameworks.into();
-        (Self { all, launched: 1, renamed: 0 }, cluster)
+        cluster.frameworks = Vec::new().into();
+        let frameworks =
+            FRAMEWORK_NAMES.map(|names| cluster.add_framework(names[0], Flavour::Marathon, 0, born));
+        (Self { all, launched: 1, renamed: 0, moved: 0, frameworks }, cluster)
     }
 
     pub(super) fn all(&self) -> &[Service] {
@@ -175,11 +175,43 @@ impl Services {
         (0..self.all[service].agents.len()).map(|place| Part::Launch { service, place }).collect()
     }
 
+    /// The index of a framework in the cluster.
+    pub(super) fn framework(&self, of: usize) -> usize {
+        self.frameworks[of]
+    }
+
     /// The first framework takes its next name.
     pub(super) fn rename(&mut self, cluster: &mut Cluster) {
         self.renamed += 1;
         let names = FRAMEWORK_NAMES[0];
-        cluster.rename_framework(0, names[self.renamed % names.len()]);
+        cluster.rename_framework(self.frameworks[0], names[self.renamed % names.len()]);
+    }
+
+    /// A scheduler goes on from where none was before.
+    pub(super) fn move_scheduler(&mut self, of: usize, cluster: &mut Cluster) {
+        self.moved += 1;
+        let [high, low] = self.moved.to_be_bytes();
+        let address = Ipv4Addr::new(10, 200, high, low);
+        cluster.move_scheduler(self.frameworks[of], address, 20_000 + self.moved);
+    }
+
+    /// Forgets the tasks that end with their framework.
+    pub(super) fn tear_down(&mut self, cluster: &mut Cluster, at: Duration) {
+        cluster.tear_down(self.frameworks[PASSING], at);
+        let passing = self.all.iter_mut().filter(|service| service.role == Role::Passing);
+        passing.for_each(|service| service.launches.clear());
+    }
+
+    /// Another framework of the name subscribes; its services are the same, to those who ask.
+    pub(super) fn subscribe(&mut self, cluster: &mut Cluster, at: Duration) {
+        let framework = cluster.add_framework(FRAMEWORK_NAMES[PASSING][0], Flavour::Marathon, 0, at);
+        self.frameworks[PASSING] = framework;
+        let mut listed = cluster.services.to_vec();
+        for service in self.all.iter_mut().filter(|service| service.role == Role::Passing) {
+            service.listed = listed.len();
+            listed.push(service.catalogued(framework));
+        }
+        cluster.services = listed.into();
     }
 
     /// Lets one task's part of a change happen.
@@ -207,7 +239,7 @@ impl Services {
         cluster.add(Task {
             launch,
             id: this.id.map_or_else(|| format!("{}.{launch}", this.name), str::to_owned),
-            service,
+            service: this.listed,
             agent: this.agents[place],
             state: State::Staging,
             ports: vec![this.port(place)],
@@ -237,6 +269,20 @@ impl Services {
 }
 
 impl Service {
+    /// As the cluster lists it, in this framework.
+    fn catalogued(&self, framework: usize) -> catalogue::Service {
+        catalogue::Service {
+            framework,
+            number: self.listed,
+            flavour: Flavour::Marathon,
+            task_name: self.name.clone(),
+            discovery: Some(self.name.clone()),
+            ports: PORTS,
+            network: Network::Host,
+            health_checked: false,
+        }
+    }
+
     /// Addresses of one of its tasks: service, place and version in their last parts.
     fn addresses(&self, service: usize, place: usize) -> Vec<IpAddr> {
         let [high, low] = self.version.to_be_bytes();
@@ -261,6 +307,7 @@ fn services() -> Vec<Service> {
         launches: Vec::new(),
         version: 0,
         id: None,
+        listed: 0,
     };
     let anchors = (0..AGENTS * 2).map(|n| service(format!("anchor-{n}"), Role::Anchor, 0, vec![n % AGENTS]));
     let trio = service("trio".into(), Role::Anchor, 0, vec![0, 2, 4]);
@@ -274,7 +321,9 @@ fn services() -> Vec<Service> {
         id: Some("same"),
         ..service(format!("double-{framework}"), Role::Brief, framework, vec![1])
     });
-    anchors
+    let passing = [vec![3, 3], vec![5]].into_iter().zip(0..);
+    let passing = passing.map(|(agents, n)| service(format!("passing-{n}"), Role::Passing, PASSING, agents));
+    let all = anchors
         .chain([trio])
         .chain(replaced)
         .chain(shifted)
@@ -282,5 +331,6 @@ fn services() -> Vec<Service> {
         .chain(brief)
         .chain(doubles)
         .chain(chaff)
-        .collect()
+        .chain(passing);
+    all.enumerate().map(|(listed, service)| Service { listed, ..service }).collect()
 }

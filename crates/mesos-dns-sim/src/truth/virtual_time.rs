@@ -96,6 +96,7 @@ impl Setting {
             quiet: fresh.max(only_with_streams(self.compare + messages)),
             silence: only_with_streams(self.heartbeat * HEARTBEATS_MISSED + messages),
             rejoin: only_with_streams(REJOIN_GRACE),
+            polls: self.updates != Updates::Events,
             timeout: TIMEOUT,
             masters: MASTERS,
             agree: AGREE_AFTER,

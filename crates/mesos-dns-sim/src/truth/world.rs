@@ -4,6 +4,7 @@
 //! from then on, and what nobody can see. Who shows it, real masters or made-up ones, asks for
 //! [`World::shown`] and [`World::stage`].
 
+mod frameworks;
 mod notes;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -59,6 +60,16 @@ pub enum Act {
     MassBegin,
     /// The framework calls itself something else.
     Rename,
+    /// The scheduler of a framework goes on elsewhere.
+    MoveScheduler(usize),
+    /// It disconnects; its framework's tasks run on.
+    Disconnect(usize),
+    /// It is back.
+    Reconnect(usize),
+    /// The passing framework is torn down, with all its tasks.
+    TearDown,
+    /// Another one of its name subscribes, and has tasks.
+    Subscribe,
     /// The leader dies; nobody leads.
     Kill,
     /// The leader loses the lead and lives on.
@@ -96,12 +107,21 @@ pub enum Lie {
     Most,
 }
 
-/// A question about a service under one of its framework's names; its place in the list is that in the log less the
+/// A question about something under one of its framework's names; its place in the list is that in the log less the
 /// leader's questions.
 struct Named {
-    service: usize,
+    what: What,
     framework: &'static str,
     kind: Kind,
+}
+
+/// What stands under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// Where this framework's scheduler is.
+    Scheduler(usize),
+    /// Where this service's tasks are.
+    Service(usize),
 }
 
 /// Number of the question for the leader's port.
@@ -147,6 +167,8 @@ pub struct World {
     waiting: [Option<Duration>; AGENTS],
     /// Agents that were waited for in vain.
     given_up: [bool; AGENTS],
+    /// Whether this reign has lasted so long that schedulers need not be waited for.
+    is_settled: bool,
     /// Tasks being killed, and when they are dead.
     killing: Vec<(Duration, u64)>,
     /// Tasks that a leader that knows everything shows.
@@ -174,6 +196,7 @@ impl World {
             last_lie: None,
             waiting: [None; AGENTS],
             given_up: [false; AGENTS],
+            is_settled: true,
             killing: Vec::new(),
             alive: BTreeSet::new(),
             revision: 0,
@@ -260,7 +283,7 @@ impl World {
     pub fn is_well(&self) -> bool {
         let reachable = self.cluster.agents.iter().all(|agent| agent.is_registered());
         let settled = self.stage.knowledge == Knowledge::Everything && self.lie.is_none();
-        self.stage.answers() && settled && reachable
+        self.stage.answers() && settled && reachable && self.schedulers_are_back()
     }
 
     /// Lets something happen; what is impossible does not.
@@ -295,6 +318,11 @@ impl World {
                 self.services.rename(&mut self.cluster);
                 self.note_ghosts(now);
             }
+            Act::MoveScheduler(of) => self.services.move_scheduler(of, &mut self.cluster),
+            Act::Disconnect(of) => self.cluster.disconnect_framework(self.services.framework(of)),
+            Act::Reconnect(of) => self.reconnect(of),
+            Act::TearDown => self.tear_down(now),
+            Act::Subscribe => self.subscribe(now),
             Act::Kill => self.stage.kill(),
             Act::Depose => self.stage.leader = None,
             Act::Elect(knowledge) => self.elect(knowledge, now),
@@ -307,7 +335,7 @@ impl World {
                 let is_back = !self.cluster.agents[agent].is_registered();
                 self.cluster.return_agent(agent, at);
                 if is_back {
-                    self.note_parts(agent, now);
+                    self.note_parts(on(agent), now);
                 }
             }
             Act::Lie(lie) if self.may_lie(lie, now) => self.lie = Some((lie, now)),
@@ -315,7 +343,7 @@ impl World {
             Act::Move(_) | Act::Begin(_) | Act::Lie(_) | Act::Ask | Act::Restart => {}
         }
         self.hear();
-        if self.lie.is_some_and(|(lie, _)| !self.is_settled(lie)) {
+        if self.lie.is_some_and(|(lie, _)| !self.is_settled_for(lie)) {
             self.end_lie(now);
         }
         self.note(now);
@@ -330,7 +358,7 @@ impl World {
         let waited = up.filter_map(|agent| self.waiting[agent]).map(|since| since + hold);
         let reading = self.stage.leader.is_some() && self.stage.knowledge == Knowledge::Nothing;
         let read = reading.then_some(self.stage.elected + REGISTRY_MAX);
-        killed.chain(lie).chain(waited).chain(read).min()
+        killed.chain(lie).chain(waited).chain(read).chain(self.next_settled()).min()
     }
 
     /// Lets everything happen that is due by itself.
@@ -357,6 +385,7 @@ impl World {
                     self.given_up[agent] |= self.waiting[agent].is_some_and(|since| since + hold <= due);
                 }
             }
+            self.settle(due);
             self.note(due);
         }
     }
@@ -369,6 +398,7 @@ impl World {
             self.happened.events.clear();
             self.log.elections.push(now);
             self.waiting = [None; AGENTS];
+            self.is_settled = false;
         }
     }
 
@@ -386,7 +416,7 @@ impl World {
         let new: Vec<usize> = (0..back.min(AGENTS)).filter(|agent| self.awaits(*agent)).collect();
         self.happened.events.extend(self.memory.recall_agents(0..back, &self.cluster, Profile::default()));
         for agent in new {
-            self.note_parts(agent, now);
+            self.note_parts(on(agent), now);
         }
         if knowledge == Knowledge::Everything {
             let all = 0..self.cluster.frameworks.len();
@@ -434,7 +464,7 @@ impl World {
             for launch in dead {
                 self.cluster.report(launch, State::Killed, None, BORN + now);
             }
-            self.note_parts(agent, now);
+            self.note_parts(on(agent), now);
             self.cluster.lose_agent(agent, BORN + now);
             self.log.lost.push(now);
         }
@@ -452,11 +482,11 @@ impl World {
             .iter()
             .map(|trouble| trouble.until)
             .any(|until| until.saturating_add(rest) > now);
-        self.lie.is_none() && quiet && !hurt && self.is_settled(lie)
+        self.lie.is_none() && quiet && !hurt && self.is_settled_for(lie)
     }
 
     /// Whether the leader knows everything, and it is so much that leaving this out shows.
-    fn is_settled(&self, lie: Lie) -> bool {
+    fn is_settled_for(&self, lie: Lie) -> bool {
         let reachable = self.cluster.agents.iter().all(|agent| agent.is_registered());
         self.stage.answers()
             && self.stage.knowledge == Knowledge::Everything
@@ -471,6 +501,11 @@ impl World {
             self.waiting.iter_mut().flatten().for_each(|since| *since = now);
         }
     }
+}
+
+/// Whether a service has a task on this agent.
+fn on(agent: usize) -> impl Fn(&Service) -> bool {
+    move |service| service.agents.contains(&agent)
 }
 
 impl Lie {

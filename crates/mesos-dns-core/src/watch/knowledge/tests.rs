@@ -304,6 +304,28 @@ fn the_first_leader_of_all_waits_for_agents_we_never_saw() {
 }
 
 #[test]
+fn a_summary_without_a_scheduler_s_place_takes_none_away() {
+    let mut story = Story::new();
+    let place =
+        |host: Option<&str>, port| Change::FrameworkAt { id: "f".into(), host: host.map(Host::new), port };
+    let at = |story: &Story| {
+        let framework = story.knowledge.cluster().frameworks.get("f").unwrap();
+        (framework.host.clone(), framework.port)
+    };
+    story.hears(place(Some("10.0.0.9"), None));
+    assert_eq!(at(&story), (Some(Host::new("10.0.0.9")), None), "one of the HTTP API");
+    let known = (Some(Host::new("10.0.0.9")), Some(8080));
+    story.hears(place(Some("10.0.0.9"), Some(8080)));
+    // It is known from an agent only, which may know a host for it.
+    story.hears(place(None, None));
+    assert_eq!(at(&story), known);
+    story.hears(place(Some("elsewhere"), None));
+    assert_eq!(at(&story), known);
+    story.hears(place(Some("10.0.0.10"), Some(8081)));
+    assert_eq!(at(&story), (Some(Host::new("10.0.0.10")), Some(8081)));
+}
+
+#[test]
 fn schedulers_keep_their_addresses_over_a_stream_s_beginning() {
     let mut story = Story::new();
     let host = Some(Host::new("10.0.0.9"));

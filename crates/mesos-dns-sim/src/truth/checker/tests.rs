@@ -38,6 +38,7 @@ fn log(versions: &[(u64, &[u16])]) -> Log {
         quiet: ms(100),
         silence: ms(0),
         rejoin: ms(0),
+        polls: false,
         timeout: ms(0),
         masters: 2,
         agree: ms(1000),

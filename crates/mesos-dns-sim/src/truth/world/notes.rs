@@ -8,7 +8,7 @@ use super::{
         log::{Bounds, Log, Scope, Subject, Version},
         services::{FRAMEWORK_NAMES, Role, Service},
     },
-    AGENTS, COMPLETED_MAX, DOMAIN, LEADER_ADDRESS, LEADER_PORT, Named, Telling, World,
+    AGENTS, COMPLETED_MAX, DOMAIN, LEADER_ADDRESS, LEADER_PORT, Named, Telling, What, World,
 };
 use crate::{cluster::State, master::Fault, render::Knowledge};
 
@@ -36,6 +36,7 @@ impl World {
             self.log.note(LEADER_ADDRESS, Set::from([Datum::Address(address.ip())]), None, now);
         }
         self.note_services(now);
+        self.note_schedulers(now);
     }
 
     /// Whether the leader can be read by everybody.
@@ -43,18 +44,17 @@ impl World {
         self.stage.answers() && (self.telling == Telling::Documents || self.memory.is_recovered())
     }
 
-    /// The tasks of an agent come or go one by one: of a service that has several, only some may be known.
-    pub(super) fn note_parts(&mut self, agent: usize, now: Duration) {
+    /// The tasks of these services come or go one by one: of one that has several, only some may be known.
+    pub(super) fn note_parts(&mut self, of: impl Fn(&Service) -> bool, now: Duration) {
         if self.telling == Telling::Documents {
             return;
         }
         for number in 0..self.named.len() {
             let named = &self.named[number];
-            let service = &self.services.all()[named.service];
+            let What::Service(service) = named.what else { continue };
+            let service = &self.services.all()[service];
             let there = service.launches.len();
-            if !service.agents.contains(&agent)
-                || self.cluster.frameworks[service.framework].name != named.framework
-            {
+            if !of(service) || !self.bears(service.framework, named) {
                 continue;
             }
             let (first, last) = (1..there, 1..there);
@@ -70,8 +70,9 @@ impl World {
 
     pub(super) fn note_services(&mut self, now: Duration) {
         for (number, named) in self.named.iter().enumerate() {
-            let service = &self.services.all()[named.service];
-            let is_present = self.cluster.frameworks[service.framework].name == named.framework;
+            let What::Service(service) = named.what else { continue };
+            let service = &self.services.all()[service];
+            let is_present = self.bears(service.framework, named);
             let set = if is_present { self.data(&service.launches, named.kind) } else { Set::new() };
             let given_up = service.agents.iter().filter(|agent| self.given_up[**agent]);
             let waited = given_up.filter_map(|agent| self.waiting[*agent]).max();
@@ -79,16 +80,27 @@ impl World {
         }
     }
 
+    /// Whether a framework has the name that is asked for.
+    fn bears(&self, framework: usize, named: &Named) -> bool {
+        self.cluster.frameworks[self.services.framework(framework)].name == named.framework
+    }
+
     /// What has ended and is not known to have, takes the new name of its framework as everything does.
     pub(super) fn note_ghosts(&mut self, now: Duration) {
         for (number, named) in self.named.iter().enumerate() {
-            let service = &self.services.all()[named.service];
-            let since = self.log.unknown_since(service.role == Role::Quiet, now);
-            if self.cluster.frameworks[service.framework].name != named.framework {
+            let (framework, is_quiet) = match named.what {
+                What::Scheduler(of) => (of, false),
+                What::Service(service) => {
+                    let service = &self.services.all()[service];
+                    (service.framework, service.role == Role::Quiet)
+                }
+            };
+            let since = self.log.unknown_since(is_quiet, now);
+            if !self.bears(framework, named) {
                 continue;
             }
             let alike = self.named.iter().enumerate().filter(|(other, alike)| {
-                *other != number && alike.service == named.service && alike.kind == named.kind
+                *other != number && alike.what == named.what && alike.kind == named.kind
             });
             let mut ghosts: Vec<Version> = alike
                 .flat_map(|(other, _)| self.log.since(LEADER_ADDRESS + 1 + other, since))
@@ -161,23 +173,34 @@ impl World {
     }
 }
 
-/// Everything that is asked: about the leader, and about each service under every name its framework takes.
+/// Everything that is asked: about the leader, and under every name that a framework takes about each of its services
+/// and its scheduler.
 pub(super) fn questions(services: &[Service], bounds: Bounds) -> (Log, Vec<Named>) {
     let mut log = Log::new(bounds);
     let mut named = Vec::new();
     log.add(Question::new(format!("_leader._tcp.{DOMAIN}"), Kind::Srv), Subject::Leader);
     log.add(Question::new(format!("leader.{DOMAIN}"), Kind::A), Subject::Leader);
     for (number, service) in services.iter().enumerate() {
+        let name = &service.name;
         for framework in FRAMEWORK_NAMES[service.framework] {
             for kind in [Kind::A, Kind::Aaaa, Kind::Srv] {
-                let name = &service.name;
                 let name = match kind {
                     Kind::A | Kind::Aaaa => format!("{name}.{framework}.{DOMAIN}"),
                     Kind::Srv => format!("_{name}._tcp.{framework}.{DOMAIN}"),
                 };
                 let (agents, is_quiet) = (service.agents.clone(), service.role == Role::Quiet);
                 log.add(Question::new(name, kind), Subject::Tasks { agents, is_quiet });
-                named.push(Named { service: number, framework, kind });
+                named.push(Named { what: What::Service(number), framework, kind });
+            }
+        }
+    }
+    for (of, names) in FRAMEWORK_NAMES.iter().enumerate() {
+        for framework in *names {
+            let address = (format!("{framework}.{DOMAIN}"), Kind::A);
+            let port = (format!("_framework._tcp.{framework}.{DOMAIN}"), Kind::Srv);
+            for (name, kind) in [address, port] {
+                log.add(Question::new(name, kind), Subject::Scheduler(of));
+                named.push(Named { what: What::Scheduler(of), framework, kind });
             }
         }
     }
