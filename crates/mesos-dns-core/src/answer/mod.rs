@@ -4,6 +4,7 @@
 //! allocate, lock or wait, and the same input gives the same output; the caller brings the random
 //! number that turns the order of answers, and how our view of the cluster stands.
 
+mod many;
 mod order;
 mod render;
 mod standing;
@@ -23,6 +24,7 @@ use order::Order;
 use render::Reply;
 use standing::StatusData;
 
+pub use many::{MANY_MAX, Many, Ticket};
 pub use standing::{Standing, State};
 
 /// Largest UDP answer we send, in bytes, whatever larger size the client offers.

@@ -131,6 +131,17 @@ impl Node {
         !(self.a().is_empty() && self.aaaa().is_empty() && self.srv().is_empty())
     }
 
+    /// Reads what a reader of the records will read first.
+    pub(super) fn first_bytes(&self) -> usize {
+        match &self.content {
+            Content::Empty { .. } | Content::OneA { .. } => 0,
+            Content::A { set, .. } => set.slice.len(),
+            Content::Aaaa { set, .. } => set.slice.len(),
+            Content::Srv { set, .. } => set.slice.len(),
+            Content::Mixed { mixed, .. } => mixed.sets.a.len(),
+        }
+    }
+
     /// How many contribute this record.
     pub(super) fn count(&self, data: &Data) -> i32 {
         self.slices().count(data)
