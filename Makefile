@@ -15,9 +15,9 @@ CARGO ?= cargo
 DOCUMENT ?=
 LIVE ?=
 
-.PHONY: bench demo test test-all check fmt clippy doc licences advisories doctest nextest mutants install install-build install-demo
+.PHONY: bench demo test test-all check fmt clippy doc licences advisories doctest nextest mutants install install-bench install-build install-demo
 
-bench: install-build
+bench: install-bench
 	$(CARGO) build --release --locked --package mesos-dns --package mesos-dns-sim --bins
 	$${CARGO_TARGET_DIR:-target}/release/start-bench $${CARGO_TARGET_DIR:-target}/release/mesos-dns $(DOCUMENT)
 	$${CARGO_TARGET_DIR:-target}/release/live-bench $${CARGO_TARGET_DIR:-target}/release/mesos-dns $(LIVE)
@@ -67,6 +67,9 @@ mutants: install-build
 
 install:
 	scripts/install.sh test
+
+install-bench:
+	scripts/install.sh bench
 
 install-build:
 	scripts/install.sh build

@@ -4,6 +4,7 @@
 # usage: scripts/install.sh build   what compiling needs
 #        scripts/install.sh demo    that, and what the demonstration tells people to type
 #        scripts/install.sh test    that, and what the tests run against
+#        scripts/install.sh bench   what compiling needs, and what the benchmark compares with
 #
 # Nothing that is present is touched. Packages come from Debian by name, as root or through sudo, and none
 # of their services is started; Cargo's tools come from the registry. What could not be installed is said:
@@ -112,7 +113,7 @@ need make make
 need perl perl
 need pkg-config pkg-config
 
-if [ "$purpose" != build ]; then
+if [ "$purpose" = demo ] || [ "$purpose" = test ]; then
   need dig bind9-dnsutils
   need curl curl
 fi
@@ -128,6 +129,12 @@ if [ "$purpose" = test ]; then
   need ip iproute2
   need ps procps
   need unshare util-linux
+fi
+
+if [ "$purpose" = bench ]; then
+  need dnsperf dnsperf
+  need knotd knot
+  need nsd nsd
 fi
 
 debian_packages

@@ -4,28 +4,39 @@ use std::{io, mem, net::SocketAddr, os::fd::AsRawFd, ptr};
 
 use socket2::Socket;
 
-use crate::address::{CONTROL_BYTES, Control, Local, local, peer, write_source};
+use crate::{
+    address::{CONTROL_BYTES, Control, Local, local, write_source},
+    slots::Memory,
+};
 
 /// Datagrams per system call at most.
 pub const BATCH: usize = 64;
 
 /// Longest query read, in bytes; the rest of a longer one is cut off, and its count tells.
-pub const QUERY_BYTES_MAX: usize = 4096;
+///
+/// An odd number of cache lines, as below: at a distance of 4096 bytes the beginnings of all slots would compete for
+/// the same few places of the processor's first cache.
+pub const QUERY_BYTES_MAX: usize = 65 * 64;
 
-/// Longest reply sent, in bytes.
-pub const REPLY_BYTES_MAX: usize = 4096;
+/// Longest reply sent, in bytes: a datagram that is not fragmented has room for 1,232.
+pub const REPLY_BYTES_MAX: usize = 21 * 64;
 
-/// Everything one worker needs to receive and answer datagrams, allocated once.
+/// Everything one worker needs to receive and answer datagrams, allocated once: a third of a MiB.
 pub struct Batch {
-    queries: Box<[[u8; QUERY_BYTES_MAX]; BATCH]>,
-    replies: Box<[[u8; REPLY_BYTES_MAX]; BATCH]>,
-    peers: Box<[libc::sockaddr_storage; BATCH]>,
-    controls: Box<[Control; BATCH]>,
+    memory: Memory,
     received: usize,
-    /// Per slot: bytes received, and where.
-    lengths: [usize; BATCH],
-    locals: [Option<Local>; BATCH],
-    truncated: [bool; BATCH],
+    /// Per slot what is known of it; see [`Slot`].
+    slots: [Slot; BATCH],
+}
+
+/// What is known of a slot besides its bytes.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    length: usize,
+    is_cut: bool,
+    local: Option<Local>,
+    /// Bytes of the reply; 0 is none.
+    reply: usize,
 }
 
 impl Default for Batch {
@@ -35,27 +46,20 @@ impl Default for Batch {
 }
 
 impl Batch {
-    /// Allocates the buffers: about half a MiB.
+    /// Allocates the buffers.
     pub fn new() -> Self {
-        // SAFETY: `sockaddr_storage` consists of integers, for which zero is valid.
-        let peers = unsafe { mem::zeroed() };
-        Self {
-            queries: zeroed(),
-            replies: zeroed(),
-            peers: Box::new(peers),
-            controls: Box::new([Control([0; CONTROL_BYTES]); BATCH]),
-            received: 0,
-            lengths: [0; BATCH],
-            locals: [None; BATCH],
-            truncated: [false; BATCH],
-        }
+        Self { memory: Memory::new(), received: 0, slots: [Slot::default(); BATCH] }
     }
 
-    /// Asks the kernel to tell with each datagram which address it was sent to. Call it once per socket.
+    /// Asks the kernel to tell with each datagram which address it was sent to, if that is not always the one the
+    /// socket is bound to. Call it once per socket, when it is bound.
     pub fn prepare(socket: &Socket) -> io::Result<()> {
+        let bound = socket.local_addr()?.as_socket();
+        if bound.is_some_and(|bound| !bound.ip().is_unspecified()) {
+            return Ok(());
+        }
         let on: libc::c_int = 1;
-        let is_v6 = socket.local_addr()?.is_ipv6();
-        let (level, option) = match is_v6 {
+        let (level, option) = match bound.is_some_and(|bound| bound.is_ipv6()) {
             true => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
             false => (libc::IPPROTO_IP, libc::IP_PKTINFO),
         };
@@ -75,91 +79,103 @@ impl Batch {
     /// Waits for at least one datagram (or the receive timeout of the socket, an error of the kind
     /// `WouldBlock`) and takes as many as are there. Returns how many.
     pub fn receive(&mut self, socket: &Socket) -> io::Result<usize> {
+        // A failed call may have written into the first slot, too.
+        self.memory.offer(self.received.max(1));
         self.received = 0;
-        // SAFETY: integers and null pointers, for which zero is valid.
-        let (mut headers, mut vectors): ([libc::mmsghdr; BATCH], [libc::iovec; BATCH]) =
-            unsafe { mem::zeroed() };
-        for slot in 0..BATCH {
-            vectors[slot] =
-                libc::iovec { iov_base: self.queries[slot].as_mut_ptr().cast(), iov_len: QUERY_BYTES_MAX };
-            let header = &mut headers[slot].msg_hdr;
-            header.msg_name = (&raw mut self.peers[slot]).cast();
-            header.msg_namelen = mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-            header.msg_iov = &raw mut vectors[slot];
-            header.msg_iovlen = 1;
-            header.msg_control = self.controls[slot].0.as_mut_ptr().cast();
-            header.msg_controllen = CONTROL_BYTES as _;
-        }
-        // SAFETY: every pointer in `headers` leads to a buffer that outlives the call and has the length
-        // given with it. The raw system call is used because some C libraries emulate this one.
+        // SAFETY: the headers lead to buffers of `memory`, which outlives the call, and have the lengths given
+        // with them. The raw system call is used because some C libraries emulate this one.
         let count = unsafe {
             libc::syscall(
                 libc::SYS_recvmmsg,
                 socket.as_raw_fd(),
-                headers.as_mut_ptr(),
+                self.memory.incoming(),
                 BATCH as libc::c_uint,
                 libc::MSG_WAITFORONE,
                 ptr::null_mut::<libc::timespec>(),
             )
         };
-        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
-        for (slot, header) in headers.iter().enumerate().take(count) {
-            self.lengths[slot] = header.msg_len as usize;
-            self.truncated[slot] = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-            self.locals[slot] = local(&header.msg_hdr);
+        let count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?.min(BATCH);
+        for (number, slot) in self.slots.iter_mut().enumerate().take(count) {
+            let header = self.memory.header(number);
+            *slot = Slot {
+                length: header.msg_len as usize,
+                is_cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+                local: local(&header.msg_hdr),
+                reply: 0,
+            };
         }
         self.received = count;
         Ok(count)
     }
 
-    /// The datagrams received last: each with its sender, the address it came to, its bytes, and the
-    /// space for a reply. `answer` returns the length of the reply; 0 means none.
+    /// Shows the datagrams received last, in order, with their numbers and the room for their replies. `answer`
+    /// returns the length of the reply (0 is none), or `None` to leave it as it was, which is none at first. Replies
+    /// wait for [`Batch::send`].
     ///
-    /// Then sends the replies. Returns how many were sent and how many the kernel refused; a refused
-    /// reply (no route, a firewall) concerns one client and never the rest.
+    /// What comes from port 0 or from a family that we do not serve cannot be answered, and is not shown.
     pub fn answer(
         &mut self,
-        socket: &Socket,
-        mut answer: impl FnMut(Datagram<'_>, &mut [u8; REPLY_BYTES_MAX]) -> usize,
-    ) -> Sent {
-        // SAFETY: integers and null pointers, for which zero is valid.
-        let (mut headers, mut vectors): ([libc::mmsghdr; BATCH], [libc::iovec; BATCH]) =
-            unsafe { mem::zeroed() };
-        let mut count = 0;
-        for slot in 0..self.received {
-            let Some(peer) = peer(&self.peers[slot]).filter(|peer| peer.port() != 0) else { continue };
-            let datagram = Datagram {
-                bytes: &self.queries[slot][..self.lengths[slot].min(QUERY_BYTES_MAX)],
-                is_cut: self.truncated[slot],
-                peer,
-                local: self.locals[slot],
-            };
-            let length = answer(datagram, &mut self.replies[slot]).min(REPLY_BYTES_MAX);
-            if length == 0 {
-                continue;
+        mut answer: impl FnMut(usize, Datagram<'_>, &mut [u8; REPLY_BYTES_MAX]) -> Option<usize>,
+    ) {
+        for number in 0..self.received {
+            let Some(peer) = self.memory.peer(number).filter(|peer| peer.port() != 0) else { continue };
+            let slot = &mut self.slots[number];
+            let (bytes, reply) = self.memory.buffers(number, slot.length);
+            let datagram = Datagram { bytes, is_cut: slot.is_cut, peer, local: slot.local };
+            if let Some(length) = answer(number, datagram, reply) {
+                slot.reply = length;
             }
-            vectors[count] =
-                libc::iovec { iov_base: self.replies[slot].as_mut_ptr().cast(), iov_len: length };
-            let header = &mut headers[count].msg_hdr;
-            header.msg_name = (&raw mut self.peers[slot]).cast();
-            header.msg_namelen = match peer {
-                SocketAddr::V4(_) => mem::size_of::<libc::sockaddr_in>(),
-                SocketAddr::V6(_) => mem::size_of::<libc::sockaddr_in6>(),
-            } as libc::socklen_t;
-            header.msg_iov = &raw mut vectors[count];
-            header.msg_iovlen = 1;
-            if let Some(local) = self.locals[slot] {
-                header.msg_controllen = write_source(&mut self.controls[slot], local) as _;
-                header.msg_control = self.controls[slot].0.as_mut_ptr().cast();
-            }
-            count += 1;
         }
-        self.received = 0;
-        send(socket, &mut headers[..count])
+    }
+
+    /// Sends the replies. Returns how many were sent and how many the kernel refused; a refused reply (no route, a
+    /// firewall) concerns one client and never the rest.
+    pub fn send(&mut self, socket: &Socket) -> Sent {
+        let mut count = 0;
+        for (number, slot) in self.slots.iter_mut().enumerate().take(self.received) {
+            let length = mem::take(&mut slot.reply);
+            if length > 0 {
+                self.memory.post(count, number, length, slot.local);
+                count += 1;
+            }
+        }
+        self.post(socket, count)
+    }
+
+    /// Sends the first `count` messages. The call stops at the first one that cannot be sent: that one is skipped.
+    fn post(&mut self, socket: &Socket, count: usize) -> Sent {
+        let mut result = Sent::default();
+        let mut next = 0;
+        while next < count {
+            // SAFETY: there are `count` messages, of which `next` are done; every pointer in them leads to buffers of
+            // `memory`, which outlive the call.
+            let sent = unsafe {
+                libc::syscall(
+                    libc::SYS_sendmmsg,
+                    socket.as_raw_fd(),
+                    self.memory.outgoing().add(next),
+                    (count - next) as libc::c_uint,
+                    libc::MSG_NOSIGNAL,
+                )
+            };
+            match usize::try_from(sent) {
+                Ok(sent) if sent > 0 => {
+                    result.sent += sent;
+                    next += sent;
+                }
+                _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
+                _ => {
+                    result.refused += 1;
+                    next += 1;
+                }
+            }
+        }
+        result
     }
 }
 
 /// One received datagram.
+#[derive(Clone, Copy)]
 pub struct Datagram<'a> {
     /// What was received.
     pub bytes: &'a [u8],
@@ -178,43 +194,6 @@ pub struct Sent {
     pub sent: usize,
     /// Refused by the kernel.
     pub refused: usize,
-}
-
-/// Sends all messages. The call stops at the first one that cannot be sent: that one is skipped.
-fn send(socket: &Socket, headers: &mut [libc::mmsghdr]) -> Sent {
-    let mut result = Sent::default();
-    let mut next = 0;
-    while next < headers.len() {
-        let rest = &mut headers[next..];
-        // SAFETY: every pointer in `rest` leads to buffers of the batch, which outlive the call.
-        let count = unsafe {
-            libc::syscall(
-                libc::SYS_sendmmsg,
-                socket.as_raw_fd(),
-                rest.as_mut_ptr(),
-                rest.len() as libc::c_uint,
-                libc::MSG_NOSIGNAL,
-            )
-        };
-        match usize::try_from(count) {
-            Ok(count) if count > 0 => {
-                result.sent += count;
-                next += count;
-            }
-            _ if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => {}
-            _ => {
-                result.refused += 1;
-                next += 1;
-            }
-        }
-    }
-    result
-}
-
-/// A zeroed array on the heap, made without passing through the stack.
-fn zeroed<const N: usize>() -> Box<[[u8; N]; BATCH]> {
-    let slots = vec![[0_u8; N]; BATCH].into_boxed_slice();
-    slots.try_into().unwrap_or_else(|_| unreachable!("made with that many"))
 }
 
 /// Sends one datagram from the address its query came to.

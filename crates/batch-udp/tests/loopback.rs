@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use batch_udp::{BATCH, Batch, Sent};
+use batch_udp::{BATCH, Batch, QUERY_BYTES_MAX, Sent};
 use socket2::{Domain, Socket, Type};
 
 fn server(bind: &str) -> (Socket, u16) {
@@ -36,13 +36,14 @@ fn exchange(bind: &str, from: &str, to: &[&str], count: usize) {
         let mut answered = 0;
         while answered < count {
             assert!(batch.receive(&socket).unwrap() <= BATCH);
-            let sent = batch.answer(&socket, |datagram, reply| {
+            batch.answer(|_, datagram, reply| {
                 assert_eq!(datagram.peer.port(), client.local_addr().unwrap().port());
                 assert!(!datagram.is_cut);
                 reply[..datagram.bytes.len()].copy_from_slice(datagram.bytes);
                 reply[..datagram.bytes.len()].reverse();
-                datagram.bytes.len()
+                Some(datagram.bytes.len())
             });
+            let sent = batch.send(&socket);
             assert_eq!(sent.refused, 0);
             answered += sent.sent;
         }
@@ -80,13 +81,68 @@ fn long_datagrams_are_told_and_silence_is_allowed() {
     let mut seen = Vec::new();
     while seen.len() < 2 {
         batch.receive(&socket).unwrap();
-        let sent = batch.answer(&socket, |datagram, _| {
+        batch.answer(|_, datagram, _| {
             seen.push((datagram.bytes.len(), datagram.is_cut));
-            0
+            Some(0)
         });
-        assert_eq!(sent, Sent::default());
+        assert_eq!(batch.send(&socket), Sent::default());
     }
-    assert_eq!(seen, [(4096, true), (0, false)]);
+    assert_eq!(seen, [(QUERY_BYTES_MAX, true), (0, false)]);
+}
+
+/// A slot may be answered in a second pass, and what it was given in the first is not lost.
+#[test]
+fn passes_add_up() {
+    let (socket, port) = server("127.0.0.1:0");
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut batch = Batch::new();
+    for round in 0..3 {
+        let texts = ["one", "two", "three", "four"];
+        for text in texts {
+            client.send_to(text.as_bytes(), ("127.0.0.1", port)).unwrap();
+        }
+        loop {
+            batch.receive(&socket).unwrap();
+            let mut shown = Vec::new();
+            batch.answer(|number, datagram, reply| {
+                shown.push(number);
+                reply[0] = datagram.bytes[1];
+                (datagram.bytes[0] == b't').then_some(1)
+            });
+            batch.answer(|number, datagram, reply| {
+                assert_eq!(shown.remove(0), number);
+                reply[..3].copy_from_slice(&datagram.bytes[..3]);
+                match datagram.bytes {
+                    b"one" => Some(3),
+                    b"two" => Some(0),
+                    _ => None,
+                }
+            });
+            assert!(batch.send(&socket).sent <= 2);
+            // Nothing is sent twice.
+            assert_eq!(batch.send(&socket), Sent::default());
+            if is_quiet(&socket) {
+                break;
+            }
+        }
+        let mut buffer = [0; 10];
+        let mut got: Vec<Vec<u8>> = Vec::new();
+        for _ in 0..2 {
+            let length = client.recv(&mut buffer).unwrap();
+            got.push(buffer[..length].to_vec());
+        }
+        // The buffer of "three" was written to again in the second pass, and its length left as it was.
+        assert_eq!(got, [b"one".to_vec(), b"t".to_vec()], "{round}");
+    }
+}
+
+/// Whether nothing waits to be received.
+fn is_quiet(socket: &Socket) -> bool {
+    socket.set_nonblocking(true).unwrap();
+    let waiting = socket.peek_sender();
+    socket.set_nonblocking(false).unwrap();
+    waiting.is_err()
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! Why not a persistent map from a library: `research` measured flat shards at the speed of a plain
 //! hash table for readers, 1.5 to 3 times faster than the tree-shaped ones.
 
+mod candidates;
 mod filling;
 mod shard;
 
@@ -22,6 +23,7 @@ use std::{
 
 use foldhash::fast::FixedState;
 
+pub use candidates::CANDIDATES_MAX;
 pub use filling::Filling;
 use shard::Shard;
 
@@ -68,7 +70,7 @@ pub struct Table<T> {
 }
 
 /// The hash of a key in the tables of one seed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyHash(u64);
 
 /// What became of an entry that was put in with [`Table::add`].

@@ -7,6 +7,7 @@
 //! Over UDP, what is decided then passes the [`RateLimiter`], the one thing in here that remembers anything.
 
 mod cookie;
+mod many;
 mod options;
 mod order;
 mod rate;
@@ -30,6 +31,7 @@ use render::Reply;
 use standing::StatusData;
 
 pub use cookie::{SERVER_COOKIE_BYTES, Secrets, SecretsError};
+pub use many::{MANY_MAX, Many, Ticket};
 pub use options::hop_options;
 pub use rate::{RateLimit, RateLimiter};
 pub use standing::{Standing, State};

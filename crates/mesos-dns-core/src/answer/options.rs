@@ -11,7 +11,7 @@ use crate::wire::{Edns, Query, option};
 const OPTION_HEAD_BYTES: usize = 4;
 
 /// Bytes of an Extended DNS Error option without text (RFC 8914 section 2).
-const EDE_BYTES: usize = 6;
+pub(super) const EDE_BYTES: usize = 6;
 
 /// Replies that are to be padded become a multiple of this, in bytes (RFC 8467 section 4.1).
 const PADDED_BYTES: usize = 468;

@@ -6,6 +6,18 @@
 /// Up to this many records are put in a truly random order; above it, see [`Order`].
 const SHUFFLE_MAX: usize = 64;
 
+/// The order before shuffling.
+const SORTED: [u8; SHUFFLE_MAX] = {
+    let mut indices = [0; SHUFFLE_MAX];
+    let (mut rest, mut place) = (indices.as_mut_slice(), 0_u8);
+    while let Some((index, after)) = rest.split_first_mut() {
+        *index = place;
+        place = place.wrapping_add(1);
+        rest = after;
+    }
+    indices
+};
+
 /// Indices of records in the order in which to write them.
 ///
 /// Small sets are shuffled (Fisher and Yates). Large ones are walked from a random start in steps of a
@@ -19,7 +31,7 @@ pub(super) enum Order {
 impl Order {
     /// A random order of `count` records; the same for the same `dice`.
     pub(super) fn new(count: usize, dice: u64) -> Self {
-        let mut dice = Dice(dice);
+        let mut dice = Dice::new(dice);
         if count > SHUFFLE_MAX {
             let mut step = dice.below(count).max(1);
             while common_factor(step, count) != 1 {
@@ -27,10 +39,7 @@ impl Order {
             }
             return Self::Strided { next: dice.below(count), step, left: count, count };
         }
-        let mut indices = [0; SHUFFLE_MAX];
-        for (place, index) in (0_u8..).zip(indices.iter_mut().take(count)) {
-            *index = place;
-        }
+        let mut indices = SORTED;
         if let Some(used) = indices.get_mut(..count) {
             for last in (1..count).rev() {
                 used.swap(last, dice.below(last.saturating_add(1)));
@@ -69,18 +78,43 @@ fn common_factor(a: usize, b: usize) -> usize {
 }
 
 /// SplitMix64: spreads one random number over as many as an answer needs.
-struct Dice(u64);
+struct Dice {
+    seed: u64,
+    /// What is left of the number drawn last: as a fraction, uniform.
+    fraction: u64,
+    /// How many outcomes were taken from it; [`OUTCOMES_MAX`] as long as nothing was drawn.
+    outcomes: u64,
+}
+
+/// So many outcomes may be taken from one drawn number: then none of them is likelier than another by more than one
+/// part in a million. Thirteen records are one draw.
+const OUTCOMES_MAX: u64 = 1 << 44;
 
 impl Dice {
+    fn new(seed: u64) -> Self {
+        Self { seed, fraction: 0, outcomes: OUTCOMES_MAX }
+    }
+
     /// A number from 0 to `limit` less one.
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
+        let limit = limit as u64;
+        self.outcomes = self.outcomes.saturating_mul(limit);
+        if self.outcomes > OUTCOMES_MAX {
+            self.fraction = self.draw();
+            self.outcomes = limit;
+        }
+        // The whole part of the fraction times the limit is the outcome; what is behind the point is uniform again.
+        let product = u128::from(self.fraction).wrapping_mul(u128::from(limit));
+        self.fraction = product as u64;
+        (product >> 64) as usize
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.seed;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        // The high half of the product: unbiased enough for sets far smaller than 2^32.
-        (u128::from(mixed).wrapping_mul(limit as u128) >> 64) as usize
+        mixed ^ (mixed >> 31)
     }
 }
 
@@ -97,6 +131,29 @@ mod tests {
                 assert_eq!(all, (0..count).collect::<Vec<_>>(), "{count} {dice}");
             }
         }
+    }
+
+    /// The last place too, for which the least of a drawn number is left, and pairs of neighbours.
+    #[test]
+    fn no_order_is_likelier() {
+        let rounds = 40_000_u32;
+        let mut orders = std::collections::BTreeMap::new();
+        let mut last = vec![0_u32; 20];
+        for dice in 0..rounds {
+            let dice = u64::from(dice).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            *orders.entry(Order::new(5, dice).collect::<Vec<_>>()).or_insert(0_u32) += 1;
+            last[Order::new(20, dice).last().unwrap()] += 1;
+        }
+        assert_eq!(orders.len(), 120);
+        check_uniform(&orders.into_values().collect::<Vec<_>>(), rounds);
+        check_uniform(&last, rounds);
+    }
+
+    fn check_uniform(seen: &[u32], rounds: u32) {
+        let expected = f64::from(rounds) / seen.len() as f64;
+        let chi: f64 = seen.iter().map(|n| (f64::from(*n) - expected).powi(2) / expected).sum();
+        let degrees = (seen.len() - 1) as f64;
+        assert!(chi < degrees + 5.0 * (2.0 * degrees).sqrt() + 5.0, "{chi} {seen:?}");
     }
 
     /// Chi-squared against the uniform distribution, for the first place and for the first quarter.

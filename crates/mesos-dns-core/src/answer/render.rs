@@ -12,10 +12,10 @@ use crate::{
 };
 
 /// A compression pointer to the question's name, which begins right after the header.
-const QNAME_POINTER: [u8; 2] = [0xc0, HEADER_BYTES as u8];
+pub(super) const QNAME_POINTER: [u8; 2] = [0xc0, HEADER_BYTES as u8];
 
 /// Bytes of an OPT record without options.
-const OPT_BYTES: usize = 11;
+pub(super) const OPT_BYTES: usize = 11;
 
 /// What padding is taken from; longer than any there can be.
 const PADDING: [u8; 468] = [0; 468];
@@ -175,12 +175,7 @@ impl<'a> Reply<'a> {
         let (mname, rname) = (soa.mname.as_wire(), soa.rname.as_wire());
         let data = mname.len().saturating_add(rname.len()).saturating_add(20);
         let fixed = fixed(rtype::SOA, ttl, u16::try_from(data).unwrap_or(u16::MAX));
-        let mut numbers = [0_u8; 20];
-        let values = [zone.serial(), soa.refresh, soa.retry, soa.expire, soa.minimum];
-        for (space, value) in numbers.chunks_exact_mut(4).zip(values) {
-            space.copy_from_slice(&value.to_be_bytes());
-        }
-        self.put(&[&[o0, o1], &fixed, mname, rname, &numbers])
+        self.put(&[&[o0, o1], &fixed, mname, rname, &numbers(zone)])
     }
 
     /// Writes the addresses of names already in the message, as far as they fit.
@@ -297,10 +292,21 @@ impl<'a> Reply<'a> {
 }
 
 /// What stands between the owner and the data of a record: type, class, TTL, length of the data.
-fn fixed(rtype: u16, ttl: u32, data_bytes: u16) -> [u8; 10] {
+pub(super) fn fixed(rtype: u16, ttl: u32, data_bytes: u16) -> [u8; 10] {
     let ([t0, t1], [c0, c1]) = (rtype.to_be_bytes(), CLASS_IN.to_be_bytes());
     let ([a, b, c, d], [l0, l1]) = (ttl.to_be_bytes(), data_bytes.to_be_bytes());
     [t0, t1, c0, c1, a, b, c, d, l0, l1]
+}
+
+/// What stands behind the names in the data of a SOA record.
+pub(super) fn numbers(zone: &Snapshot) -> [u8; 20] {
+    let soa = zone.soa();
+    let mut numbers = [0; 20];
+    let values = [zone.serial(), soa.refresh, soa.retry, soa.expire, soa.minimum];
+    for (space, value) in numbers.chunks_exact_mut(4).zip(values) {
+        space.copy_from_slice(&value.to_be_bytes());
+    }
+    numbers
 }
 
 /// Distinct names in the message that a pointer can reach, and where they are.

@@ -50,6 +50,28 @@ impl<T> Shard<T> {
         self.entries.get_mut(at)
     }
 
+    /// The slot that a look-up begins with. For the wait that reading it is, see `candidates.rs`.
+    pub(super) fn first_slot(&self, hash: u64) -> u16 {
+        self.slot(hash as usize)
+    }
+
+    /// The first entry that may have this hash; if there is none, no entry has it. Nothing is read of the entry.
+    pub(super) fn candidate(&self, hash: u64) -> Option<&T> {
+        let tag = tag(hash);
+        let mut place = hash as usize;
+        loop {
+            let slot = self.slot(place);
+            if slot == 0 {
+                // Those that slots cannot tell apart may all have it; hardly ever is there one.
+                return self.entries.get(INDEXED_MAX);
+            }
+            if slot & TAG == tag {
+                return self.entries.get(index(slot));
+            }
+            place = place.wrapping_add(1);
+        }
+    }
+
     /// Where in the list an entry is.
     fn position(&self, hash: u64, is: impl Fn(&T) -> bool) -> Option<usize> {
         let tag = tag(hash);

@@ -1,6 +1,6 @@
 //! One version of a zone, immutable, as readers see it.
 
-use std::{cmp::Ordering, fmt, net::Ipv4Addr, net::Ipv6Addr, sync::Arc};
+use std::{cmp::Ordering, fmt, hint::black_box, net::Ipv4Addr, net::Ipv6Addr, sync::Arc};
 
 use super::{
     listing::Entry,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     records::{Data, Owner, Record, Withheld, plain_text},
-    table::Table,
+    table::{KeyHash, Table},
     wire::Name,
 };
 
@@ -147,6 +147,20 @@ impl Snapshot {
     /// What stands at a name, given in lower-case wire form; `None` where no name exists.
     pub fn find(&self, wire: &[u8]) -> Option<&Node> {
         self.nodes.get(Wire(wire))
+    }
+
+    /// The hash of a name in lower-case wire form, for [`Snapshot::candidates`].
+    pub(crate) fn hash(&self, wire: &[u8]) -> KeyHash {
+        self.nodes.seed().hash(&Wire(wire))
+    }
+
+    /// For each hash the node whose name may have it, as [`Table::candidates`]. What answers are made from has been
+    /// read by then, so that it is near.
+    pub(crate) fn candidates<'a>(&'a self, hashes: &[KeyHash], found: &mut [Option<&'a Node>]) {
+        self.nodes.candidates(hashes, found);
+        // One step at a time here, too: the node and its name, then its records.
+        black_box(found.iter().flatten().fold(0, |touched, node| touched | node.name().as_wire().len()));
+        black_box(found.iter().flatten().fold(0, |touched, node| touched | node.touch()));
     }
 
     /// Every name, in no order.

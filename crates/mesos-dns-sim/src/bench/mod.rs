@@ -7,12 +7,20 @@
 //! - [`feed`]: a master that does nothing but tell such scripts, at their times.
 //! - [`watcher`]: asks for one name without pause, and notes when it came and went.
 //! - [`load`]: many queries at a steady rate, and how long each took.
-//! - [`figures`]: percentiles of durations.
+//! - [`figures`]: percentiles of durations; [`table`]: what is printed.
+//! - [`document`]: a state document, and a process that serves it as a master would.
+//! - [`rivals`]: other DNS servers, for the same zone; [`family`]: a program that is several processes.
+//! - [`echo`]: sends datagrams back: what the kernel costs.
 
+pub mod document;
+pub mod echo;
+pub mod family;
 pub mod feed;
 pub mod figures;
 pub mod load;
 pub mod process;
 pub mod question;
+pub mod rivals;
 pub mod script;
+pub mod table;
 pub mod watcher;

@@ -47,6 +47,11 @@ impl Process {
         command.stdin(Stdio::null()).spawn().map(Self)
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Processor time of all its threads so far, user and system.
     ///
     /// # Errors

@@ -7,18 +7,14 @@
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream, UdpSocket},
+    io::{BufRead, BufReader},
+    net::UdpSocket,
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use mesos_dns_sim::{
-    clock,
-    life::{self, Life},
-    render::{self, Face, View},
-};
+use mesos_dns_sim::bench::document;
 
 /// Rounds per size; the median is reported with the smallest and the largest.
 const ROUNDS: usize = 5;
@@ -32,7 +28,7 @@ const ORIGINAL: (f64, f64) = (5.4, 1030.0);
 fn main() {
     let arguments: Vec<String> = env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == "--serve") {
-        return serve(&fs::read(&arguments[at + 1]).expect("the document"));
+        return document::serve(&fs::read(&arguments[at + 1]).expect("the document"));
     }
     let [_, binary, given @ ..] = &arguments[..] else {
         return eprintln!("start-bench MESOS-DNS [DOCUMENT]");
@@ -49,20 +45,12 @@ fn main() {
         measure(binary, "given", document, &config);
     } else {
         for tasks in [10_000, 100_000] {
-            fs::write(&file, document(tasks)).expect("room for the document");
+            fs::write(&file, document::write(tasks)).expect("room for the document");
             measure(binary, &tasks.to_string(), file.to_str().expect("UTF-8"), &config);
         }
     }
     println!("the original with 100,000 tasks: {} s, {} MiB", ORIGINAL.0, ORIGINAL.1);
     let _ = fs::remove_dir_all(folder);
-}
-
-fn document(tasks: usize) -> Vec<u8> {
-    let (_, cluster) = Life::new(life::Settings { seed: 7, tasks, churn: 0.0 }, clock::now());
-    let master = Face { id: "bench".into(), address: ([127, 0, 0, 1], 5050).into(), started: cluster.born };
-    let mut bytes = Vec::new();
-    render::state(View::settled(&cluster, &master), &mut bytes).expect("memory takes everything");
-    bytes
 }
 
 fn measure(binary: &str, size: &str, document: &str, config: &Path) {
@@ -150,41 +138,4 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// Answers every request with the document, naming this server as the leader; prints its port first.
-fn serve(document: &[u8]) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = listener.local_addr().expect("bound").port();
-    let text = String::from_utf8_lossy(document);
-    let pid = text
-        .split("\"leader\":")
-        .nth(1)
-        .and_then(|rest| rest.split('"').nth(1))
-        .expect("a leader")
-        .to_owned();
-    let body = text.replace(&pid, &format!("master@127.0.0.1:{port}"));
-    println!("{port}");
-    std::io::stdout().flush().expect("a reader");
-    for stream in listener.incoming().flatten() {
-        let _ = reply(stream, body.as_bytes());
-    }
-}
-
-fn reply(mut stream: TcpStream, body: &[u8]) -> std::io::Result<()> {
-    let mut head = Vec::new();
-    let mut piece = [0; 4096];
-    while !head.ends_with(b"\r\n\r\n") {
-        let length = stream.read(&mut piece)?;
-        if length == 0 {
-            return Ok(());
-        }
-        head.extend(&piece[..length]);
-    }
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    )?;
-    stream.write_all(body)
 }

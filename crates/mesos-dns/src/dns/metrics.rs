@@ -128,6 +128,18 @@ impl Tally {
         }
     }
 
+    /// Notes what another tally noted.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.queries += other.queries;
+        for (sum, count) in self.answers.iter_mut().zip(other.answers) {
+            *sum += count;
+        }
+        self.truncated += other.truncated;
+        self.forwarded += other.forwarded;
+        self.dropped_responses += other.dropped_responses;
+        self.dropped_short += other.dropped_short;
+    }
+
     /// Adds everything noted to the shared counters.
     pub(super) fn tell(&mut self, queries: &Counter, metrics: &DnsMetrics, legacy: &LegacyCounters) {
         let told = std::mem::take(self);

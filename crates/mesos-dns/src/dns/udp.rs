@@ -16,9 +16,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use batch_udp::{BATCH, Batch, Datagram, Local, send_one};
-use mesos_dns_core::answer::{
-    Action, Peer, Settings, Standing, Transport, UDP_PAYLOAD_BYTES_MAX, decide, fail,
+use batch_udp::{BATCH, Batch, Datagram, Local, REPLY_BYTES_MAX, send_one};
+use mesos_dns_core::{
+    answer::{
+        Action, MANY_MAX, Many, Peer, RateLimiter, Settings, Standing, Transport, UDP_PAYLOAD_BYTES_MAX,
+        decide, fail,
+    },
+    zone::Snapshot,
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use socket2::Socket;
@@ -94,32 +98,20 @@ impl Worker {
         }
     }
 
-    /// Answers a batch from one version.
+    /// Answers a batch from one version: all plain queries at once, then each of the others.
     fn answer(&mut self, batch: &mut Batch) {
         let published = self.shared.board.current().load();
         let standing = self.shared.standing.load(&published);
         let settings = self.shared.settings.load();
-        let socket = self.socket.clone();
-        let sent = batch.answer(&socket, |datagram, out| {
-            let peer = Peer { address: datagram.peer.ip().to_canonical(), transport: Transport::Udp };
-            let dice = self.dice.random();
-            let out = &mut out[..UDP_PAYLOAD_BYTES_MAX];
-            let decided = catch_unwind(AssertUnwindSafe(|| {
-                decide(datagram.bytes, &published.zone, &standing, &settings, peer, dice, out)
-            }));
-            let action = decided.unwrap_or_else(|_| {
-                self.shared.metrics.panics.inc();
-                fail(datagram.bytes, &standing, &settings, peer, out)
+        let version = Version { zone: &published.zone, standing, settings: &settings };
+        let answered = self.answer_plain(batch, &version);
+        if !answered.all {
+            batch.answer(|number, datagram, out| {
+                let is_answered = answered.each.get(number).is_some_and(|answered| *answered);
+                (!is_answered).then(|| self.answer_one(&version, &datagram, out))
             });
-            let limiter = &self.shared.limiter;
-            let action = limiter.restrain(action, datagram.bytes, &settings, peer, standing.now, out);
-            self.tally.note(&action);
-            match action {
-                Action::Send { length, .. } => length,
-                Action::Forward => self.hand_on(&datagram, peer, (&settings, &standing), out),
-                Action::Drop(_) => 0,
-            }
-        });
+        }
+        let sent = batch.send(&self.socket);
         let metrics = &self.shared.metrics;
         if sent.refused > 0 {
             metrics.unsent.inc_by(sent.refused as u64);
@@ -127,12 +119,58 @@ impl Worker {
         self.tally.tell(&metrics.queries_udp, metrics, &self.shared.legacy);
     }
 
+    /// Answers the plain queries of a batch together. A fault costs no query its answer: then each is decided alone.
+    fn answer_plain(&mut self, batch: &mut Batch, version: &Version<'_>) -> Answered {
+        let mut tally = Tally::default();
+        let dice = &mut self.dice;
+        let limiter = &self.shared.limiter;
+        let answered = catch_unwind(AssertUnwindSafe(|| plain(batch, version, limiter, dice, &mut tally)));
+        match answered {
+            Ok(answered) => {
+                self.tally.add(&tally);
+                answered
+            }
+            Err(_) => {
+                self.shared.metrics.panics.inc();
+                Answered { each: [false; BATCH], all: false }
+            }
+        }
+    }
+
+    /// Decides one query.
+    fn answer_one(
+        &mut self,
+        version: &Version<'_>,
+        datagram: &Datagram<'_>,
+        out: &mut [u8; REPLY_BYTES_MAX],
+    ) -> usize {
+        let peer = Peer { address: datagram.peer.ip().to_canonical(), transport: Transport::Udp };
+        let dice = self.dice.random();
+        let out = &mut out[..UDP_PAYLOAD_BYTES_MAX];
+        let Version { zone, standing, settings } = version;
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            decide(datagram.bytes, zone, standing, settings, peer, dice, out)
+        }));
+        let action = decided.unwrap_or_else(|_| {
+            self.shared.metrics.panics.inc();
+            fail(datagram.bytes, standing, settings, peer, out)
+        });
+        let limiter = &self.shared.limiter;
+        let action = limiter.restrain(action, datagram.bytes, settings, peer, standing.now, out);
+        self.tally.note(&action);
+        match action {
+            Action::Send { length, .. } => length,
+            Action::Forward => self.hand_on(datagram, peer, version, out),
+            Action::Drop(_) => 0,
+        }
+    }
+
     /// Hands a query to the forwarder; if that has too many waiting, fails it at once.
     fn hand_on(
         &mut self,
         datagram: &Datagram<'_>,
         peer: Peer,
-        (settings, standing): (&Settings, &Standing),
+        Version { settings, standing, .. }: &Version<'_>,
         out: &mut [u8],
     ) -> usize {
         let back = reply_later(self.socket.clone(), self.shared.clone(), datagram.peer, datagram.local);
@@ -152,6 +190,53 @@ impl Worker {
         error!(%error, "receiving failed");
         std::thread::sleep(RECEIVE_TIMEOUT);
     }
+}
+
+/// What a batch is answered from.
+struct Version<'a> {
+    zone: &'a Snapshot,
+    standing: Standing,
+    settings: &'a Settings,
+}
+
+/// Which datagrams of a batch have been answered.
+struct Answered {
+    each: [bool; BATCH],
+    all: bool,
+}
+
+/// Answers the plain queries of a batch: reads all, finds all, writes all. Does nothing else.
+fn plain(
+    batch: &mut Batch,
+    version: &Version<'_>,
+    limiter: &RateLimiter,
+    dice: &mut SmallRng,
+    tally: &mut Tally,
+) -> Answered {
+    let Version { zone, standing, settings } = version;
+    let mut many = Many::new(zone, standing, settings);
+    let mut tickets = [None; BATCH];
+    batch.answer(|number, datagram, _| {
+        tickets[number] = many.read(datagram.bytes, datagram.peer.ip());
+        None
+    });
+    many.find();
+    let mut answered = Answered { each: [false; BATCH], all: true };
+    batch.answer(|number, datagram, out| {
+        let out = &mut out[..UDP_PAYLOAD_BYTES_MAX];
+        let written =
+            tickets[number].and_then(|ticket| many.write(ticket, datagram.bytes, dice.random(), out));
+        let Some(action) = written else {
+            answered.all = false;
+            return None;
+        };
+        let peer = Peer { address: datagram.peer.ip().to_canonical(), transport: Transport::Udp };
+        let action = limiter.restrain(action, datagram.bytes, settings, peer, standing.now, out);
+        tally.note(&action);
+        answered.each[number] = true;
+        Some(if let Action::Send { length, .. } = action { length } else { 0 })
+    });
+    answered
 }
 
 /// Sends a reply that comes after its batch, from the address its query came to.
@@ -176,4 +261,6 @@ fn is_patience(error: &io::Error) -> bool {
 }
 
 // One call's replies must fit the batch they answer.
-const _: () = assert!(BATCH > 0 && UDP_PAYLOAD_BYTES_MAX <= batch_udp::REPLY_BYTES_MAX);
+const _: () = assert!(BATCH > 0 && UDP_PAYLOAD_BYTES_MAX <= REPLY_BYTES_MAX);
+// All of a batch can be looked up together.
+const _: () = assert!(BATCH <= MANY_MAX);

@@ -8,6 +8,7 @@ use mesos_dns_sim::{
         figures::{Figures, Millis},
         load::{self, Asked},
         process::{Lines, Process},
+        table::Table,
     },
     clock,
 };
@@ -15,7 +16,6 @@ use mesos_dns_sim::{
 use crate::{
     Args,
     rig::{Rig, moment},
-    table::Table,
 };
 
 /// Names that are asked for.

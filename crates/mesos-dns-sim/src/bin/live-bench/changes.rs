@@ -7,13 +7,11 @@ use mesos_dns_sim::bench::{
     figures::{Figures, Millis},
     process::Process,
     script::MARK,
+    table::Table,
     watcher::{Sight, Watcher},
 };
 
-use crate::{
-    rig::{Rig, moment},
-    table::Table,
-};
+use crate::rig::{Rig, moment};
 
 /// Changes per second, and each which of them is watched.
 const RATES: [(u32, u32); 3] = [(1, 1), (100, 5), (1000, 50)];

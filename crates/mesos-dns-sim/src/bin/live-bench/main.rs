@@ -8,16 +8,17 @@ mod answers;
 mod changes;
 mod memory;
 mod rig;
-mod table;
 
 use std::{io, path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
-use mesos_dns_sim::bench::{feed, load};
+use mesos_dns_sim::bench::{
+    feed, load,
+    table::{self, Table},
+};
 
 use rig::Rig;
-use table::Table;
 
 /// Measures a running mesos-dns.
 #[derive(Parser)]

@@ -1,7 +1,7 @@
 //! Start and memory, beside Knot's memory for the same zone.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
     process::{Command, Stdio},
     time::Duration,
@@ -11,12 +11,11 @@ use anyhow::{Context, ensure};
 use mesos_dns_sim::bench::{
     figures::Figures,
     process::{Memory, Process, free_port, start_answering},
+    rivals::{self, KNOT, Place, installed},
+    table::Table,
 };
 
-use crate::{rig::Rig, table::Table};
-
-/// Where Debian puts servers, which is not on everybody's path.
-const KNOT: [&str; 2] = ["knotd", "/usr/sbin/knotd"];
+use crate::rig::Rig;
 
 pub(crate) fn starts() -> Table {
     Table::new(
@@ -76,10 +75,8 @@ pub(crate) fn measure(rig: &mut Rig, daemon: &Process, table: &mut Table) -> any
 
 /// Knot's settled memory for the zone of the master's cluster; `None` if Knot is not installed.
 fn knot(rig: &mut Rig) -> anyhow::Result<Option<f64>> {
-    let works =
-        |program: &&&str| Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok();
-    let Some(program) = KNOT.iter().find(works) else { return Ok(None) };
-    let (port, folder) = (free_port()?, rig.folder.display().to_string());
+    let Some(program) = installed(KNOT) else { return Ok(None) };
+    let port = free_port()?;
     let zone = rig.folder.join("zone");
     let dump = Command::new(&rig.program)
         .args(["dump", &format!("http://127.0.0.1:{}", rig.master_port)])
@@ -88,18 +85,9 @@ fn knot(rig: &mut Rig) -> anyhow::Result<Option<f64>> {
     ensure!(dump.success(), "the zone cannot be dumped");
     // It asked the master for its state.
     rig.document()?;
-    let config = rig.folder.join("knot.conf");
-    fs::write(
-        &config,
-        format!(
-            "server:\n  listen: 127.0.0.1@{port}\n  rundir: {folder}\ndatabase:\n  storage: {folder}/knot\n\
-             zone:\n- domain: mesos\n  file: {}\n  zonefile-load: whole\n  journal-content: none\n\
-             log:\n- target: stderr\n  any: error\n",
-            zone.display()
-        ),
-    )?;
+    let arguments = rivals::knot(Place { folder: &rig.folder, port, zone: &zone })?;
     let mut command = Command::new(program);
-    command.arg("-c").arg(&config).stdout(Stdio::null());
+    command.args(arguments).stdout(Stdio::null());
     match start_answering(&mut command, port, "leader.mesos") {
         Ok((knot, _)) => Ok(Some(knot.settled_memory()?.resident)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

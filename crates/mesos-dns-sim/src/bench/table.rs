@@ -3,28 +3,32 @@
 use std::fs;
 
 /// A table in Markdown.
-pub(crate) struct Table {
-    title: &'static str,
+#[derive(Debug)]
+pub struct Table {
+    title: String,
     head: &'static [&'static str],
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(crate) fn new(title: &'static str, head: &'static [&'static str]) -> Self {
-        Self { title, head, rows: Vec::new() }
+    /// An empty table.
+    pub fn new(title: impl Into<String>, head: &'static [&'static str]) -> Self {
+        Self { title: title.into(), head, rows: Vec::new() }
     }
 
     /// Adds a row, and shows it at once to whoever waits.
-    pub(crate) fn add(&mut self, row: Vec<String>) {
+    pub fn add(&mut self, row: Vec<String>) {
         eprintln!("{}: {}", self.title, row.join(", "));
         self.rows.push(row);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    pub(crate) fn print(&self) {
+    /// Prints it.
+    pub fn print(&self) {
         println!("{}\n\n| {} |\n|{}", self.title, self.head.join(" | "), " --- |".repeat(self.head.len()));
         self.rows.iter().for_each(|row| println!("| {} |", row.join(" | ")));
         println!();
@@ -32,7 +36,7 @@ impl Table {
 }
 
 /// On what all of it was measured.
-pub(crate) fn machine() -> String {
+pub fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpus = read("/proc/cpuinfo");
     let models: Vec<&str> = cpus
