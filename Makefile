@@ -4,8 +4,9 @@
 #   make test      everything that must pass
 #   make test-all  that, and what takes longer or needs the network
 #   make bench     figures: start to first answer, peak memory (DOCUMENT=state.json to take another document), those of
-#                  the running program (LIVE="--sizes 1000000 --parts memory" to choose), and how much is checked of
-#                  the promise that no answer is wrong
+#                  the running program (LIVE="--sizes 1000000 --parts memory" to choose), answers beside those of other
+#                  servers (SIDE="--sizes 10000 --transports udp" to choose), and how much is checked of the promise
+#                  that no answer is wrong
 #   make mutants   shows that the checker finds deliberate faults; half an hour
 #   make check     format, lints, documentation, licences: no tests
 
@@ -14,6 +15,7 @@ CARGO ?= cargo
 
 DOCUMENT ?=
 LIVE ?=
+SIDE ?=
 
 .PHONY: bench demo test test-all check fmt clippy doc licences advisories doctest nextest mutants install install-bench install-build install-demo
 
@@ -21,6 +23,7 @@ bench: install-bench
 	$(CARGO) build --release --locked --package mesos-dns --package mesos-dns-sim --bins
 	$${CARGO_TARGET_DIR:-target}/release/start-bench $${CARGO_TARGET_DIR:-target}/release/mesos-dns $(DOCUMENT)
 	$${CARGO_TARGET_DIR:-target}/release/live-bench $${CARGO_TARGET_DIR:-target}/release/mesos-dns $(LIVE)
+	$${CARGO_TARGET_DIR:-target}/release/dns-bench $${CARGO_TARGET_DIR:-target}/release/mesos-dns $(SIDE)
 	$(CARGO) test --release --locked --quiet --package mesos-dns-sim --test truth -- --nocapture whatever
 
 demo: install-demo

@@ -2,7 +2,8 @@
 //!
 //! [`decide`] is the server: bytes and a version of the zone in, bytes and a reason out. It does not
 //! allocate, lock or wait, and the same input gives the same output; the caller brings the random
-//! number that turns the order of answers, the time, and how our view of the cluster stands.
+//! number that turns the order of answers, the time, and how our view of the cluster stands. [`Many`] is the same for
+//! the plain queries of a batch, and faster.
 //!
 //! Over UDP, what is decided then passes the [`RateLimiter`], the one thing in here that remembers anything.
 

@@ -1,6 +1,7 @@
 //! What DNS clients reach: datagrams on threads, streams on the runtime.
 //!
-//! Both receive, let [`decide`](mesos_dns_core::answer::decide) decide, and act. Queries for other names leave this room through
+//! Both receive, let [`decide`](mesos_dns_core::answer::decide) decide, and act; plain queries among datagrams are
+//! answered together ([`Many`](mesos_dns_core::answer::Many)). Queries for other names leave this room through
 //! a bounded channel as [`Outside`]; whoever answers them calls back with the reply. So a slow upstream
 //! can hold up neither a worker nor a connection.
 

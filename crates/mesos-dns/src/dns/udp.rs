@@ -1,7 +1,7 @@
 //! Datagrams: one thread per worker, each with a socket of its own on the shared port.
 //!
-//! A worker takes as many queries as are waiting, answers them from one version of the zone, and sends
-//! all replies with one call. It shares nothing with the others but that version and the counters,
+//! A worker takes as many queries as are waiting, answers them from one version of the zone, the plain ones together,
+//! and sends all replies with one call. It shares nothing with the others but that version and the counters,
 //! which it adds to once per batch.
 
 use std::{

@@ -9,7 +9,11 @@ mod drive;
 mod queries;
 mod servers;
 
-use std::{env, fs, net::SocketAddr, path::PathBuf};
+use std::{
+    env, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, ensure};
 use clap::{Parser, Subcommand};
@@ -42,7 +46,7 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 5)]
     rounds: usize,
     /// Seconds per round and server
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value_t = 3)]
     seconds: u32,
     #[command(subcommand)]
     part: Option<Process>,
@@ -88,9 +92,9 @@ fn measure(args: &Args) -> anyhow::Result<()> {
 
 fn measure_document(
     args: &Args,
-    program: &std::path::Path,
-    folder: &std::path::Path,
-    document: &std::path::Path,
+    program: &Path,
+    folder: &Path,
+    document: &Path,
     tasks: &str,
 ) -> anyhow::Result<()> {
     let zone = servers::dump(program, document, folder)?;
