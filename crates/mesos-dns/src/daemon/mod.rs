@@ -350,10 +350,8 @@ impl Daemon {
     }
 
     fn take_over(&mut self, config: Config) -> anyhow::Result<()> {
-        for (key, stays) in rooms::fixed(&self.config, &config) {
-            if !stays {
-                warn!(key, "this key changes only with a restart");
-            }
+        for key in rooms::waiting_for_a_restart(&self.config, &config) {
+            warn!(key, "this key changes only with a restart");
         }
         let interfaces = configuration::interface_addresses();
         // What can fail comes first.

@@ -167,16 +167,23 @@ pub(super) fn http_address(config: &Config) -> anyhow::Result<SocketAddr> {
     found.next().with_context(|| format!("\"httplistener\": {host:?} has no address"))
 }
 
-/// Keys that a running process cannot change, and whether they are as before.
-pub(super) fn fixed(before: &Config, after: &Config) -> [(&'static str, bool); 8] {
-    [
-        ("listeners", before.listeners == after.listeners),
-        ("httplistener", before.http_listener == after.http_listener),
-        ("httpport", before.http_port == after.http_port),
-        ("dnson", before.dns_on == after.dns_on),
-        ("httpon", before.http_on == after.http_on),
-        ("workers", before.workers == after.workers),
-        ("adminSocket", before.admin_socket == after.admin_socket),
-        ("snapshotFile", before.snapshot_file == after.snapshot_file),
-    ]
+/// Keys that a running process cannot change.
+const FIXED: [&str; 10] = [
+    "listener",
+    "port",
+    "listeners",
+    "httplistener",
+    "httpport",
+    "dnson",
+    "httpon",
+    "workers",
+    "adminSocket",
+    "snapshotFile",
+];
+
+/// Those of the keys that a running process cannot change which the new file changes.
+pub(super) fn waiting_for_a_restart(before: &Config, after: &Config) -> Vec<&'static str> {
+    let rows = before.rows().into_iter().zip(after.rows());
+    let changed = rows.filter(|(before, after)| before.value != after.value);
+    changed.map(|(before, _)| before.spelling).filter(|key| FIXED.contains(key)).collect()
 }
