@@ -50,6 +50,7 @@ fn main() {
         forwards: false,
         sets_truncated: true,
         query_allow: Vec::new(),
+        ..Settings::default()
     };
     let standing = Standing { state: State::Live, ..Standing::default() };
     let peer = Peer { address: [127, 0, 0, 1].into(), transport: Transport::Udp };

@@ -266,6 +266,7 @@ fn reply(zone: &Snapshot, name: &Name, kind: u16, transport: Transport) -> Vec<u
         forwards: false,
         sets_truncated: true,
         query_allow: Vec::new(),
+        ..Settings::default()
     };
     let mut query = b"\0\x01\x01\0\0\x01\0\0\0\0\0\0".to_vec();
     query.extend(name.as_wire());

@@ -6,7 +6,7 @@
 
 use std::{fmt::Write, io, process::ExitCode};
 
-use mesos_dns_core::config::{Authentication, Config, line};
+use mesos_dns_core::config::{Authentication, Config, Listener, line};
 
 use crate::{
     args::{EXIT_BAD_CONFIGURATION, print},
@@ -51,7 +51,8 @@ fn effects(config: &Config) -> Vec<(&'static str, String)> {
     let seconds = |time: std::time::Duration| format!("{} s", time.as_secs_f64());
     let on = |is_on: bool, text: String| if is_on { text } else { "off".to_owned() };
     vec![
-        ("DNS", on(config.dns_on, format!("UDP and TCP on {}, port {}", config.listener, config.port))),
+        ("DNS", on(config.dns_on, listeners(config))),
+        ("answers over UDP", rate_limit(config)),
         ("HTTP", on(config.http_on, format!("on {:?}, port {}", config.http_listener, config.http_port))),
         ("leader found through", leader(config)),
         ("connection to masters", connection(config)),
@@ -69,6 +70,24 @@ fn effects(config: &Config) -> Vec<(&'static str, String)> {
             },
         ),
     ]
+}
+
+/// Where DNS is served.
+fn listeners(config: &Config) -> String {
+    let one = |listener: &Listener| {
+        format!("UDP and TCP on {}, port {}", listener.address.ip(), listener.address.port())
+    };
+    config.listeners.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// How much clients are sent.
+fn rate_limit(config: &Config) -> String {
+    if config.rate_limit == 0 {
+        return "without a limit".to_owned();
+    }
+    let exempt: Vec<String> = config.rate_limit_exempt.iter().map(ToString::to_string).collect();
+    let but = if exempt.is_empty() { String::new() } else { format!("; no limit in {}", exempt.join(", ")) };
+    format!("at most {} in a second to each /24 or /56{but}", config.rate_limit)
 }
 
 /// Where the leader is learnt from.

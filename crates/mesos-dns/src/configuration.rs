@@ -115,6 +115,7 @@ fn look_around(wants: &Wants<'_>) -> Surroundings {
         identity: wants.cert_file.zip(wants.key_file).map_or(Ok(()), |(cert, key)| check_identity(cert, key)),
         iam: text(wants.iam_config_file),
         secret: text(wants.secret_file),
+        cookie_secret: text(wants.cookie_secret_file),
     }
 }
 

@@ -129,7 +129,7 @@ async fn first_data(board: &Board) -> anyhow::Result<()> {
 
 /// Says what runs where, and what to try.
 fn introduce(options: &Demo, masters: &Masters, addresses: &Addresses, zone: &Arc<Snapshot>) {
-    let dns = addresses.dns.map_or(options.dns_port, |address| address.port());
+    let dns = addresses.dns.first().map_or(options.dns_port, |address| address.port());
     let http = addresses.http.map_or(options.http_port, |address| address.port());
     say(&format!(
         "A simulated Mesos cluster with {} tasks is running. Its leading master: http://{}/master/state",

@@ -71,7 +71,7 @@ impl Daemon {
             stop.clone(),
             move |addresses, _| _ = started.send(addresses.dns),
         ));
-        let dns = serving.await.unwrap().unwrap();
+        let dns = serving.await.unwrap()[0];
         Self { dns, _stop: stop.drop_guard(), _running: running }
     }
 

@@ -80,7 +80,7 @@ impl Subject {
 }
 
 fn client(transport: Transport) -> Client {
-    Client { address: SocketAddr::from(([127, 0, 0, 1], 40_000)), transport }
+    Client { address: SocketAddr::from(([127, 0, 0, 1], 40_000)), transport, options: Vec::new() }
 }
 
 /// A query with RD for the addresses of a name, with an OPT record if a payload size is given.
@@ -378,7 +378,7 @@ async fn refused_before_anybody_is_asked() {
     let server = Liar::start(|asked| vec![Say::Reply(asked.answer(1))]).await;
     let subject = Subject::new(settings(&[server.address]));
     let asked = query("www.example.com", Some(1232));
-    let stranger = Client { address: "8.8.8.8:53".parse().unwrap(), transport: Transport::Udp };
+    let stranger = Client { address: "8.8.8.8:53".parse().unwrap(), ..client(Transport::Udp) };
     let reply = subject.forwarder.answer(&asked, stranger).await.unwrap();
     assert_eq!((reply[3] & 15, &reply[reply.len() - 6..]), (5, &[0, 15, 0, 2, 0, 18][..]));
     let mut no_recursion = asked.clone();

@@ -2,13 +2,18 @@
 //!
 //! [`decide`] is the server: bytes and a version of the zone in, bytes and a reason out. It does not
 //! allocate, lock or wait, and the same input gives the same output; the caller brings the random
-//! number that turns the order of answers, and how our view of the cluster stands.
+//! number that turns the order of answers, the time, and how our view of the cluster stands.
+//!
+//! Over UDP, what is decided then passes the [`RateLimiter`], the one thing in here that remembers anything.
 
+mod cookie;
+mod options;
 mod order;
+mod rate;
 mod render;
 mod standing;
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 
@@ -19,10 +24,14 @@ use crate::{
     },
     zone::{Node, Snapshot},
 };
+use options::Options;
 use order::Order;
 use render::Reply;
 use standing::StatusData;
 
+pub use cookie::{SERVER_COOKIE_BYTES, Secrets, SecretsError};
+pub use options::hop_options;
+pub use rate::{RateLimit, RateLimiter};
 pub use standing::{Standing, State};
 
 /// Largest UDP answer we send, in bytes, whatever larger size the client offers.
@@ -38,8 +47,11 @@ pub const UDP_PAYLOAD_BYTES_MIN: usize = 512;
 /// Largest TCP answer: what its length prefix can say.
 pub const TCP_PAYLOAD_BYTES_MAX: usize = 65535;
 
+/// Longest identifier of a server, in bytes: with it, every reply still fits 512 bytes.
+pub const NSID_BYTES_MAX: usize = 64;
+
 /// What the operator chose about answering.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// RA in answers from the zone (`recurseon`). Says nothing about whether we forward.
     pub recursion_available: bool,
@@ -49,6 +61,14 @@ pub struct Settings {
     pub sets_truncated: bool,
     /// Who may ask at all (`queryAllow`); empty means everybody.
     pub query_allow: Vec<IpNet>,
+    /// What our cookies are made with (`cookieSecretFile`); without it, cookies are an option we do not know.
+    pub cookies: Option<Secrets>,
+    /// What we say when asked who we are (`nsid`), at most [`NSID_BYTES_MAX`] bytes; empty: nothing.
+    pub nsid: Vec<u8>,
+    /// How long an idle connection is kept, for those who ask.
+    pub idle: Duration,
+    /// How much is sent to one network (`rateLimit`); `None`: as much as it asks for.
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// Who asks, and how.
@@ -63,8 +83,12 @@ pub struct Peer {
 /// How a query came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
+    /// In an HTTP request (RFC 8484).
+    Https,
     /// In a stream: answers up to 65,535 bytes.
     Tcp,
+    /// In an encrypted stream (RFC 7858).
+    Tls,
     /// In a datagram.
     Udp,
 }
@@ -90,8 +114,12 @@ pub enum Action {
 /// What kind of answer was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
+    /// BADCOOKIE: the server's half of the cookie is not ours, and was needed.
+    BadCookie,
     /// BADVERS: an EDNS version we do not know.
     BadVersion,
+    /// NOERROR: no question, only a cookie was asked for.
+    Cookie,
     /// FORMERR: the message is malformed.
     FormatError,
     /// SERVFAIL: no data from any master yet.
@@ -108,14 +136,18 @@ pub enum Reason {
     Refused,
     /// REFUSED: the client may not ask.
     RefusedClient,
+    /// NOERROR with TC and nothing else, in place of an answer beyond the rate limit.
+    Slipped,
     /// NOERROR with records.
     Success,
 }
 
 impl Reason {
     /// All reasons, in the order of their numbers.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
+        Self::BadCookie,
         Self::BadVersion,
+        Self::Cookie,
         Self::FormatError,
         Self::Loading,
         Self::NoData,
@@ -124,13 +156,16 @@ impl Reason {
         Self::Overloaded,
         Self::Refused,
         Self::RefusedClient,
+        Self::Slipped,
         Self::Success,
     ];
 
     /// As a metric label.
     pub const fn label(self) -> &'static str {
         match self {
+            Self::BadCookie => "bad_cookie",
             Self::BadVersion => "bad_version",
+            Self::Cookie => "cookie",
             Self::FormatError => "format_error",
             Self::Loading => "loading",
             Self::NoData => "no_data",
@@ -139,6 +174,7 @@ impl Reason {
             Self::Overloaded => "overloaded",
             Self::Refused => "refused",
             Self::RefusedClient => "refused_client",
+            Self::Slipped => "slipped",
             Self::Success => "success",
         }
     }
@@ -147,6 +183,8 @@ impl Reason {
 /// Why nothing was said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Silence {
+    /// Beyond the rate limit.
+    Limited,
     /// The buffer cannot hold even a refusal.
     NoSpace,
     /// A response, not a query.
@@ -164,14 +202,18 @@ mod rcode {
     pub(super) const NOT_IMP: u16 = 4;
     pub(super) const REFUSED: u16 = 5;
     pub(super) const BAD_VERS: u16 = 16;
+    pub(super) const BAD_COOKIE: u16 = 23;
 }
 
 /// Extended DNS Error codes (RFC 8914 section 5.2).
 mod ede {
+    pub(super) const OTHER: u16 = 0;
     pub(super) const STALE_ANSWER: u16 = 3;
     pub(super) const NOT_READY: u16 = 14;
     pub(super) const PROHIBITED: u16 = 18;
     pub(super) const STALE_NX_DOMAIN_ANSWER: u16 = 19;
+    pub(super) const NOT_AUTHORITATIVE: u16 = 20;
+    pub(super) const NOT_SUPPORTED: u16 = 21;
 }
 
 /// Decides one query, which may be any bytes at all.
@@ -194,31 +236,36 @@ pub fn decide(
         Err(Fault::Malformed) => return bare(message, rcode::FORM_ERR, Reason::FormatError, out),
         Err(Fault::Opcode) => return bare(message, rcode::NOT_IMP, Reason::NotImplemented, out),
     };
-    let limit = limit(&query, peer.transport, out.len());
-    let Some(mut reply) = Reply::start(out, limit, &query) else { return Action::Drop(Silence::NoSpace) };
+    let now = standing.now.as_secs() as u32;
+    let Some(mut reply) = begin(&query, settings, peer, now, out) else {
+        return Action::Drop(Silence::NoSpace);
+    };
     if query.edns.is_some_and(|edns| edns.version != 0) {
         return reply.finish(reply_flags(&query), rcode::BAD_VERS, Reason::BadVersion);
     }
     let is_allowed =
         settings.query_allow.is_empty() || settings.query_allow.iter().any(|net| net.contains(&peer.address));
     if !is_allowed {
-        reply.explain(ede::PROHIBITED);
-        return reply.finish(reply_flags(&query), rcode::REFUSED, Reason::RefusedClient);
+        return refuse(reply, &query, ede::PROHIBITED, Reason::RefusedClient);
+    }
+    if query.question.is_empty() {
+        return only_cookie(reply, &query, settings, peer, now);
     }
     if query.qtype == rtype::OPT {
         return reply.finish(reply_flags(&query), rcode::FORM_ERR, Reason::FormatError);
     }
-    let is_query_of_in = matches!(query.class, CLASS_IN | CLASS_ANY);
-    let is_transfer = matches!(query.qtype, rtype::AXFR | rtype::IXFR);
-    if !is_query_of_in || is_transfer {
-        return reply.finish(reply_flags(&query), rcode::REFUSED, Reason::Refused);
+    if matches!(query.qtype, rtype::AXFR | rtype::IXFR) {
+        return refuse(reply, &query, ede::PROHIBITED, Reason::Refused);
+    }
+    if !matches!(query.class, CLASS_IN | CLASS_ANY) {
+        return refuse(reply, &query, ede::NOT_SUPPORTED, Reason::Refused);
     }
     if !query.name.is_within(zone.apex().as_wire()) {
         // Forwarding without being asked to recurse would be answering for others (RFC 8906, robustness A2).
         if settings.forwards && query.flags & FLAG_RD != 0 {
             return Action::Forward;
         }
-        return reply.finish(reply_flags(&query), rcode::REFUSED, Reason::Refused);
+        return refuse(reply, &query, ede::NOT_AUTHORITATIVE, Reason::Refused);
     }
     let recursion = if settings.recursion_available { FLAG_RA } else { 0 };
     let flags = reply_flags(&query) | recursion;
@@ -235,11 +282,43 @@ pub fn decide(
 }
 
 /// Answers a query that was to be forwarded, and cannot be: SERVFAIL.
-pub fn fail(message: &[u8], peer: Peer, out: &mut [u8]) -> Action {
+pub fn fail(message: &[u8], standing: &Standing, settings: &Settings, peer: Peer, out: &mut [u8]) -> Action {
     let Ok(query) = Query::read(message) else { return Action::Drop(Silence::NoSpace) };
-    let limit = limit(&query, peer.transport, out.len());
-    let Some(reply) = Reply::start(out, limit, &query) else { return Action::Drop(Silence::NoSpace) };
+    let Some(mut reply) = begin(&query, settings, peer, standing.now.as_secs() as u32, out) else {
+        return Action::Drop(Silence::NoSpace);
+    };
+    reply.explain(ede::OTHER);
     reply.finish(reply_flags(&query), rcode::SERV_FAIL, Reason::Overloaded)
+}
+
+/// Begins the reply to a query; `None` if there is no space for one.
+fn begin<'a>(
+    query: &Query<'_>,
+    settings: &'a Settings,
+    peer: Peer,
+    now: u32,
+    out: &'a mut [u8],
+) -> Option<Reply<'a>> {
+    let limit = limit(query, peer.transport, out.len());
+    let options = query.edns.map(|edns| Options::new(&edns, settings, peer, now));
+    Reply::start(out, limit, query, options)
+}
+
+/// Answers REFUSED, and says why.
+fn refuse(mut reply: Reply, query: &Query, why: u16, reason: Reason) -> Action {
+    reply.explain(why);
+    reply.finish(reply_flags(query), rcode::REFUSED, reason)
+}
+
+/// Answers a client that only wants a cookie, or to know whether its own is still good (RFC 7873 section 5.4).
+fn only_cookie(reply: Reply, query: &Query, settings: &Settings, peer: Peer, now: u32) -> Action {
+    let (Some(secrets), Some(cookie)) = (&settings.cookies, query.edns.and_then(|edns| edns.cookie)) else {
+        return reply.finish(reply_flags(query), rcode::FORM_ERR, Reason::FormatError);
+    };
+    if cookie.server.is_empty() || secrets.vouch_for(&cookie, peer.address, now) {
+        return reply.finish(reply_flags(query), rcode::NO_ERROR, Reason::Cookie);
+    }
+    reply.finish(reply_flags(query), rcode::BAD_COOKIE, Reason::BadCookie)
 }
 
 /// Answers the name that tells how we stand: it is there whatever else is not.
@@ -326,7 +405,7 @@ fn reply_flags(query: &Query) -> u16 {
 /// How many bytes the reply may have.
 fn limit(query: &Query, transport: Transport, space: usize) -> usize {
     let wanted = match (transport, query.edns) {
-        (Transport::Tcp, _) => TCP_PAYLOAD_BYTES_MAX,
+        (Transport::Https | Transport::Tcp | Transport::Tls, _) => TCP_PAYLOAD_BYTES_MAX,
         (Transport::Udp, None) => UDP_PAYLOAD_BYTES_MIN,
         (Transport::Udp, Some(edns)) => {
             usize::from(edns.udp_payload_bytes).clamp(UDP_PAYLOAD_BYTES_MIN, UDP_PAYLOAD_BYTES_MAX)

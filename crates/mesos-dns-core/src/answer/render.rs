@@ -5,9 +5,9 @@
 //! written; additional records that do not fit are left out silently, answers are not (RFC 2181
 //! section 9).
 
-use super::{Action, Order, Reason, UDP_PAYLOAD_BYTES_MAX};
+use super::{Action, Options, Order, Reason, UDP_PAYLOAD_BYTES_MAX};
 use crate::{
-    wire::{CLASS_IN, Edns, FLAG_TC, HEADER_BYTES, Name, Query, rtype},
+    wire::{CLASS_IN, FLAG_TC, HEADER_BYTES, Name, Query, option, rtype},
     zone::{A, Aaaa, Snapshot, Srv},
 };
 
@@ -17,8 +17,8 @@ const QNAME_POINTER: [u8; 2] = [0xc0, HEADER_BYTES as u8];
 /// Bytes of an OPT record without options.
 const OPT_BYTES: usize = 11;
 
-/// Bytes of an Extended DNS Error option without text (RFC 8914 section 2).
-const EDE_BYTES: usize = 6;
+/// What padding is taken from; longer than any there can be.
+const PADDING: [u8; 468] = [0; 468];
 
 /// Most SRV targets whose addresses are added; more would not fit a datagram anyway.
 const TARGETS_MAX: usize = 64;
@@ -30,8 +30,11 @@ pub(super) struct Reply<'a> {
     /// Up to here records may go; OPT comes behind.
     limit: usize,
     id: u16,
-    edns: Option<Edns>,
-    extended_error: Option<u16>,
+    /// What the OPT record says; `None`: the client sent none.
+    options: Option<Options<'a>>,
+    /// Bytes set aside for OPT.
+    reserved: usize,
+    questions: u8,
     /// Where the name of the question ends, root label included.
     qname_end: usize,
     counts: [u16; 3],
@@ -43,15 +46,21 @@ pub(super) struct Reply<'a> {
 impl<'a> Reply<'a> {
     /// Begins a reply of at most `limit` bytes with the header's place and the question; `None` if even
     /// that does not fit.
-    pub(super) fn start(out: &'a mut [u8], limit: usize, query: &Query) -> Option<Self> {
-        let reserved = if query.edns.is_some() { OPT_BYTES.saturating_add(EDE_BYTES) } else { 0 };
+    pub(super) fn start(
+        out: &'a mut [u8],
+        limit: usize,
+        query: &Query,
+        options: Option<Options<'a>>,
+    ) -> Option<Self> {
+        let reserved = options.as_ref().map_or(0, |options| options.bytes_max().saturating_add(OPT_BYTES));
         let mut reply = Self {
             out,
             length: HEADER_BYTES,
             limit: limit.checked_sub(reserved)?,
             id: query.id,
-            edns: query.edns,
-            extended_error: None,
+            options,
+            reserved,
+            questions: u8::from(!query.question.is_empty()),
             qname_end: HEADER_BYTES.saturating_add(query.name.as_wire().len()),
             counts: [0; 3],
             is_truncated: false,
@@ -62,13 +71,14 @@ impl<'a> Reply<'a> {
 
     /// Says why, to clients that sent EDNS.
     pub(super) fn explain(&mut self, code: u16) {
-        self.extended_error = Some(code);
+        if let Some(options) = &mut self.options {
+            options.explain(code);
+        }
     }
 
     /// Lowers the limit; it never rises.
     pub(super) fn lower_limit(&mut self, bytes: usize) {
-        let reserved = if self.edns.is_some() { OPT_BYTES.saturating_add(EDE_BYTES) } else { 0 };
-        self.limit = self.limit.min(bytes.saturating_sub(reserved));
+        self.limit = self.limit.min(bytes.saturating_sub(self.reserved));
     }
 
     /// Writes A records as answers; `false` if there is none.
@@ -250,27 +260,39 @@ impl<'a> Reply<'a> {
         let [n0, n1] = authority.to_be_bytes();
         let [x0, x1] = additional.saturating_add(u16::from(has_opt)).to_be_bytes();
         if let Some(header) = self.out.first_chunk_mut::<HEADER_BYTES>() {
-            *header = [i0, i1, f0, f1, 0, 1, a0, a1, n0, n1, x0, x1];
+            *header = [i0, i1, f0, f1, 0, self.questions, a0, a1, n0, n1, x0, x1];
         }
         Action::Send { length: self.length, reason, is_truncated }
     }
 
     /// Writes OPT if the query had one. Its space was set aside.
     fn put_opt(&mut self, rcode: u16) -> bool {
-        let Some(edns) = self.edns else { return false };
-        self.limit = self.limit.saturating_add(OPT_BYTES).saturating_add(EDE_BYTES);
+        let Some(options) = self.options.take() else { return false };
+        self.limit = self.limit.saturating_add(self.reserved);
+        let option_bytes = options.bytes();
+        let unpadded = self.length.saturating_add(OPT_BYTES).saturating_add(option_bytes);
+        let padding = options.padding(unpadded, self.limit);
+        let data_bytes =
+            padding.map_or(option_bytes, |zeroes| option_bytes.saturating_add(zeroes).saturating_add(4));
+        let [d0, d1] = u16::try_from(data_bytes).unwrap_or_default().to_be_bytes();
         let [s0, s1] = (UDP_PAYLOAD_BYTES_MAX as u16).to_be_bytes();
         let [_, upper_rcode] = (rcode >> 4).to_be_bytes();
         let [_, opt] = rtype::OPT.to_be_bytes();
-        let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
-        let head = |options| [0, 0, opt, s0, s1, upper_rcode, 0, dnssec_ok, 0, 0, options];
-        match self.extended_error {
-            None => self.put(&[&head(0)]),
-            Some(code) => {
-                let [c0, c1] = code.to_be_bytes();
-                self.put(&[&head(EDE_BYTES as u8), &[0, 15, 0, 2, c0, c1]])
-            }
+        let dnssec_ok = if options.dnssec_ok { 0x80 } else { 0 };
+        let is_put = self.put(&[&[0, 0, opt, s0, s1, upper_rcode, 0, dnssec_ok, 0, d0, d1]]);
+        for (code, data) in options.pieces() {
+            self.option(code, data);
         }
+        if let Some(zeroes) = padding {
+            self.option(option::PADDING, PADDING.get(..zeroes).unwrap_or_default());
+        }
+        is_put
+    }
+
+    fn option(&mut self, code: u16, data: &[u8]) {
+        let [c0, c1] = code.to_be_bytes();
+        let [l0, l1] = u16::try_from(data.len()).unwrap_or_default().to_be_bytes();
+        self.put(&[&[c0, c1, l0, l1], data]);
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Standing {
     pub age: Option<u32>,
     /// Counts the versions of the zone that this process published.
     pub version: u64,
+    /// The moment itself: time since the Unix epoch, which cookies and rate limits go by.
+    pub now: Duration,
 }
 
 impl State {

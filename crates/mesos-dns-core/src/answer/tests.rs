@@ -1,5 +1,8 @@
 //! Replies read back by another implementation, the `domain` crate.
 
+mod edns;
+mod mutation;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use domain::{
@@ -46,10 +49,19 @@ fn zone() -> Snapshot {
     zone.snapshot(Arc::new(Soa { minimum: 3, ..soa() }), Serial(77))
 }
 
-const SETTINGS: Settings =
-    Settings { recursion_available: true, forwards: true, sets_truncated: true, query_allow: Vec::new() };
+const SETTINGS: Settings = Settings {
+    recursion_available: true,
+    forwards: true,
+    sets_truncated: true,
+    query_allow: Vec::new(),
+    cookies: Some(Secrets::new([4; 16])),
+    nsid: Vec::new(),
+    idle: Duration::from_secs(10),
+    rate_limit: None,
+};
 
-const LIVE: Standing = Standing { state: State::Live, age: Some(2), version: 41 };
+const LIVE: Standing =
+    Standing { state: State::Live, age: Some(2), version: 41, now: Duration::from_secs(1_700_000_000) };
 
 /// A query with one question; `edns` is the OPT record's payload size and its TTL field.
 fn query(name: &str, qtype: u16, edns: Option<(u16, u32)>) -> Vec<u8> {

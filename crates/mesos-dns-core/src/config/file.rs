@@ -104,6 +104,7 @@ impl File {
             key_file: given(&self.settings.key_file.value),
             iam_config_file: given(&self.settings.iam_config_file.value),
             secret_file: given(&self.settings.mesos_credentials.value.secret_file),
+            cookie_secret_file: given(&self.settings.cookie_secret_file.value),
         }
     }
 }

@@ -11,6 +11,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::{
     Health, LogFormat, Updates,
     json::Json,
+    listeners::Listeners,
     object::{Credentials, ZkUrl, Zones},
     remark::{Place, Remark},
     value::{Anything, Bytes, List, Prefixes, Seconds, Value, Whole},
@@ -282,7 +283,20 @@ keys! {
     recursion_allow: Prefixes = private(), "recursionAllow", "recursionAllow", Ours;
     /// Clients that may ask at all.
     query_allow: Prefixes = everybody(), "queryAllow", "queryAllow", Ours;
-    /// Threads that answer UDP; 0 means one per core.
+    /// Answers over UDP that one client network (/24, /56) is sent in a second; of those beyond it every second one
+    /// is replaced by a small one that leads to TCP or to a cookie, the others are dropped. 0 means no limit.
+    rate_limit: Whole<0, 1_000_000> = Whole(200), "rateLimit", "rateLimit", Ours, "answers/s";
+    /// Clients without that limit.
+    rate_limit_exempt: Prefixes = private(), "rateLimitExempt", "rateLimitExempt", Ours;
+    /// File with the secret of DNS cookies, shared by replicas: 32 hexadecimal digits; in a second line the secret
+    /// from before, whose cookies are still good. Read again at a reload. Empty: a secret made up at the start.
+    cookie_secret_file: String = String::new(), "cookieSecretFile", "cookieSecretFile", Ours;
+    /// What this server is called when a client asks for it (NSID), at most 64 bytes. Empty: it does not say.
+    nsid: String = String::new(), "nsid", "nsid", Ours;
+    /// Where DNS is served, in place of `listener` and `port`: address, port (53), protocol. Only "dns", UDP and
+    /// TCP, is served in this version.
+    listeners: Listeners = Listeners(None), "listeners", "listeners", Ours;
+    /// Threads that answer UDP on each listener; 0 means one per core.
     workers: Whole<0, 1024> = Whole(0), "workers", "workers", Ours;
     /// Whether tasks that fail their health check stay in the answers. Only "ignore" is in force in this version.
     health: Health = Health::Ignore, "health", "health", Ours;
@@ -313,14 +327,6 @@ keys! {
 
     /// Directory with secrets, one per file.
     secrets_dir: String = String::new(), "secretsDir", "secretsDir", Later;
-    /// Where to listen, with which protocol, in place of `listener` and `port`.
-    listeners: Anything = Anything(false), "listeners", "listeners", Later;
-    /// Limit of answers per second and client network.
-    rate_limit: Anything = Anything(false), "rateLimit", "rateLimit", Later;
-    /// Clients without that limit.
-    rate_limit_exempt: Prefixes = private(), "rateLimitExempt", "rateLimitExempt", Later;
-    /// File with the secret of DNS cookies, shared by replicas.
-    cookie_secret_file: String = String::new(), "cookieSecretFile", "cookieSecretFile", Later;
     /// Most TCP connections at once; 0 means as many as file descriptors allow.
     tcp_connections: u32 = 0, "tcpConnections", "tcpConnections", Later;
     /// Most TCP connections of one client.

@@ -12,12 +12,13 @@
 //!
 //! - `keys`: the table of all keys. `file`: the JSON. `reference`: the table as documentation.
 //! - `value`, `object`, `json`: kinds of values, and JSON with places.
-//! - `validate`, `address`: the rules. [`Remark`]: what is said when one is broken.
+//! - `validate`, `address`, `listeners`: the rules. [`Remark`]: what is said when one is broken.
 
 mod address;
 mod file;
 mod json;
 mod keys;
+mod listeners;
 mod object;
 mod reference;
 mod remark;
@@ -27,6 +28,7 @@ mod validate;
 mod value;
 
 use std::{
+    collections::BTreeSet,
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
@@ -36,6 +38,7 @@ use serde::{Serialize, Serializer};
 
 pub use file::{FILE_BYTES_MAX, File};
 pub use keys::{Key, Origin, Row, Setting, Settings, Standing, keys};
+pub use listeners::{Listener, Listeners, Protocol};
 pub use object::{Credentials, ZkUrl, Zone, Zones};
 pub use reference::reference;
 pub use remark::{Place, Problems, REMARKS_MAX, Remark, line};
@@ -44,7 +47,7 @@ pub use surroundings::{Surroundings, Wants};
 pub use value::{Anything, Bytes, Item, List, Prefixes, SECONDS_MAX, Seconds, Whole};
 
 pub use crate::watch::subscribe::Updates;
-use crate::{cluster::AddressSource, mesos::zk_url, wire::Name};
+use crate::{answer::Secrets, cluster::AddressSource, mesos::zk_url, wire::Name};
 use value::Word;
 
 /// Budget of a forwarded query if `timeout` is 0.
@@ -59,8 +62,6 @@ const RECONCILE_MIN: Duration = Duration::from_secs(1);
 pub struct Config {
     /// Period of reading the state.
     pub refresh_seconds: Duration,
-    /// Port of the DNS server; 0: the system chooses.
-    pub port: u16,
     /// Budget of one forwarded query, never zero.
     pub timeout: Duration,
     /// Limit of one read of the state, never zero.
@@ -103,8 +104,8 @@ pub struct Config {
     pub domain: String,
     /// The same as a name.
     pub apex: Name,
-    /// Address the DNS server binds.
-    pub listener: IpAddr,
+    /// Where DNS is served; never empty.
+    pub listeners: Vec<Listener>,
     /// Address or host name the HTTP server binds; empty: all addresses.
     pub http_listener: String,
     /// The RA bit in answers for the domain.
@@ -139,7 +140,15 @@ pub struct Config {
     pub recursion_allow: Vec<IpNet>,
     /// Clients we answer at all.
     pub query_allow: Vec<IpNet>,
-    /// Threads for UDP, at least 1.
+    /// Answers over UDP to one client network in a second; 0: no limit.
+    pub rate_limit: u32,
+    /// Clients without that limit.
+    pub rate_limit_exempt: Vec<IpNet>,
+    /// What cookies are made with; `None`: this process makes up a secret.
+    pub cookie_secrets: Option<Secrets>,
+    /// What we are called when asked who we are; empty: we do not say.
+    pub nsid: String,
+    /// Threads for UDP on each listener, at least 1.
     pub workers: usize,
     /// What becomes of unhealthy tasks; the only policy in force is [`Health::Ignore`].
     pub health: Health,
@@ -258,9 +267,14 @@ impl Config {
             hear(&mut problems, validate::soa_names(&mut settings)),
             hear(&mut problems, validate::certificates(&settings, around)),
             hear(&mut problems, validate::authentication(&settings, around)),
-            hear(&mut problems, validate::listener(&settings)),
+            hear(
+                &mut problems,
+                validate::listener(&settings).and_then(|one| listeners::listeners(&settings, one)),
+            ),
             hear(&mut problems, validate::zk(&settings)),
             hear(&mut problems, validate::admin_socket(&settings)),
+            hear(&mut problems, listeners::cookies(&settings, around)),
+            hear(&mut problems, listeners::nsid(&settings)),
         );
         let (
             Some(()),
@@ -273,8 +287,10 @@ impl Config {
             Some((primary, responsible)),
             Some(()),
             Some(mesos_authentication),
-            Some(listener),
+            Some(listeners),
             Some(zk),
+            Some(()),
+            Some(cookie_secrets),
             Some(()),
         ) = heard
         else {
@@ -291,7 +307,6 @@ impl Config {
         let ttl = u32::try_from(s.ttl.value).unwrap_or(0);
         Ok(Self {
             refresh_seconds: seconds(s.refresh_seconds.value.0),
-            port: port(s.port.value),
             timeout: Some(seconds(s.timeout.value)).filter(|time| !time.is_zero()).unwrap_or(FORWARD_TIMEOUT),
             state_timeout_seconds: seconds(s.state_timeout_seconds.value),
             zk_detection_timeout: Some(seconds(s.zk_detection_timeout.value))
@@ -314,7 +329,7 @@ impl Config {
             zk,
             domain: s.domain.value.clone(),
             apex,
-            listener,
+            listeners,
             http_listener: s.http_listener.value.clone(),
             recurse_on: s.recurse_on.value,
             dns_on: s.dns_on.value,
@@ -333,6 +348,10 @@ impl Config {
             mesos_server_name: some(&s.mesos_server_name.value),
             recursion_allow: s.recursion_allow.value.0.clone(),
             query_allow: s.query_allow.value.0.clone(),
+            rate_limit: u32::try_from(s.rate_limit.value.0).unwrap_or(0),
+            rate_limit_exempt: s.rate_limit_exempt.value.0.clone(),
+            cookie_secrets,
+            nsid: s.nsid.value.clone(),
             workers: usize::try_from(s.workers.value.0).unwrap_or(1),
             health: s.health.value,
             updates: s.updates.value,
@@ -361,15 +380,21 @@ impl Config {
         self.settings.rows()
     }
 
-    /// Addresses of the server itself (behaviour spec section 4.6): the one it listens on, or, listening on all,
-    /// those of the machine but loopback, link-local ones included.
+    /// Addresses of the server itself (behaviour spec section 4.6): those it listens on, or, listening on all, those
+    /// of the machine but loopback, link-local ones included.
     pub fn own_addresses(&self, interfaces: &[IpAddr]) -> Vec<IpAddr> {
-        match self.listener {
-            IpAddr::V4(listener) if listener.is_unspecified() => {
-                interfaces.iter().copied().filter(|address| !address.is_loopback()).collect()
+        let mut own = Vec::new();
+        for listener in &self.listeners {
+            match listener.address.ip() {
+                IpAddr::V4(all) if all.is_unspecified() => {
+                    own.extend(interfaces.iter().copied().filter(|address| !address.is_loopback()));
+                }
+                address => own.push(address),
             }
-            listener => vec![listener],
         }
+        let mut seen = BTreeSet::new();
+        own.retain(|address| seen.insert(*address));
+        own
     }
 
     /// The body of `/v1/config`: the original's keys in its order, with secrets masked.

@@ -17,6 +17,8 @@ pub struct Wants<'a> {
     pub iam_config_file: Option<&'a str>,
     /// File with the secret of `mesosCredentials`, to be read.
     pub secret_file: Option<&'a str>,
+    /// File with the secrets of DNS cookies, to be read.
+    pub cookie_secret_file: Option<&'a str>,
 }
 
 /// What the shell found when it looked for what was wanted. Reasons are for people and hold no contents.
@@ -36,6 +38,8 @@ pub struct Surroundings {
     pub iam: Result<String, String>,
     /// Text of the secret file.
     pub secret: Result<String, String>,
+    /// Text of the file with the secrets of DNS cookies.
+    pub cookie_secret: Result<String, String>,
 }
 
 impl Surroundings {
@@ -50,6 +54,7 @@ impl Surroundings {
             identity: Ok(()),
             iam: unread(),
             secret: unread(),
+            cookie_secret: unread(),
         }
     }
 }

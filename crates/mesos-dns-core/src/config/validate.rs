@@ -191,9 +191,10 @@ pub(super) fn ip_sources(settings: &Settings) -> Result<Vec<AddressSource>, Rema
 }
 
 /// The address of the DNS server. A host name would leave the server without address records.
-pub(super) fn listener(settings: &Settings) -> Result<IpAddr, Remark> {
+pub(super) fn listener(settings: &Settings) -> Result<SocketAddr, Remark> {
     let text = &settings.listener.value;
-    text.parse().map_err(|_| {
+    let port = u16::try_from(settings.port.value.0).unwrap_or_default();
+    text.parse().map(|address: IpAddr| SocketAddr::new(address, port)).map_err(|_| {
         let mend = "write 0.0.0.0 for all IPv4 addresses, :: for all, or one address of this machine";
         Remark::new(format!("{} is no IP address", quote(text)), mend)
             .about("listener")
@@ -399,6 +400,15 @@ pub(super) fn oddities(settings: &Settings) -> Vec<Remark> {
         "is not in force in this version",
         "unhealthy tasks stay in the answers, as with \"ignore\"",
     );
+    for (key, place) in [("listener", settings.listener.place()), ("port", settings.port.place())] {
+        warn(
+            settings.listeners.value.0.is_some() && place.is_some(),
+            key,
+            place,
+            "has no effect beside listeners",
+            "remove it",
+        );
+    }
     warn(settings.ttl.value < 0, "ttl", settings.ttl.place(), "is negative", "clients read such a TTL as 0");
     warn(
         settings.timeout.value < 0,

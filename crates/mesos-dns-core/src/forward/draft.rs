@@ -57,10 +57,10 @@ impl Draft {
         self.count(Section::Additional, 1);
     }
 
-    /// Appends the OPT record of a reply of ours, if the client sent one.
-    pub(crate) fn own_opt(&mut self, client: Option<Edns>, ede: Option<Ede>) {
+    /// Appends the OPT record of a reply of ours, if the client sent one: what this hop has to say, then why.
+    pub(crate) fn own_opt(&mut self, client: Option<Edns>, hop: &[u8], ede: Option<Ede>) {
         let Some(client) = client else { return };
-        let mut options = Vec::new();
+        let mut options = hop.to_vec();
         if let Some(ede) = ede {
             options.extend_from_slice(&OPTION_EDE.to_be_bytes());
             options.extend_from_slice(&2_u16.to_be_bytes());

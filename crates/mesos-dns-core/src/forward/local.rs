@@ -91,7 +91,7 @@ impl LocalZone {
             Some((rtype, data)) => draft.record(Section::Answer, name.as_wire(), rtype, TTL, data),
             None => draft.record(Section::Authority, self.apex.as_wire(), SOA_TYPE, TTL, SOA),
         }
-        draft.own_opt(query.edns, None);
+        draft.own_opt(query.edns, &query.options, None);
         Some(draft.finish())
     }
 

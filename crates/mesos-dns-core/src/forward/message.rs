@@ -2,7 +2,8 @@
 //!
 //! [`Query`] is what a forwarder needs of a query: identifier, flags, the one question as it was spelled,
 //! and what its OPT record says. Whatever else it carried (cookies, client subnet, TSIG) speaks of the hop
-//! between client and us, and ends here: the query that goes upstream is written anew from these four.
+//! between client and us, and ends here: the query that goes upstream is written anew from these four. What this
+//! hop answers to it (`options`) is worked out by `answer` and only carried along.
 
 use super::{
     Transport,
@@ -121,6 +122,9 @@ pub struct Query<'a> {
     pub question: Question<'a>,
     /// What the OPT record says, if there is one.
     pub edns: Option<Edns>,
+    /// What the hop between client and us says in every reply: options as they stand in an OPT record. Nothing
+    /// unless somebody sets it; it counts only if the client sent an OPT record.
+    pub options: Vec<u8>,
 }
 
 /// The one question of a message.
@@ -163,7 +167,7 @@ impl<'a> Query<'a> {
         }
         let question = Question::read(&mut cursor).ok_or(malformed)?;
         let edns = Edns::find(&mut cursor, &counts).map_err(|()| malformed)?;
-        Ok(Self { id, flags, question, edns })
+        Ok(Self { id, flags, question, edns, options: Vec::new() })
     }
 
     /// The query as a server gets it: our identifier, the same question, an OPT record of our own.
@@ -183,7 +187,7 @@ impl<'a> Query<'a> {
     /// A reply without records.
     pub fn reply(&self, rcode: Rcode, ede: Ede) -> Vec<u8> {
         let mut draft = self.draft(rcode, 0);
-        draft.own_opt(self.edns, Some(ede));
+        draft.own_opt(self.edns, &self.options, Some(ede));
         draft.finish()
     }
 

@@ -120,7 +120,8 @@ impl Reply {
     /// from the additional section alone are not worth another query (RFC 2181 section 9).
     pub fn for_client(&self, query: &Query<'_>, client: Transport, truncation: Truncation) -> Vec<u8> {
         let reasons_bytes = self.reasons.len();
-        let opt_bytes = query.edns.map_or(0, |_| reasons_bytes.saturating_add(11));
+        let opt_bytes =
+            query.edns.map_or(0, |_| reasons_bytes.saturating_add(query.options.len()).saturating_add(11));
         let fixed = HEADER_BYTES.saturating_add(query.question.octets.len()).saturating_add(opt_bytes);
         let end_max = query.reply_bytes_max(client).saturating_sub(fixed).saturating_add(self.start);
         let kept = self.records.partition_point(|(_, end)| *end <= end_max);
@@ -138,7 +139,7 @@ impl Reply {
             [Section::Answer, Section::Authority, Section::Additional].map(count),
         );
         if let Some(Edns { dnssec_ok, .. }) = query.edns {
-            draft.opt(dnssec_ok, &self.reasons);
+            draft.opt(dnssec_ok, &[&query.options[..], &self.reasons].concat());
         }
         draft.finish()
     }

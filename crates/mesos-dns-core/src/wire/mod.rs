@@ -4,11 +4,13 @@
 //! what the server itself needs is written here; everything else about DNS messages (a full parser,
 //! presentation of records) belongs to the `domain` crate, which the tests use as a second opinion.
 
+mod edns;
 mod name;
 mod query;
 
+pub use edns::{CLIENT_COOKIE_BYTES, Cookie, Edns, option};
 pub use name::{LABEL_BYTES_MAX, NAME_BYTES_MAX, Name, NameError};
 pub use query::{
-    CLASS_ANY, CLASS_IN, Edns, FLAG_AA, FLAG_CD, FLAG_QR, FLAG_RA, FLAG_RD, FLAG_TC, Fault, FoldedName,
+    CLASS_ANY, CLASS_IN, FLAG_AA, FLAG_CD, FLAG_QR, FLAG_RA, FLAG_RD, FLAG_TC, Fault, FoldedName,
     HEADER_BYTES, OPCODE_MASK, Query, rtype,
 };

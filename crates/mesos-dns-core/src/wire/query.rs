@@ -4,7 +4,7 @@
 //! questions are never compressed, counts are never believed (each record must show itself), and what
 //! is left over at the end is an error, as in Knot. Nothing is allocated.
 
-use super::{LABEL_BYTES_MAX, NAME_BYTES_MAX};
+use super::{Edns, LABEL_BYTES_MAX, NAME_BYTES_MAX};
 
 /// Length of the message header (RFC 1035 section 4.1.1).
 pub const HEADER_BYTES: usize = 12;
@@ -61,7 +61,8 @@ pub struct Query<'a> {
     pub id: u16,
     /// The second header word as received.
     pub flags: u16,
-    /// The question as received, to be echoed octet for octet.
+    /// The question as received, to be echoed octet for octet. Empty if there is none: then the client only
+    /// wants a cookie (RFC 7873 section 5.4).
     pub question: &'a [u8],
     /// The name of the question, lower-case.
     pub name: FoldedName,
@@ -70,18 +71,7 @@ pub struct Query<'a> {
     /// The class asked for.
     pub class: u16,
     /// What the OPT record says, if there is one.
-    pub edns: Option<Edns>,
-}
-
-/// The EDNS part of a query (RFC 6891).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edns {
-    /// Largest UDP payload the client takes, as sent.
-    pub udp_payload_bytes: u16,
-    /// 0 is the only version there is.
-    pub version: u8,
-    /// The DO flag (RFC 3225).
-    pub dnssec_ok: bool,
+    pub edns: Option<Edns<'a>>,
 }
 
 /// Why a message is no query to answer.
@@ -136,16 +126,13 @@ impl<'a> Query<'a> {
         if flags & OPCODE_MASK != 0 {
             return Err(Fault::Opcode);
         }
-        if u16::from_be_bytes([q0, q1]) != 1 {
-            // RFC 9619: one question, no more and no fewer.
-            return Err(Fault::Malformed);
-        }
         let mut rest = Rest(message.get(HEADER_BYTES..).unwrap_or_default());
-        let name = rest.question_name()?;
-        let (qtype, class) = (rest.u16()?, rest.u16()?);
-        let question_bytes = usize::from(name.length).saturating_add(4);
-        let question =
-            message.get(HEADER_BYTES..HEADER_BYTES.saturating_add(question_bytes)).ok_or(Fault::Malformed)?;
+        let Question { name, qtype, class, octets: question } = match u16::from_be_bytes([q0, q1]) {
+            0 => Question::NONE,
+            1 => rest.question()?,
+            // RFC 9619: never more than one.
+            _ => return Err(Fault::Malformed),
+        };
         let ordinary =
             u32::from(u16::from_be_bytes([a0, a1])).saturating_add(u32::from(u16::from_be_bytes([n0, n1])));
         for _ in 0..ordinary {
@@ -160,7 +147,8 @@ impl<'a> Query<'a> {
                 return Err(Fault::Malformed);
             }
         }
-        if !rest.0.is_empty() {
+        let is_purposeless = question.is_empty() && edns.is_none_or(|edns| edns.cookie.is_none());
+        if !rest.0.is_empty() || is_purposeless {
             return Err(Fault::Malformed);
         }
         Ok(Self { id: u16::from_be_bytes([i0, i1]), flags, question, name, qtype, class, edns })
@@ -169,6 +157,20 @@ impl<'a> Query<'a> {
 
 /// What was not read yet.
 struct Rest<'a>(&'a [u8]);
+
+/// A question, read.
+struct Question<'a> {
+    name: FoldedName,
+    qtype: u16,
+    class: u16,
+    octets: &'a [u8],
+}
+
+impl Question<'_> {
+    /// No question at all.
+    const NONE: Self =
+        Self { name: FoldedName { bytes: [0; NAME_BYTES_MAX], length: 1 }, qtype: 0, class: 0, octets: &[] };
+}
 
 /// A record of another section, as far as it matters here.
 struct OtherRecord<'a> {
@@ -194,6 +196,14 @@ impl<'a> Rest<'a> {
 
     fn u16(&mut self) -> Result<u16, Fault> {
         Ok(u16::from_be_bytes(self.array()?))
+    }
+
+    fn question(&mut self) -> Result<Question<'a>, Fault> {
+        let start = self.0;
+        let name = self.question_name()?;
+        let (qtype, class) = (self.u16()?, self.u16()?);
+        let octets = start.get(..usize::from(name.length).saturating_add(4)).ok_or(Fault::Malformed)?;
+        Ok(Question { name, qtype, class, octets })
     }
 
     /// The name of the question: labels only, as there is nothing before it to point to.
@@ -250,20 +260,10 @@ impl<'a> Rest<'a> {
     }
 }
 
-impl OtherRecord<'_> {
-    /// Reads this OPT record; its options must fill it exactly.
-    fn edns(&self) -> Result<Edns, Fault> {
-        if !self.has_root_owner {
-            return Err(Fault::Malformed);
-        }
-        let mut options = Rest(self.data);
-        while !options.0.is_empty() {
-            options.u16()?;
-            let length = usize::from(options.u16()?);
-            options.take(length)?;
-        }
-        let [_, version, flags, _] = self.ttl;
-        Ok(Edns { udp_payload_bytes: self.class, version, dnssec_ok: flags & 0x80 != 0 })
+impl<'a> OtherRecord<'a> {
+    /// Reads this OPT record, whose owner must be the root.
+    fn edns(&self) -> Result<Edns<'a>, Fault> {
+        if self.has_root_owner { Edns::read(self.class, self.ttl, self.data) } else { Err(Fault::Malformed) }
     }
 }
 
@@ -306,10 +306,10 @@ mod tests {
 
     #[test]
     fn edns() {
-        let opt = b"\0\0\x29\x10\0\0\0\x80\0\0\x06\0\x0a\0\x02xy";
+        let opt = b"\0\0\x29\x10\0\0\0\x80\0\0\x06\0\x08\0\x02xy";
         let message = query([1, 0, 0, 1], &with(opt));
         let edns = Query::read(&message).unwrap().edns.unwrap();
-        assert_eq!(edns, Edns { udp_payload_bytes: 4096, version: 0, dnssec_ok: true });
+        assert_eq!((edns.udp_payload_bytes, edns.version, edns.dnssec_ok), (4096, 0, true));
         let twice = [&opt[..], &opt[..]].concat();
         assert_eq!(Query::read(&query([1, 0, 0, 2], &with(&twice))).unwrap_err(), Fault::Malformed);
         for cut in 0..opt.len() {
@@ -320,6 +320,17 @@ mod tests {
         let named = b"\x01a\0\0\x29\x10\0\0\0\0\0\0\0";
         assert!(Query::read(&query([1, 0, 0, 1], &with(named))).is_err());
         assert!(Query::read(&query([1, 1, 0, 0], &with(opt))).is_err(), "OPT among the answers");
+    }
+
+    #[test]
+    fn no_question_but_a_cookie() {
+        let cookie = b"\0\0\x29\x04\xd0\0\0\0\0\0\x0c\0\x0a\0\x08cookies!";
+        let message = query([0, 0, 0, 1], cookie);
+        let query_read = Query::read(&message).unwrap();
+        assert!(query_read.question.is_empty());
+        assert_eq!(query_read.edns.unwrap().cookie.unwrap().client, *b"cookies!");
+        let bare = b"\0\0\x29\x04\xd0\0\0\0\0\0\0";
+        assert_eq!(Query::read(&query([0, 0, 0, 1], bare)).unwrap_err(), Fault::Malformed);
     }
 
     #[test]

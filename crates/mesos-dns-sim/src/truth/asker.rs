@@ -42,6 +42,7 @@ impl Asker {
                 forwards: false,
                 sets_truncated: true,
                 query_allow: Vec::new(),
+                ..answer::Settings::default()
             },
             dice: Dice::seed_from_u64(0),
         }

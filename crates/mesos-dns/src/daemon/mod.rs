@@ -18,7 +18,12 @@ use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use mesos_dns_core::{config::Config, table::Seed, watch::leader::Group};
+use mesos_dns_core::{
+    answer::{RateLimiter, Secrets},
+    config::Config,
+    table::Seed,
+    watch::leader::Group,
+};
 use tokio::{
     runtime::Builder,
     sync::{mpsc, watch},
@@ -55,8 +60,8 @@ pub type Reload = dyn Fn() -> anyhow::Result<Config> + Send + Sync;
 /// Where a started daemon can be reached.
 #[derive(Clone, Debug, Default)]
 pub struct Addresses {
-    /// DNS, over UDP and TCP; `None` if it is off.
-    pub dns: Option<SocketAddr>,
+    /// DNS, over UDP and TCP; empty if it is off.
+    pub dns: Vec<SocketAddr>,
     /// HTTP; `None` if it is off.
     pub http: Option<SocketAddr>,
 }
@@ -140,6 +145,8 @@ pub async fn serve(
 /// Everything that runs.
 struct Daemon {
     config: Config,
+    /// What cookies are made with unless the file names a secret: the same until the end, over reloads too.
+    secrets: Secrets,
     addresses: Addresses,
     board: Arc<Board>,
     metrics: Metrics,
@@ -185,7 +192,7 @@ impl Daemon {
         let http_socket = sockets::http(&config)?;
         let admin_socket = sockets::admin(&config)?;
         let addresses = Addresses {
-            dns: sockets.as_ref().map(|sockets| sockets.address),
+            dns: sockets.iter().map(|sockets| sockets.address).collect(),
             http: http_socket.as_ref().map(|listener| listener.local_addr()).transpose()?,
         };
         let (metrics, registry) = Metrics::new();
@@ -205,15 +212,17 @@ impl Daemon {
             publisher.run(&taken);
         })?;
         let (outside, queries) = mpsc::channel(OUTSIDE_WAITING_MAX);
+        let secrets = Secrets::new(rand::random());
         let shared = Arc::new(Shared {
             board: board.clone(),
-            settings: ArcSwap::from_pointee(rooms::answer(&config)),
+            settings: ArcSwap::from_pointee(rooms::answer(&config, &secrets)),
             standing: Arc::default(),
+            limiter: RateLimiter::new(rand::random()),
             outside,
             metrics: metrics.dns.clone(),
             legacy: metrics.legacy.clone(),
         });
-        let own = own_addresses(addresses.dns.as_slice(), &interfaces);
+        let own = own_addresses(&addresses.dns, &interfaces);
         let forwarder = Arc::new(Forwarder::new(
             rooms::forward(&config),
             &own,
@@ -245,8 +254,8 @@ impl Daemon {
             }
         });
         let mut udp = Vec::new();
-        if let Some(Sockets { udp: datagrams, tcp, .. }) = sockets {
-            udp = datagrams;
+        for Sockets { udp: datagrams, tcp, .. } in sockets {
+            udp.extend(datagrams);
             let (shared, shutdown) = (shared.clone(), shutdown.clone());
             servers.spawn(async move { Ok(dns::serve_tcp(tcp, shared, shutdown).await?) });
         }
@@ -271,6 +280,7 @@ impl Daemon {
         });
         Ok(Self {
             config,
+            secrets,
             addresses,
             board,
             metrics,
@@ -362,8 +372,8 @@ impl Daemon {
         )?;
         let settings = Order::Settings(Box::new(rooms::publish(&config, &interfaces)));
         self.orders.send_blocking(settings)?;
-        self.shared.settings.store(Arc::new(rooms::answer(&config)));
-        let own = own_addresses(self.addresses.dns.as_slice(), &interfaces);
+        self.shared.settings.store(Arc::new(rooms::answer(&config, &self.secrets)));
+        let own = own_addresses(&self.addresses.dns, &interfaces);
         self.forwarder.replace(rooms::forward(&config), &own);
         self.api.reload(rooms::http(&config));
         std::mem::replace(&mut self.watching, watching).stop.cancel();
@@ -442,9 +452,9 @@ async fn dispatch(mut queries: mpsc::Receiver<Outside>, forwarder: Arc<Forwarder
             query = queries.recv() => query,
             Some(_) = running.join_next() => continue,
         };
-        let Some(Outside { query, peer, transport, reply }) = query else { break };
+        let Some(Outside { query, peer, transport, options, reply }) = query else { break };
         let forwarder = forwarder.clone();
-        let client = Client { address: peer, transport: rooms::transport(transport) };
+        let client = Client { address: peer, transport: rooms::transport(transport), options };
         let query = Arc::new(query);
         let answer = tokio::spawn({
             let query = query.clone();

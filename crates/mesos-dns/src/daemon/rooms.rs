@@ -19,7 +19,7 @@ use mesos_dns_core::{
 
 use crate::{
     args::VERSION,
-    http, publish,
+    dns, http, publish,
     watch::{self, auth, tls},
 };
 
@@ -62,12 +62,19 @@ pub(crate) fn publish(config: &Config, interfaces: &[IpAddr]) -> publish::Settin
     }
 }
 
-pub(super) fn answer(config: &Config) -> answer::Settings {
+/// What to answer, and to whom. `secrets` is what this process makes cookies with if it shares no secret.
+pub(super) fn answer(config: &Config, secrets: &answer::Secrets) -> answer::Settings {
+    let rate_limit =
+        answer::RateLimit { per_second: config.rate_limit, exempt: config.rate_limit_exempt.clone() };
     answer::Settings {
         recursion_available: config.recurse_on,
         forwards: config.external_on,
         sets_truncated: config.set_truncate_bit,
         query_allow: config.query_allow.clone(),
+        cookies: Some(config.cookie_secrets.clone().unwrap_or_else(|| secrets.clone())),
+        nsid: config.nsid.clone().into_bytes(),
+        idle: dns::TCP_IDLE,
+        rate_limit: Some(rate_limit).filter(|limit| limit.per_second > 0),
     }
 }
 
@@ -87,10 +94,10 @@ pub(super) fn forward(config: &Config) -> forward::Settings {
     }
 }
 
-/// The same two values in the rooms' own words.
+/// The same in the forwarder's own words: all it wants to know is how much a reply can hold.
 pub(super) fn transport(transport: answer::Transport) -> forward::Transport {
     match transport {
-        answer::Transport::Tcp => forward::Transport::Tcp,
+        answer::Transport::Https | answer::Transport::Tcp | answer::Transport::Tls => forward::Transport::Tcp,
         answer::Transport::Udp => forward::Transport::Udp,
     }
 }
@@ -161,10 +168,9 @@ pub(super) fn http_address(config: &Config) -> anyhow::Result<SocketAddr> {
 }
 
 /// Keys that a running process cannot change, and whether they are as before.
-pub(super) fn fixed(before: &Config, after: &Config) -> [(&'static str, bool); 9] {
+pub(super) fn fixed(before: &Config, after: &Config) -> [(&'static str, bool); 8] {
     [
-        ("listener", before.listener == after.listener),
-        ("port", before.port == after.port),
+        ("listeners", before.listeners == after.listeners),
         ("httplistener", before.http_listener == after.http_listener),
         ("httpport", before.http_port == after.http_port),
         ("dnson", before.dns_on == after.dns_on),

@@ -8,16 +8,16 @@ use mesos_dns_core::config::Config;
 use super::rooms;
 use crate::{dns::Sockets, http::PrivateSocket, system};
 
-/// The sockets of the DNS server, if it is on.
-pub(super) fn dns(config: &Config) -> anyhow::Result<Option<Sockets>> {
-    if !config.dns_on {
-        return Ok(None);
-    }
-    let address = SocketAddr::new(config.listener, config.port);
-    let bound = crate::dns::bind(address, config.workers);
-    bound.map(Some).map_err(|error| {
+/// The sockets of the DNS server, one set for each listener; none if it is off.
+pub(super) fn dns(config: &Config) -> anyhow::Result<Vec<Sockets>> {
+    let listeners = config.listeners.iter().filter(|_| config.dns_on);
+    listeners.map(|listener| dns_at(listener.address, config.workers)).collect()
+}
+
+fn dns_at(address: SocketAddr, workers: usize) -> anyhow::Result<Sockets> {
+    crate::dns::bind(address, workers).map_err(|error| {
         let protocol = if error.protocol == "UDP" { system::Protocol::Udp } else { system::Protocol::Tcp };
-        let help = help(&error.source, config.port, protocol, "port");
+        let help = help(&error.source, address.port(), protocol, "port");
         anyhow::Error::from(error).context(format!("the DNS server cannot start{help}"))
     })
 }

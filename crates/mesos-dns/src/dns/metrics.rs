@@ -21,6 +21,7 @@ pub struct DnsMetrics {
     forwarded: Counter,
     dropped_responses: Counter,
     dropped_short: Counter,
+    rate_limited: Counter,
     pub(super) unsent: Counter,
     pub(super) receive_errors: Counter,
     pub(super) panics: Counter,
@@ -48,6 +49,7 @@ impl Default for DnsMetrics {
             forwarded: Counter::default(),
             dropped_responses: Counter::default(),
             dropped_short: Counter::default(),
+            rate_limited: Counter::default(),
             unsent: Counter::default(),
             receive_errors: Counter::default(),
             panics: Counter::default(),
@@ -70,6 +72,11 @@ impl DnsMetrics {
             ("forwarded", "Queries for other names handed on", &self.forwarded),
             ("dropped_responses", "Messages ignored because they are responses", &self.dropped_responses),
             ("dropped_short", "Messages ignored because they have no header", &self.dropped_short),
+            (
+                "rate_limited",
+                "Answers beyond the rate limit of a client network that were not sent",
+                &self.rate_limited,
+            ),
             ("unsent", "Replies the system refused to send", &self.unsent),
             ("receive_errors", "Failed receive calls", &self.receive_errors),
             ("panics", "Queries that met a fault in this program", &self.panics),
@@ -102,6 +109,7 @@ pub(super) struct Tally {
     forwarded: u64,
     dropped_responses: u64,
     dropped_short: u64,
+    rate_limited: u64,
 }
 
 impl Tally {
@@ -114,6 +122,7 @@ impl Tally {
                 self.truncated += u64::from(*is_truncated);
             }
             Action::Forward => self.forwarded += 1,
+            Action::Drop(Silence::Limited) => self.rate_limited += 1,
             Action::Drop(Silence::Response) => self.dropped_responses += 1,
             Action::Drop(Silence::Short | Silence::NoSpace) => self.dropped_short += 1,
         }
@@ -135,6 +144,7 @@ impl Tally {
         add(&metrics.forwarded, told.forwarded);
         add(&metrics.dropped_responses, told.dropped_responses);
         add(&metrics.dropped_short, told.dropped_short);
+        add(&metrics.rate_limited, told.rate_limited);
         let of = |reason: Reason| told.answers[reason as usize];
         let negative = of(Reason::NoData) + of(Reason::NxDomain);
         add(&legacy.mesos_requests, of(Reason::Success) + negative);

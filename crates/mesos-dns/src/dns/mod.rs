@@ -13,13 +13,15 @@ mod udp;
 use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
-use mesos_dns_core::answer::{Action, Peer, Settings, TCP_PAYLOAD_BYTES_MAX, Transport, fail};
+use mesos_dns_core::answer::{
+    Action, Peer, RateLimiter, Settings, Standing, TCP_PAYLOAD_BYTES_MAX, Transport, fail, hop_options,
+};
 use tokio::sync::mpsc;
 
 pub use bind::{BindError, Sockets, bind};
 pub use metrics::DnsMetrics;
 pub use standing::StandingCell;
-pub use tcp::serve as serve_tcp;
+pub use tcp::{IDLE as TCP_IDLE, serve as serve_tcp};
 pub use udp::{Workers, serve as serve_udp};
 
 use crate::{metrics::LegacyCounters, publish::Board};
@@ -35,6 +37,8 @@ pub struct Outside {
     pub peer: SocketAddr,
     /// How the query came.
     pub transport: Transport,
+    /// Options for the OPT record of the reply: what we have to say to this client ourselves.
+    pub options: Vec<u8>,
     /// Takes the reply; `None` if there is none to give.
     pub reply: Box<dyn FnOnce(Option<Vec<u8>>) + Send>,
 }
@@ -47,6 +51,8 @@ pub struct Shared {
     pub settings: ArcSwap<Settings>,
     /// How our view of the cluster stands.
     pub standing: Arc<StandingCell>,
+    /// How much each client network is sent in datagrams.
+    pub limiter: RateLimiter,
     /// Where queries for other names go.
     pub outside: mpsc::Sender<Outside>,
     /// Counters of this room.
@@ -55,11 +61,27 @@ pub struct Shared {
     pub legacy: Arc<LegacyCounters>,
 }
 
+impl Outside {
+    /// A query to be handed on, with what this hop will say in the reply.
+    fn new(
+        query: Vec<u8>,
+        from: SocketAddr,
+        peer: Peer,
+        settings: &Settings,
+        standing: &Standing,
+        reply: Box<dyn FnOnce(Option<Vec<u8>>) + Send>,
+    ) -> Self {
+        let options = hop_options(&query, settings, peer, standing.now.as_secs() as u32);
+        Self { query, peer: from, transport: peer.transport, options, reply }
+    }
+}
+
 /// The reply to a query that could not be forwarded: SERVFAIL.
 pub fn failure(query: &[u8], peer: SocketAddr, transport: Transport) -> Option<Vec<u8>> {
     let mut out = vec![0; TCP_PAYLOAD_BYTES_MAX];
     let peer = Peer { address: peer.ip().to_canonical(), transport };
-    let Action::Send { length, .. } = fail(query, peer, &mut out) else { return None };
+    let failed = fail(query, &Standing::default(), &Settings::default(), peer, &mut out);
+    let Action::Send { length, .. } = failed else { return None };
     out.truncate(length);
     Some(out)
 }

@@ -1,8 +1,12 @@
 //! How our view of the cluster stands, where every worker can see it at no cost.
 //!
-//! One number: workers read it once per batch, with neither lock nor clock; the daemon writes it.
+//! One number: workers read it once per batch, without a lock; the daemon writes it. The time is added here, so that
+//! whatever is answered together is answered at one moment.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use mesos_dns_core::answer::{Standing, State};
 
@@ -39,7 +43,9 @@ impl StandingCell {
             State::Loading if published.zone.is_loaded() => State::Live,
             told => told,
         };
-        Standing { state, age, version: published.version }
+        // A clock before 1970 gives the epoch: cookies and limits then only see time stand still.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Standing { state, age, version: published.version, now }
     }
 }
 
@@ -55,7 +61,7 @@ fn unpack(packed: u64) -> (State, Option<u32>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{sync::Arc, time::Duration};
 
     use mesos_dns_core::{
         cluster::Cluster,
@@ -99,17 +105,28 @@ mod tests {
         }
     }
 
+    /// What the cell says, without the time.
+    fn told(cell: &StandingCell, published: &Published) -> Standing {
+        Standing { now: Duration::ZERO, ..cell.load(published) }
+    }
+
     #[test]
     fn what_is_stored_is_loaded() {
         let cell = StandingCell::default();
         let (fresh, restored) = (published(None), published(Some(1)));
         // Not told yet.
-        assert_eq!(cell.load(&fresh), Standing { state: State::Live, age: None, version: 9 });
-        assert_eq!(cell.load(&restored), Standing { state: State::Stale, age: None, version: 9 });
+        assert_eq!(
+            told(&cell, &fresh),
+            Standing { state: State::Live, age: None, version: 9, ..Standing::default() }
+        );
+        assert_eq!(
+            told(&cell, &restored),
+            Standing { state: State::Stale, age: None, version: 9, ..Standing::default() }
+        );
         for state in [State::Holding, State::Live, State::Stale] {
             for age in [None, Some(0), Some(7), Some(u32::MAX)] {
                 cell.store(state, age);
-                assert_eq!(cell.load(&fresh), Standing { state, age, version: 9 });
+                assert_eq!(told(&cell, &fresh), Standing { state, age, version: 9, ..Standing::default() });
                 assert_eq!(cell.load(&restored).state, State::Stale);
             }
         }

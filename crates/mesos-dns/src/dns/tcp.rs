@@ -36,7 +36,7 @@ const CONNECTIONS_PER_CLIENT_MAX: usize = 64;
 const IN_HAND_MAX: usize = 32;
 
 /// How long a connection may be silent between messages (RFC 7766 section 6.2.3 leaves it to us).
-const IDLE: Duration = Duration::from_secs(10);
+pub const IDLE: Duration = Duration::from_secs(10);
 
 /// How long a message may take once its first byte is there, and a reply to be taken.
 const MESSAGE: Duration = Duration::from_secs(10);
@@ -168,7 +168,7 @@ impl Connection {
         }));
         let action = decided.unwrap_or_else(|_| {
             self.shared.metrics.panics.inc();
-            fail(&message, peer, &mut out)
+            fail(&message, &standing, &settings, peer, &mut out)
         });
         let mut tally = Tally::default();
         tally.note(&action);
@@ -179,10 +179,10 @@ impl Connection {
             }
             Action::Forward => {
                 let reply = Box::new(|reply: Option<Vec<u8>>| _ = reply.map(|reply| place.send(reply)));
-                let outside = Outside { query: message, peer: self.peer, transport: Transport::Tcp, reply };
+                let outside = Outside::new(message, self.peer, peer, &settings, &standing, reply);
                 if let Err(refused) = self.shared.outside.try_send(outside) {
                     let outside = refused.into_inner();
-                    let action = fail(&outside.query, peer, &mut out);
+                    let action = fail(&outside.query, &standing, &settings, peer, &mut out);
                     tally.note(&action);
                     if let Action::Send { length, .. } = action {
                         (outside.reply)(Some(out[..length].to_vec()));

@@ -17,7 +17,9 @@ use std::{
 };
 
 use batch_udp::{BATCH, Batch, Datagram, Local, send_one};
-use mesos_dns_core::answer::{Action, Peer, Transport, UDP_PAYLOAD_BYTES_MAX, decide, fail};
+use mesos_dns_core::answer::{
+    Action, Peer, Settings, Standing, Transport, UDP_PAYLOAD_BYTES_MAX, decide, fail,
+};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use socket2::Socket;
 use tracing::error;
@@ -107,12 +109,14 @@ impl Worker {
             }));
             let action = decided.unwrap_or_else(|_| {
                 self.shared.metrics.panics.inc();
-                fail(datagram.bytes, peer, out)
+                fail(datagram.bytes, &standing, &settings, peer, out)
             });
+            let limiter = &self.shared.limiter;
+            let action = limiter.restrain(action, datagram.bytes, &settings, peer, standing.now, out);
             self.tally.note(&action);
             match action {
                 Action::Send { length, .. } => length,
-                Action::Forward => self.hand_on(&datagram, peer, out),
+                Action::Forward => self.hand_on(&datagram, peer, (&settings, &standing), out),
                 Action::Drop(_) => 0,
             }
         });
@@ -124,18 +128,20 @@ impl Worker {
     }
 
     /// Hands a query to the forwarder; if that has too many waiting, fails it at once.
-    fn hand_on(&mut self, datagram: &Datagram<'_>, peer: Peer, out: &mut [u8]) -> usize {
+    fn hand_on(
+        &mut self,
+        datagram: &Datagram<'_>,
+        peer: Peer,
+        (settings, standing): (&Settings, &Standing),
+        out: &mut [u8],
+    ) -> usize {
         let back = reply_later(self.socket.clone(), self.shared.clone(), datagram.peer, datagram.local);
-        let outside = Outside {
-            query: datagram.bytes.to_vec(),
-            peer: datagram.peer,
-            transport: Transport::Udp,
-            reply: Box::new(back),
-        };
+        let query = datagram.bytes.to_vec();
+        let outside = Outside::new(query, datagram.peer, peer, settings, standing, Box::new(back));
         if self.shared.outside.try_send(outside).is_ok() {
             return 0;
         }
-        let action = fail(datagram.bytes, peer, out);
+        let action = fail(datagram.bytes, standing, settings, peer, out);
         self.tally.note(&action);
         if let Action::Send { length, .. } = action { length } else { 0 }
     }

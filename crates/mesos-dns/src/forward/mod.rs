@@ -37,12 +37,14 @@ use self::{
 use crate::metrics::LegacyCounters;
 
 /// Who asks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
     /// Where the query came from.
     pub address: SocketAddr,
     /// How it came; a reply over UDP is cut to the size the client takes.
     pub transport: Transport,
+    /// Options that the OPT record of every reply carries, if the client sent one: what this hop says.
+    pub options: Vec<u8>,
 }
 
 /// Answers queries that no zone of ours does.
@@ -86,7 +88,7 @@ impl Forwarder {
         let metrics = &*self.metrics;
         metrics.queries.inc();
         let query = match Query::parse(query) {
-            Ok(query) => query,
+            Ok(query) => Query { options: client.options.clone(), ..query },
             Err(error) => {
                 metrics.replied(Outcome::Malformed);
                 return error.reply();
@@ -99,7 +101,7 @@ impl Forwarder {
                 (Outcome::Refused, query.reply(Rcode::REFUSED, refusal.ede()))
             }
             Decision::Local(reply) => (Outcome::Local, reply),
-            Decision::Ask(group) => match self.admit(client, group, &query.question) {
+            Decision::Ask(group) => match self.admit(&client, group, &query.question) {
                 Ok(_held) => self.ask(&active, group, &query, client.transport).await,
                 Err(limit) => {
                     metrics.limited(limit);
@@ -180,7 +182,7 @@ impl Forwarder {
         }
     }
 
-    fn admit(&self, client: Client, group: &Group, question: &Question<'_>) -> Result<Held<'_>, Limit> {
+    fn admit(&self, client: &Client, group: &Group, question: &Question<'_>) -> Result<Held<'_>, Limit> {
         let (now, client) = (Instant::now().into_std(), client.address.ip());
         let mut admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = admission.admit(now, client, group.zone.as_ref(), question)?;

@@ -58,11 +58,13 @@ impl Daemon {
     pub fn start(members: Value) -> Self {
         let process = Process::start(members);
         let serving = process.logged("serving");
-        let address = |key: &str| {
-            let text = serving[key].as_str().unwrap().trim_start_matches("Some(").trim_end_matches(')');
-            text.parse().unwrap_or_else(|_| panic!("no address: {serving}"))
-        };
+        let address = |key: &str| addresses(&serving, key)[0];
         Self { dns: address("dns"), http: address("http"), process }
+    }
+
+    /// Every address where it answers DNS, in the order of its file.
+    pub fn all_dns(&self) -> Vec<SocketAddr> {
+        addresses(&self.process.logged("serving"), "dns")
     }
 
     /// Starts it on what this master says, and waits for the first data.
@@ -109,6 +111,16 @@ impl Daemon {
         let line = text.lines().find_map(|line| line.strip_prefix(&format!("mesos_dns_{name} ")));
         line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
     }
+}
+
+/// The addresses in a line that shows one or several: `Some(127.0.0.1:53)`, `[127.0.0.1:53, [::1]:53]`.
+fn addresses(line: &Value, key: &str) -> Vec<SocketAddr> {
+    let text = line[key].as_str().unwrap();
+    let inner = [("Some(", ")"), ("[", "]")]
+        .into_iter()
+        .find_map(|(front, back)| text.strip_prefix(front)?.strip_suffix(back));
+    let all = inner.unwrap_or(text).split(", ");
+    all.map(|text| text.parse().unwrap_or_else(|_| panic!("no address: {line}"))).collect()
 }
 
 /// What every started program can do, serving or not.

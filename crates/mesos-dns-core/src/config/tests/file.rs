@@ -207,7 +207,7 @@ fn what_is_odd_is_reported_by_name() {
         ),
         (r#""email": "x""#, "\"email\": has no effect; remove it"),
         (r#""cacheSize": "1GiB""#, "\"cacheSize\": is not in force in this version"),
-        (r#""listeners": [{}]"#, "\"listeners\": is not in force in this version"),
+        (r#""zoneFiles": [{}]"#, "\"zoneFiles\": is not in force in this version"),
         (r#""health": "require""#, "\"health\": is not in force in this version"),
         (r#""ttl": -1"#, "\"ttl\": is negative"),
         (r#""timeout": -1"#, "\"timeout\": is negative; 5 seconds are used"),

@@ -1,0 +1,128 @@
+//! The keys of the DNS server: where it listens, what it knows clients by, how much it sends them.
+
+use super::*;
+
+fn listening(members: &str) -> Vec<String> {
+    let config = good(&with_master(members));
+    config.listeners.iter().map(|one| format!("{} {}", one.protocol, one.address)).collect()
+}
+
+#[test]
+fn listeners_stand_in_place_of_listener_and_port() {
+    for (members, expected) in [
+        ("", &["dns 0.0.0.0:53"][..]),
+        (r#""listener": "127.0.0.1", "port": 5353"#, &["dns 127.0.0.1:5353"]),
+        (r#""listeners": null"#, &["dns 0.0.0.0:53"]),
+        (r#""listeners": [{"address": "10.0.0.1"}]"#, &["dns 10.0.0.1:53"]),
+        (
+            r#""listeners": [{"Address": "10.0.0.1", "PORT": 5353, "protocol": "dns"}, {"address": "::", "certFile": null}]"#,
+            &["dns 10.0.0.1:5353", "dns [::]:53"],
+        ),
+        (
+            r#""listeners": [{"address": "127.0.0.1", "port": 0}, {"address": "127.0.0.1", "port": 0}]"#,
+            &["dns 127.0.0.1:0", "dns 127.0.0.1:0"],
+        ),
+    ] {
+        assert_eq!(listening(members), expected, "{members}");
+    }
+    let said = warnings(&with_master(r#""port": 53, "listeners": [{"address": "::1"}]"#));
+    assert_eq!(said.len(), 1);
+    assert!(said[0].contains("\"port\": has no effect beside listeners"), "{said:?}");
+}
+
+#[test]
+fn own_addresses_are_those_of_all_listeners() {
+    let interfaces: Vec<IpAddr> = ["127.0.0.1", "10.0.0.9"].iter().map(|ip| ip.parse().unwrap()).collect();
+    let text = r#""listeners": [{"address": "10.0.0.7"}, {"address": "0.0.0.0", "port": 54}, {"address": "10.0.0.9", "port": 55}]"#;
+    let own: Vec<String> =
+        good(&with_master(text)).own_addresses(&interfaces).iter().map(IpAddr::to_string).collect();
+    assert_eq!(own, ["10.0.0.7", "10.0.0.9"]);
+}
+
+#[test]
+fn bad_listeners_say_how_to_mend_them() {
+    for (members, said) in [
+        (r#""listeners": {}"#, "expected a list of listeners, found an object; write [{"),
+        (r#""listeners": []"#, "the list of listeners is empty"),
+        (r#""listeners": ["10.0.0.1"]"#, "expected an object in the list, found a string"),
+        (r#""listeners": [{}]"#, "\"\" is no IP address"),
+        (r#""listeners": [{"address": "dns.example"}]"#, "\"dns.example\" is no IP address"),
+        (r#""listeners": [{"address": 1}]"#, "expected text, found a number"),
+        (r#""listeners": [{"address": "::", "port": 65536}]"#, "65536 is out of range"),
+        (r#""listeners": [{"address": "::", "port": "53"}]"#, "without quotes"),
+        (
+            r#""listeners": [{"address": "::", "protocol": "quic"}]"#,
+            "\"quic\" is not known; write \"dns\" or",
+        ),
+        (
+            r#""listeners": [{"address": "::", "prot": "dns"}]"#,
+            "a listener has no \"prot\"; write address, port",
+        ),
+        (r#""listeners": [{"address": "::", "keyFile": "k"}]"#, "protocol \"dns\" has no certificate"),
+        (
+            r#""listeners": [{"address": "::", "protocol": "tls"}]"#,
+            "protocol \"tls\" needs certFile and keyFile",
+        ),
+        (
+            r#""listeners": [{"address": "::", "protocol": "https", "certFile": "c"}]"#,
+            "protocol \"https\" needs certFile and keyFile",
+        ),
+        (
+            r#""listeners": [{"address": "::", "protocol": "tls", "certFile": "c", "keyFile": "k"}]"#,
+            "protocol \"tls\" is not served in this version",
+        ),
+        (
+            r#""listeners": [{"address": "::", "protocol": "https", "certFile": "c", "keyFile": "k"}]"#,
+            "protocol \"https\" is not served in this version",
+        ),
+        (
+            r#""listeners": [{"address": "10.0.0.1"}, {"address": "10.0.0.1", "port": 53}]"#,
+            "10.0.0.1:53 is listened on twice",
+        ),
+        (r#""rateLimit": -1"#, "-1 is out of range"),
+        (r#""rateLimitExempt": ["10.0.0.1/8"]"#, "has bits set behind the prefix"),
+    ] {
+        let problems = bad(&with_master(members));
+        assert!(
+            problems.starts_with("/etc/config.json:1:") && problems.contains(said),
+            "{members}: {problems}"
+        );
+    }
+    let many = vec![r#"{"address": "::"}"#; 65].join(",");
+    let problems = bad(&with_master(&format!(r#""listeners": [{many}]"#)));
+    assert!(problems.contains("more than 64 listeners"), "{problems}");
+    let long = "x".repeat(65);
+    assert!(bad(&with_master(&format!(r#""nsid": "{long}""#))).contains("\"nsid\": is longer than 64 bytes"));
+    assert_eq!(good(&with_master(r#""nsid": "dns-1""#)).nsid, "dns-1");
+}
+
+#[test]
+fn rate_limits_are_on_outside_private_networks() {
+    let config = good(&with_master(""));
+    assert_eq!(config.rate_limit, 200);
+    assert_eq!(config.rate_limit_exempt, config.recursion_allow);
+    let config = good(&with_master(r#""rateLimit": 0, "rateLimitExempt": ["192.0.2.0/24"]"#));
+    assert_eq!((config.rate_limit, config.rate_limit_exempt.len()), (0, 1));
+}
+
+#[test]
+fn a_cookie_secret_is_never_told() {
+    let text = with_master(r#""cookieSecretFile": "/etc/cookie""#);
+    let around = |secret: &str| Surroundings { cookie_secret: Ok(secret.to_owned()), ..surroundings() };
+    let secret = "0123456789abcdef0123456789abcdef";
+    let config = build_around(&text, &around(secret)).unwrap();
+    assert!(config.cookie_secrets.is_some());
+    assert!(!format!("{config:?} {:?}", config.rows()).contains("0123"));
+    assert_eq!(good(&with_master("")).cookie_secrets, None);
+    for (bad, said) in [
+        ("", "there is no secret in it"),
+        ("0123456789abcdef", "a line does not have 32 hexadecimal digits"),
+        ("0123456789abcdef0123456789abcdeg", "a line does not have 32 hexadecimal digits"),
+    ] {
+        let problems = build_around(&text, &around(bad)).unwrap_err().to_string();
+        assert!(problems.contains("\"cookieSecretFile\": cannot use \"/etc/cookie\": "), "{problems}");
+        assert!(problems.contains(said) && !problems.contains("0123"), "{problems}");
+    }
+    let failing = Surroundings { cookie_secret: Err("no such file".to_owned()), ..surroundings() };
+    assert!(build_around(&text, &failing).unwrap_err().to_string().contains("no such file"));
+}
