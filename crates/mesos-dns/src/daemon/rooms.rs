@@ -73,7 +73,7 @@ pub(super) fn answer(config: &Config, secrets: &answer::Secrets) -> answer::Sett
         query_allow: config.query_allow.clone(),
         cookies: Some(config.cookie_secrets.clone().unwrap_or_else(|| secrets.clone())),
         nsid: config.nsid.clone().into_bytes(),
-        idle: dns::TCP_IDLE,
+        idle: config.tcp_idle_seconds,
         rate_limit: Some(rate_limit).filter(|limit| limit.per_second > 0),
     }
 }
@@ -165,6 +165,32 @@ pub(super) fn http_address(config: &Config) -> anyhow::Result<SocketAddr> {
         .to_socket_addrs()
         .with_context(|| format!("\"httplistener\": cannot look up {host:?}"))?;
     found.next().with_context(|| format!("\"httplistener\": {host:?} has no address"))
+}
+
+/// File descriptors that are neither a DNS client's nor an HTTP client's: upstreams, masters, ZooKeeper, files, and
+/// connections that were told to leave.
+const DESCRIPTORS_RESERVED: usize = 128;
+
+/// Connections of DNS clients where descriptors are no matter. Each costs the kernel and us some kilobytes.
+const CONNECTIONS_MAX: usize = 10_000;
+
+/// How many connections DNS clients may have: what the operator wants, or half of what is there.
+///
+/// More than the system can give would make `accept` fail instead of making room, so that is the limit in any case.
+pub(super) fn connections(config: &Config, descriptors: u64) -> dns::ConnectionLimits {
+    let free = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(DESCRIPTORS_RESERVED);
+    let connections = match config.tcp_connections {
+        Some(wanted) => wanted.min(free.max(1)),
+        None => (free / 2).clamp(1, CONNECTIONS_MAX),
+    };
+    dns::ConnectionLimits { connections, per_client: config.tcp_per_client }
+}
+
+/// What HTTP clients may take: connections are a quarter of what is there at most.
+pub(super) fn http_limits(descriptors: u64) -> http::Limits {
+    let free = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(DESCRIPTORS_RESERVED);
+    let limits = http::Limits::default();
+    http::Limits { connections: limits.connections.min((free / 4).max(1)), ..limits }
 }
 
 /// Keys that a running process cannot change, and whether they are as before.
