@@ -17,6 +17,8 @@ use mesos_dns_core::{
     zone::Soa,
 };
 
+use tracing::warn;
+
 use crate::{
     args::VERSION,
     dns, http, publish,
@@ -180,7 +182,18 @@ const CONNECTIONS_MAX: usize = 10_000;
 pub(super) fn connections(config: &Config, descriptors: u64) -> dns::ConnectionLimits {
     let free = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(DESCRIPTORS_RESERVED);
     let connections = match config.tcp_connections {
-        Some(wanted) => wanted.min(free.max(1)),
+        Some(wanted) => {
+            let given = wanted.min(free.max(1));
+            if given < wanted {
+                warn!(
+                    wanted,
+                    given,
+                    descriptors,
+                    "fewer connections than asked for: the limit of open files is too low"
+                );
+            }
+            given
+        }
         None => (free / 2).clamp(1, CONNECTIONS_MAX),
     };
     dns::ConnectionLimits { connections, per_client: config.tcp_per_client }

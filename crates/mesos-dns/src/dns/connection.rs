@@ -382,3 +382,6 @@ impl Drop for Promise {
         let _ = self.taker.send(self.reply.take());
     }
 }
+
+#[cfg(test)]
+mod tests;

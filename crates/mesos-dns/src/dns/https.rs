@@ -19,11 +19,11 @@ use std::{
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::{
-    Method, Request, Response, StatusCode,
-    body::Incoming,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
+    HeaderMap, Method, Request, Response, StatusCode,
+    body::{Body, Incoming},
+    header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue},
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -61,6 +61,9 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// Most header lines of a request.
 const HEADERS_MAX: usize = 64;
+
+/// Largest body that is read to its end, to be refused in order; in the middle of a larger one we give up.
+const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Requests of one connection that are answered at once.
 const REQUESTS_MAX: u32 = 100;
@@ -222,10 +225,17 @@ impl Desk {
 
     async fn respond(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let _in_hand = self.pace.begin();
-        let response = match self.exchange(request).await {
+        let is_head = request.method() == Method::HEAD;
+        let mut response = match self.exchange(request).await {
             Ok(reply) => answer(reply),
             Err(complaint) => refuse(complaint),
         };
+        if is_head {
+            // hyper leaves the body out over HTTP/1.1 only.
+            let length = response.body().size_hint().exact().unwrap_or_default();
+            response.headers_mut().insert(CONTENT_LENGTH, length.into());
+            *response.body_mut() = Full::default();
+        }
         self.shared.metrics.https_responded(response.status());
         response
     }
@@ -306,14 +316,18 @@ impl Complaint {
     }
 }
 
-/// The query in a request.
+/// The query in a request. A body is read to its end before anything is said: clients exist that take an answer in the
+/// middle of their request for a failure.
 async fn query(request: Request<Incoming>) -> Result<Bytes, Complaint> {
-    if request.uri().path() != PATH {
+    let (head, body) = request.into_parts();
+    let body = timeout(MESSAGE, read(body)).await.map_err(|_| Complaint::Slow)?;
+    if head.uri.path() != PATH {
         return Err(Complaint::Path);
     }
-    match *request.method() {
-        Method::GET | Method::HEAD => in_path(request.uri().query().unwrap_or_default()),
-        Method::POST => in_body(request).await,
+    match head.method {
+        Method::GET | Method::HEAD => in_path(head.uri.query().unwrap_or_default()),
+        Method::POST if is_message(&head.headers) => body,
+        Method::POST => Err(Complaint::Media),
         _ => Err(Complaint::Method),
     }
 }
@@ -328,18 +342,27 @@ fn in_path(parameters: &str) -> Result<Bytes, Complaint> {
     if query.len() > QUERY_BYTES_MAX { Err(Complaint::TooLong) } else { Ok(query.into()) }
 }
 
-async fn in_body(request: Request<Incoming>) -> Result<Bytes, Complaint> {
-    let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+/// A body, if it is no larger than a query. Of a larger one the rest is read, and kept nowhere, up to a limit.
+async fn read(mut body: Incoming) -> Result<Bytes, Complaint> {
+    let (mut query, mut length) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Complaint::NoQuery)?.into_data() else { continue };
+        length += data.len();
+        if length > BODY_BYTES_MAX {
+            break;
+        }
+        if length <= QUERY_BYTES_MAX {
+            query.extend_from_slice(&data);
+        }
+    }
+    if length > QUERY_BYTES_MAX { Err(Complaint::TooLarge) } else { Ok(query.into()) }
+}
+
+/// Whether the body is declared to be a message.
+fn is_message(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
     let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    if !kind.eq_ignore_ascii_case(MEDIA_TYPE.as_bytes()) {
-        return Err(Complaint::Media);
-    }
-    match timeout(MESSAGE, Limited::new(request.into_body(), QUERY_BYTES_MAX).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Complaint::TooLarge),
-        Ok(Err(_)) => Err(Complaint::NoQuery),
-        Err(_) => Err(Complaint::Slow),
-    }
+    kind.eq_ignore_ascii_case(MEDIA_TYPE.as_bytes())
 }
 
 fn answer(reply: Bytes) -> Response<Full<Bytes>> {
