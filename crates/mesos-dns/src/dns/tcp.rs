@@ -12,6 +12,7 @@ use std::{
 };
 
 use mesos_dns_core::answer::Transport;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::net::TcpStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
@@ -96,6 +97,10 @@ impl Server {
                         tokio::task::yield_now().await;
                     }
                 }
+                // The system looks for a descriptor before it looks whether anybody waits.
+                Err(error) if is_out_of_descriptors(&error) && !self.is_somebody_waiting() => {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
                 Err(error) => {
                     self.shared.metrics.accept_errors.inc();
                     if !std::mem::replace(&mut is_failing, true) {
@@ -108,6 +113,13 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// Whether a connection waits to be accepted.
+    fn is_somebody_waiting(&self) -> bool {
+        let mut asked = [PollFd::new(&self.listener, PollFlags::IN)];
+        // If the system does not say, it is as if somebody did.
+        poll(&mut asked, Some(&Timespec::default())).is_err() || asked[0].revents().contains(PollFlags::IN)
     }
 
     /// Takes what the system has accepted for us already: who has sent a query by now gets the answer.
