@@ -1,7 +1,9 @@
 //! Replies read back by another implementation, the `domain` crate.
 
 mod edns;
+mod laws;
 mod mutation;
+mod strict;
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -9,6 +9,7 @@
 //! Sockets are bound first and nothing is served halfway: a port that is taken ends the start with a
 //! message. After that only a signal ends the process, or the one time limit that the file can set.
 
+mod descriptors;
 mod restore;
 pub(crate) mod rooms;
 mod sockets;
@@ -258,7 +259,7 @@ impl Daemon {
                 Ok(())
             }
         });
-        let clients = Arc::new(Clients::new(rooms::connections(&config, descriptors), &shutdown));
+        let clients = Arc::new(Clients::new(descriptors::of_dns(&config, descriptors), &shutdown));
         let (mut udp, mut identities) = (Vec::new(), Vec::new());
         for (Sockets { udp: datagrams, tcp, .. }, carrier) in sockets {
             udp.extend(datagrams);
@@ -275,7 +276,7 @@ impl Daemon {
         });
         let workers = dns::serve_udp(udp, &shared)?;
         if let Some(listener) = http_socket {
-            let (api, limits, shutdown) = (api.clone(), rooms::http_limits(descriptors), shutdown.clone());
+            let (api, limits, shutdown) = (api.clone(), descriptors::of_http(descriptors), shutdown.clone());
             servers.spawn(async move { Ok(http::serve(listener, api, limits, shutdown).await?) });
         }
         if let Some(socket) = admin_socket {
@@ -365,10 +366,8 @@ impl Daemon {
     }
 
     fn take_over(&mut self, config: Config) -> anyhow::Result<()> {
-        for (key, stays) in rooms::fixed(&self.config, &config) {
-            if !stays {
-                warn!(key, "this key changes only with a restart");
-            }
+        for key in rooms::waiting_for_a_restart(&self.config, &config) {
+            warn!(key, "this key changes only with a restart");
         }
         let interfaces = configuration::interface_addresses();
         // What can fail comes first.
@@ -388,7 +387,7 @@ impl Daemon {
         let settings = Order::Settings(Box::new(rooms::publish(&config, &interfaces)));
         self.orders.send_blocking(settings)?;
         self.shared.settings.store(Arc::new(rooms::answer(&config, &self.secrets)));
-        self.clients.limit(rooms::connections(&config, self.descriptors));
+        self.clients.limit(descriptors::of_dns(&config, self.descriptors));
         // The configuration was judged with the files as they are now; the listeners are those of the start.
         self.identities.iter().for_each(|identity| identity.refresh(&self.metrics.dns));
         let own = own_addresses(&self.addresses.dns, &interfaces);

@@ -17,11 +17,9 @@ use mesos_dns_core::{
     zone::Soa,
 };
 
-use tracing::warn;
-
 use crate::{
     args::VERSION,
-    dns, http, publish,
+    http, publish,
     watch::{self, auth, tls},
 };
 
@@ -169,53 +167,23 @@ pub(super) fn http_address(config: &Config) -> anyhow::Result<SocketAddr> {
     found.next().with_context(|| format!("\"httplistener\": {host:?} has no address"))
 }
 
-/// File descriptors that are neither a DNS client's nor an HTTP client's: upstreams, masters, ZooKeeper, files, and
-/// connections that were told to leave.
-const DESCRIPTORS_RESERVED: usize = 128;
+/// Keys that a running process cannot change.
+const FIXED: [&str; 10] = [
+    "listener",
+    "port",
+    "listeners",
+    "httplistener",
+    "httpport",
+    "dnson",
+    "httpon",
+    "workers",
+    "adminSocket",
+    "snapshotFile",
+];
 
-/// Connections of DNS clients where descriptors are no matter. Each costs the kernel and us some kilobytes.
-const CONNECTIONS_MAX: usize = 10_000;
-
-/// How many connections DNS clients may have: what the operator wants, or half of what is there.
-///
-/// More than the system can give would make `accept` fail instead of making room, so that is the limit in any case.
-pub(super) fn connections(config: &Config, descriptors: u64) -> dns::ConnectionLimits {
-    let free = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(DESCRIPTORS_RESERVED);
-    let connections = match config.tcp_connections {
-        Some(wanted) => {
-            let given = wanted.min(free.max(1));
-            if given < wanted {
-                warn!(
-                    wanted,
-                    given,
-                    descriptors,
-                    "fewer connections than asked for: the limit of open files is too low"
-                );
-            }
-            given
-        }
-        None => (free / 2).clamp(1, CONNECTIONS_MAX),
-    };
-    dns::ConnectionLimits { connections, per_client: config.tcp_per_client }
-}
-
-/// What HTTP clients may take: connections are a quarter of what is there at most.
-pub(super) fn http_limits(descriptors: u64) -> http::Limits {
-    let free = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(DESCRIPTORS_RESERVED);
-    let limits = http::Limits::default();
-    http::Limits { connections: limits.connections.min((free / 4).max(1)), ..limits }
-}
-
-/// Keys that a running process cannot change, and whether they are as before.
-pub(super) fn fixed(before: &Config, after: &Config) -> [(&'static str, bool); 8] {
-    [
-        ("listeners", before.listeners == after.listeners),
-        ("httplistener", before.http_listener == after.http_listener),
-        ("httpport", before.http_port == after.http_port),
-        ("dnson", before.dns_on == after.dns_on),
-        ("httpon", before.http_on == after.http_on),
-        ("workers", before.workers == after.workers),
-        ("adminSocket", before.admin_socket == after.admin_socket),
-        ("snapshotFile", before.snapshot_file == after.snapshot_file),
-    ]
+/// Those of the keys that a running process cannot change which the new file changes.
+pub(super) fn waiting_for_a_restart(before: &Config, after: &Config) -> Vec<&'static str> {
+    let rows = before.rows().into_iter().zip(after.rows());
+    let changed = rows.filter(|(before, after)| before.value != after.value);
+    changed.map(|(before, _)| before.spelling).filter(|key| FIXED.contains(key)).collect()
 }

@@ -8,7 +8,10 @@ use domain::rdata::{A, AllRecordData, Cname, Mx, Ns, Txt};
 use proptest::prelude::*;
 
 use super::*;
-use crate::forward::message::tests::{query, query_edns};
+use crate::forward::message::{
+    Ede,
+    tests::{query, query_edns},
+};
 
 fn name(text: &str) -> Name<Vec<u8>> {
     text.parse().unwrap()
@@ -112,6 +115,26 @@ fn cut_to_size() {
         assert_eq!((silent[2] & 2, &silent[3..]), (0, &out[3..]));
         let tcp = fitted(&answer, &query, Transport::Tcp, Truncation::Flagged);
         assert_eq!((records(&tcp), tcp[2] & 2), (whole, 0), "whole over TCP");
+    }
+}
+
+#[test]
+fn what_this_hop_says_has_its_place() {
+    // A cookie: code, length, 24 octets.
+    let options = [&b"\0\x0a\0\x18"[..], &[7; 24]].concat();
+    for payload in (512..=1232).step_by(7) {
+        let bytes = query_edns("www.example.com", 1, payload, false);
+        let with = Query { options: options.clone(), ..Query::parse(&bytes).unwrap() };
+        let answer = reply(&bytes, 80, true);
+        let out = Reply::parse(answer).unwrap().for_client(&with, Transport::Udp, Truncation::Flagged);
+        assert!(out.len() <= usize::from(payload), "{payload}: {}", out.len());
+        let said = [&[0, 34][..], &options, &[0, 15, 0, 2, 0, 3]].concat();
+        assert!(out.ends_with(&said), "{payload}: {out:02x?}");
+        let refused = with.reply(Rcode::REFUSED, Ede::Prohibited);
+        assert!(refused.ends_with(&[&[0, 34][..], &options, &[0, 15, 0, 2, 0, 18]].concat()));
+        // Where no OPT was sent, there is none to say it in.
+        let plain = Query { options: options.clone(), edns: None, ..with };
+        assert_eq!(plain.reply(Rcode::REFUSED, Ede::Prohibited).len(), 33);
     }
 }
 
