@@ -6,7 +6,7 @@
 
 use std::{fmt::Write, io, process::ExitCode};
 
-use mesos_dns_core::config::{Authentication, Config, Listener, line};
+use mesos_dns_core::config::{Authentication, Config, Listener, Protocol, line};
 
 use crate::{
     args::{EXIT_BAD_CONFIGURATION, print},
@@ -53,6 +53,7 @@ fn effects(config: &Config) -> Vec<(&'static str, String)> {
     vec![
         ("DNS", on(config.dns_on, listeners(config))),
         ("answers over UDP", rate_limit(config)),
+        ("connections", connections(config)),
         ("HTTP", on(config.http_on, format!("on {:?}, port {}", config.http_listener, config.http_port))),
         ("leader found through", leader(config)),
         ("connection to masters", connection(config)),
@@ -75,9 +76,23 @@ fn effects(config: &Config) -> Vec<(&'static str, String)> {
 /// Where DNS is served.
 fn listeners(config: &Config) -> String {
     let one = |listener: &Listener| {
-        format!("UDP and TCP on {}, port {}", listener.address.ip(), listener.address.port())
+        let carried = match listener.protocol {
+            Protocol::Dns => "UDP and TCP",
+            Protocol::Https => "HTTPS",
+            Protocol::Tls => "TLS",
+        };
+        format!("{carried} on {}, port {}", listener.address.ip(), listener.address.port())
     };
     config.listeners.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// How many clients may be connected, and for how long.
+fn connections(config: &Config) -> String {
+    let most = config
+        .tcp_connections
+        .map_or("as many as files may be open".to_owned(), |most| format!("{most} in all"));
+    let idle = config.tcp_idle_seconds.as_secs_f64();
+    format!("{most}, {} of one client, idle for {idle} s", config.tcp_per_client)
 }
 
 /// How much clients are sent.

@@ -11,9 +11,11 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use mesos_dns_core::config::{Config, FILE_BYTES_MAX, File, Problems, Surroundings, Wants, line};
+use mesos_dns_core::config::{Config, FILE_BYTES_MAX, File, Problems, Surroundings, Unusable, Wants, line};
 use openssl::{error::ErrorStack, pkey::PKey, x509::X509};
 use tracing::{info, warn};
+
+use crate::dns::Identity;
 
 /// Largest certificate, key, secret or `resolv.conf` that is read, in bytes; the system's bundle of authorities has
 /// a quarter of it.
@@ -116,6 +118,7 @@ fn look_around(wants: &Wants<'_>) -> Surroundings {
         iam: text(wants.iam_config_file),
         secret: text(wants.secret_file),
         cookie_secret: text(wants.cookie_secret_file),
+        unusable: wants.identities.iter().filter_map(|(cert, key)| unusable(cert, key)).collect(),
     }
 }
 
@@ -153,6 +156,13 @@ fn check_identity(cert_file: &str, key_file: &str) -> Result<(), String> {
     let public =
         certificate.public_key().map_err(|error| format!("cannot use {cert_file}: {}", reason(&error)))?;
     if public.public_eq(&key) { Ok(()) } else { Err(format!("{key_file} is not the key of {cert_file}")) }
+}
+
+/// Why a listener's certificate and key cannot be used, if so. The library that will use them says.
+fn unusable(cert_file: &str, key_file: &str) -> Option<Unusable> {
+    let error = Identity::for_tls(Path::new(cert_file), Path::new(key_file)).err()?;
+    let reason = format!("{:#}", anyhow::Error::from(error));
+    Some(Unusable { cert_file: cert_file.to_owned(), key_file: key_file.to_owned(), reason })
 }
 
 /// OpenSSL's reason in a few words.

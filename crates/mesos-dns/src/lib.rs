@@ -9,6 +9,7 @@
 //! - [`publish`]: one writer, many readers. [`snapshot`]: the last good cluster on disk.
 //! - [`dns`], [`forward`], [`http`]: what clients reach.
 //! - [`metrics`], [`logging`], [`system`]: counters; log set-up; signals and the service manager.
+//! - `patience`: a stream that gives up on slow readers, for [`dns`] and [`http`].
 
 pub mod args;
 pub mod ask;
@@ -22,6 +23,7 @@ pub mod forward;
 pub mod http;
 pub mod logging;
 pub mod metrics;
+mod patience;
 pub mod publish;
 pub mod snapshot;
 pub mod system;

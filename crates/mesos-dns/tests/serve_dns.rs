@@ -325,8 +325,8 @@ async fn one_client_cannot_take_all_connections() {
     let mut refused = TcpStream::connect(daemon.dns).await.unwrap();
     let ended = timeout(daemon::PATIENCE, refused.read(&mut [0])).await.expect("closed");
     assert!(matches!(ended, Ok(0) | Err(_)), "{ended:?}");
-    assert_eq!(daemon.metric("dns_connections_refused_total").await, 1.0);
-    assert_eq!(daemon.metric("dns_connections").await, 64.0);
+    assert_eq!(daemon.metric("dns_connections_refused_total{limit=\"per_client\"}").await, 1.0);
+    assert_eq!(daemon.metric("dns_connections{transport=\"tcp\"}").await, 64.0);
     let web = Query::new("web.marathon.mesos", Rtype::A);
     assert_eq!(client::udp(daemon.dns, &web).await.unwrap().answers().unwrap().len(), 3);
     let socket = TcpSocket::new_v4().unwrap();
@@ -336,7 +336,7 @@ async fn one_client_cannot_take_all_connections() {
     assert_eq!(message(&mut other).await[7], 3);
     // What is given back can be had again.
     drop(open);
-    while daemon.metric("dns_connections").await > 1.0 {
+    while daemon.metric("dns_connections{transport=\"tcp\"}").await > 1.0 {
         tokio::time::sleep(daemon::LOOK).await;
     }
     assert_eq!(client::tcp(daemon.dns, &web).await.unwrap().answers().unwrap().len(), 3);

@@ -8,6 +8,7 @@ use super::{
     Wants,
     json::{Json, Member, Source},
     keys::{Key, Origin, Settings, Standing, keys},
+    listeners::Written,
     remark::{Place, Problems, REMARKS_MAX, Remark, quote},
 };
 
@@ -105,6 +106,15 @@ impl File {
             iam_config_file: given(&self.settings.iam_config_file.value),
             secret_file: given(&self.settings.mesos_credentials.value.secret_file),
             cookie_secret_file: given(&self.settings.cookie_secret_file.value),
+            identities: self
+                .settings
+                .listeners
+                .value
+                .0
+                .iter()
+                .flatten()
+                .filter_map(Written::identity)
+                .collect(),
         }
     }
 }

@@ -293,9 +293,17 @@ keys! {
     cookie_secret_file: String = String::new(), "cookieSecretFile", "cookieSecretFile", Ours;
     /// What this server is called when a client asks for it (NSID), at most 64 bytes. Empty: it does not say.
     nsid: String = String::new(), "nsid", "nsid", Ours;
-    /// Where DNS is served, in place of `listener` and `port`: address, port (53), protocol. Only "dns", UDP and
-    /// TCP, is served in this version.
+    /// Where DNS is served, in place of `listener` and `port`: address, port, protocol. The protocol is "dns" (UDP and
+    /// TCP, port 53), "tls" (port 853) or "https" (port 443, path /dns-query); these two need a certificate with its
+    /// chain and its key, as PEM files, which are read again when they change.
     listeners: Listeners = Listeners(None), "listeners", "listeners", Ours;
+    /// Most connections of DNS clients at once, over TCP, TLS and HTTPS together. Beyond it the one that has been idle
+    /// longest is closed for each new one. 0 means as many as file descriptors allow, at most 10,000.
+    tcp_connections: Whole<0, 1_000_000> = Whole(0), "tcpConnections", "tcpConnections", Ours;
+    /// Most of them of one client: an IPv4 address, or an IPv6 network of 64 bits.
+    tcp_per_client: Whole<1, 1_000_000> = Whole(64), "tcpPerClient", "tcpPerClient", Ours;
+    /// Time after which an idle one is closed, from 0.1 to 40.
+    tcp_idle_seconds: Seconds = Seconds::new(10), "tcpIdleSeconds", "tcpIdleSeconds", Ours, "s";
     /// Threads that answer UDP on each listener; 0 means one per core.
     workers: Whole<0, 1024> = Whole(0), "workers", "workers", Ours;
     /// Whether tasks that fail their health check stay in the answers. Only "ignore" is in force in this version.
@@ -327,12 +335,6 @@ keys! {
 
     /// Directory with secrets, one per file.
     secrets_dir: String = String::new(), "secretsDir", "secretsDir", Later;
-    /// Most TCP connections at once; 0 means as many as file descriptors allow.
-    tcp_connections: u32 = 0, "tcpConnections", "tcpConnections", Later;
-    /// Most TCP connections of one client.
-    tcp_per_client: u32 = 64, "tcpPerClient", "tcpPerClient", Later;
-    /// Time after which an idle TCP connection is closed.
-    tcp_idle_seconds: Seconds = Seconds::new(10), "tcpIdleSeconds", "tcpIdleSeconds", Later, "s";
     /// Size of the forwarder's cache.
     cache_size: Bytes = Bytes(64 << 20), "cacheSize", "cacheSize", Later, "bytes";
     /// How long an expired answer may be given while servers do not answer.

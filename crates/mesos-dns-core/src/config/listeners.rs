@@ -4,6 +4,7 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
+    time::Duration,
 };
 
 use serde_json::{Map, Value as Shown};
@@ -43,11 +44,6 @@ impl Protocol {
             Self::Https => 443,
             Self::Tls => 853,
         }
-    }
-
-    /// Whether this version serves it.
-    pub const fn is_served(self) -> bool {
-        matches!(self, Self::Dns)
     }
 }
 
@@ -122,6 +118,12 @@ impl Value for Listeners {
 }
 
 impl Written {
+    /// Its certificate and its key, if both are named.
+    pub(super) fn identity(&self) -> Option<(&str, &str)> {
+        let (certificate, key) = (self.cert_file.as_str(), self.key_file.as_str());
+        (!certificate.is_empty() && !key.is_empty()).then_some((certificate, key))
+    }
+
     fn read(json: Json<'_>) -> Result<Self, Remark> {
         if json.kind() != "an object" {
             let wrong = mismatch("an object in the list", json);
@@ -168,8 +170,8 @@ impl Written {
         Shown::Object(shown)
     }
 
-    /// Checks one listener by itself.
-    fn check(&self) -> Result<Listener, Remark> {
+    /// Checks one listener by itself, with what came of loading its certificate.
+    fn check(&self, around: &Surroundings) -> Result<Listener, Remark> {
         let wrong = |what: String, mend: &str| Err(Remark::new(what, mend).at(self.place));
         let Ok(address) = self.address.parse::<IpAddr>() else {
             let mend = "write the address of this machine, 0.0.0.0 for all of IPv4, or :: for all";
@@ -186,22 +188,29 @@ impl Written {
             (protocol, "", _) | (protocol, _, "") => {
                 return wrong(format!("protocol \"{protocol}\" needs certFile and keyFile"), "set both");
             }
-            (_, cert_file, key_file) => Some(super::ClientCertificate {
-                cert_file: cert_file.to_owned(),
-                key_file: key_file.to_owned(),
-            }),
+            (_, cert_file, key_file) => {
+                if let Some(reason) = around.unusable_identity(cert_file, key_file) {
+                    let mend =
+                        "give a PEM file with the certificate and its chain, and the PEM file of its key";
+                    return wrong(reason.to_owned(), mend);
+                }
+                Some(super::ClientCertificate {
+                    cert_file: cert_file.to_owned(),
+                    key_file: key_file.to_owned(),
+                })
+            }
         };
-        if !self.protocol.is_served() {
-            let what = format!("protocol \"{}\" is not served in this version", self.protocol);
-            return wrong(what, "write \"dns\", or remove the listener");
-        }
         let port = self.port.unwrap_or(self.protocol.port());
         Ok(Listener { address: SocketAddr::new(address, port), protocol: self.protocol, certificate })
     }
 }
 
 /// Where DNS is served: `listeners`, else the one of `listener` and `port`.
-pub(super) fn listeners(settings: &Settings, listener: SocketAddr) -> Result<Vec<Listener>, Remark> {
+pub(super) fn listeners(
+    settings: &Settings,
+    around: &Surroundings,
+    listener: SocketAddr,
+) -> Result<Vec<Listener>, Remark> {
     let Some(written) = &settings.listeners.value.0 else {
         let one = |address| Listener { address, protocol: Protocol::Dns, certificate: None };
         return Ok(vec![one(listener)]);
@@ -213,7 +222,7 @@ pub(super) fn listeners(settings: &Settings, listener: SocketAddr) -> Result<Vec
     }
     let mut checked: Vec<Listener> = Vec::new();
     for one in written {
-        let new = one.check().map_err(about)?;
+        let new = one.check(around).map_err(about)?;
         let clashes = |other: &Listener| new.address.port() != 0 && new.address == other.address;
         if checked.iter().any(clashes) {
             let what = format!("{} is listened on twice", new.address);
@@ -222,6 +231,23 @@ pub(super) fn listeners(settings: &Settings, listener: SocketAddr) -> Result<Vec
         checked.push(new);
     }
     Ok(checked)
+}
+
+/// How long a connection may be idle. RFC 7766 leaves it to the server; longer than this helps nobody.
+const IDLE_MAX: Duration = Duration::from_secs(40);
+
+/// Clients could not finish a thought in less.
+const IDLE_MIN: Duration = Duration::from_millis(100);
+
+/// The time after which an idle connection is closed.
+pub(super) fn idle(settings: &Settings) -> Result<Duration, Remark> {
+    let idle = &settings.tcp_idle_seconds;
+    if (IDLE_MIN..=IDLE_MAX).contains(&idle.value.0) {
+        return Ok(idle.value.0);
+    }
+    let what = format!("{} s is out of range", idle.value.0.as_secs_f64());
+    let mend = format!("write seconds from {} to {}", IDLE_MIN.as_secs_f64(), IDLE_MAX.as_secs());
+    Err(Remark::new(what, mend).about("tcpIdleSeconds").at(idle.place()))
 }
 
 /// What replicas share to know each other's cookies; `None`: this process makes up its own.

@@ -43,7 +43,7 @@ pub use object::{Credentials, ZkUrl, Zone, Zones};
 pub use reference::reference;
 pub use remark::{Place, Problems, REMARKS_MAX, Remark, line};
 pub use secret::{MASK, Secret};
-pub use surroundings::{Surroundings, Wants};
+pub use surroundings::{Surroundings, Unusable, Wants};
 pub use value::{Anything, Bytes, Item, List, Prefixes, SECONDS_MAX, Seconds, Whole};
 
 pub use crate::watch::subscribe::Updates;
@@ -148,6 +148,12 @@ pub struct Config {
     pub cookie_secrets: Option<Secrets>,
     /// What we are called when asked who we are; empty: we do not say.
     pub nsid: String,
+    /// Connections of DNS clients at once; `None`: as many as the system allows.
+    pub tcp_connections: Option<usize>,
+    /// Connections of one client, at least 1.
+    pub tcp_per_client: usize,
+    /// How long a connection may be idle: from a tenth of a second to 40 seconds.
+    pub tcp_idle_seconds: Duration,
     /// Threads for UDP on each listener, at least 1.
     pub workers: usize,
     /// What becomes of unhealthy tasks; the only policy in force is [`Health::Ignore`].
@@ -269,12 +275,13 @@ impl Config {
             hear(&mut problems, validate::authentication(&settings, around)),
             hear(
                 &mut problems,
-                validate::listener(&settings).and_then(|one| listeners::listeners(&settings, one)),
+                validate::listener(&settings).and_then(|one| listeners::listeners(&settings, around, one)),
             ),
             hear(&mut problems, validate::zk(&settings)),
             hear(&mut problems, validate::admin_socket(&settings)),
             hear(&mut problems, listeners::cookies(&settings, around)),
             hear(&mut problems, listeners::nsid(&settings)),
+            hear(&mut problems, listeners::idle(&settings)),
         );
         let (
             Some(()),
@@ -292,6 +299,7 @@ impl Config {
             Some(()),
             Some(cookie_secrets),
             Some(()),
+            Some(tcp_idle_seconds),
         ) = heard
         else {
             return Err(Problems { file: path, remarks: problems });
@@ -352,6 +360,9 @@ impl Config {
             rate_limit_exempt: s.rate_limit_exempt.value.0.clone(),
             cookie_secrets,
             nsid: s.nsid.value.clone(),
+            tcp_connections: usize::try_from(s.tcp_connections.value.0).ok().filter(|count| *count > 0),
+            tcp_per_client: usize::try_from(s.tcp_per_client.value.0).unwrap_or(usize::MAX),
+            tcp_idle_seconds,
             workers: usize::try_from(s.workers.value.0).unwrap_or(1),
             health: s.health.value,
             updates: s.updates.value,

@@ -19,6 +19,8 @@ pub struct Wants<'a> {
     pub secret_file: Option<&'a str>,
     /// File with the secrets of DNS cookies, to be read.
     pub cookie_secret_file: Option<&'a str>,
+    /// PEM files of the listeners: certificate and key, to be loaded together.
+    pub identities: Vec<(&'a str, &'a str)>,
 }
 
 /// What the shell found when it looked for what was wanted. Reasons are for people and hold no contents.
@@ -40,6 +42,19 @@ pub struct Surroundings {
     pub secret: Result<String, String>,
     /// Text of the file with the secrets of DNS cookies.
     pub cookie_secret: Result<String, String>,
+    /// The listeners' certificates and keys that did not load or do not belong together, and why.
+    pub unusable: Vec<Unusable>,
+}
+
+/// A certificate and a key that are of no use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// File of the certificate.
+    pub cert_file: String,
+    /// File of its key.
+    pub key_file: String,
+    /// Why.
+    pub reason: String,
 }
 
 impl Surroundings {
@@ -55,6 +70,14 @@ impl Surroundings {
             iam: unread(),
             secret: unread(),
             cookie_secret: unread(),
+            unusable: Vec::new(),
         }
+    }
+
+    /// Why a certificate and its key cannot be used, if so.
+    pub(super) fn unusable_identity(&self, cert_file: &str, key_file: &str) -> Option<&str> {
+        let mut all = self.unusable.iter();
+        let found = all.find(|one| one.cert_file == cert_file && one.key_file == key_file)?;
+        Some(&found.reason)
     }
 }

@@ -15,6 +15,7 @@
 //! - [`admission`]: how much may be outstanding, in all and for each client.
 //! - [`exchange`]: one query upstream: servers in order, deadlines, what counts as an answer.
 //! - [`message`] and [`reply`]: bytes: the client's query and our own replies; the server's reply.
+//! - [`lifetime`]: how long a cache that is no resolver may keep a reply, ours included.
 //! - `walk` and `draft`: reading and writing these bytes.
 //!
 //! Nothing is remembered from one query to the next but how many are outstanding. A cache belongs between
@@ -29,6 +30,7 @@
 pub mod admission;
 mod draft;
 pub mod exchange;
+pub mod lifetime;
 pub mod local;
 pub mod message;
 pub mod reply;

@@ -9,6 +9,7 @@
 //! Sockets are bound first and nothing is served halfway: a port that is taken ends the start with a
 //! message. After that only a signal ends the process, or the one time limit that the file can set.
 
+mod descriptors;
 mod restore;
 pub(crate) mod rooms;
 mod sockets;
@@ -35,7 +36,7 @@ use tracing::{error, info, warn};
 use crate::{
     args::Common,
     configuration,
-    dns::{self, OUTSIDE_WAITING_MAX, Outside, Shared, Sockets},
+    dns::{self, Clients, Identity, OUTSIDE_WAITING_MAX, Outside, Shared, Sockets},
     forward::{Client, Forwarder, own_addresses},
     http::{self, Admin, Api},
     logging,
@@ -112,7 +113,7 @@ pub async fn serve(
 ) -> anyhow::Result<()> {
     let signals = Signals::new().context("cannot listen for signals")?;
     let descriptors = system::raise_descriptors();
-    let mut daemon = Daemon::start(config, shutdown.clone())?;
+    let mut daemon = Daemon::start(config, descriptors.now, shutdown.clone())?;
     started(daemon.addresses.clone(), daemon.board.clone());
     info!(dns = ?daemon.addresses.dns, http = ?daemon.addresses.http, ?descriptors, "serving");
     system::tell_ready();
@@ -145,6 +146,11 @@ pub async fn serve(
 /// Everything that runs.
 struct Daemon {
     config: Config,
+    /// How many file descriptors there are.
+    descriptors: u64,
+    clients: Arc<Clients>,
+    /// Who we are on the encrypted listeners.
+    identities: Vec<Arc<Identity>>,
     /// What cookies are made with unless the file names a secret: the same until the end, over reloads too.
     secrets: Secrets,
     addresses: Addresses,
@@ -186,13 +192,13 @@ struct Watching {
 }
 
 impl Daemon {
-    fn start(config: Config, shutdown: CancellationToken) -> anyhow::Result<Self> {
+    fn start(config: Config, descriptors: u64, shutdown: CancellationToken) -> anyhow::Result<Self> {
         let interfaces = configuration::interface_addresses();
         let sockets = sockets::dns(&config)?;
         let http_socket = sockets::http(&config)?;
         let admin_socket = sockets::admin(&config)?;
         let addresses = Addresses {
-            dns: sockets.iter().map(|sockets| sockets.address).collect(),
+            dns: sockets.iter().map(|(sockets, _)| sockets.address).collect(),
             http: http_socket.as_ref().map(|listener| listener.local_addr()).transpose()?,
         };
         let (metrics, registry) = Metrics::new();
@@ -253,18 +259,25 @@ impl Daemon {
                 Ok(())
             }
         });
-        let mut udp = Vec::new();
-        for Sockets { udp: datagrams, tcp, .. } in sockets {
+        let clients = Arc::new(Clients::new(descriptors::of_dns(&config, descriptors), &shutdown));
+        let (mut udp, mut identities) = (Vec::new(), Vec::new());
+        for (Sockets { udp: datagrams, tcp, .. }, carrier) in sockets {
             udp.extend(datagrams);
-            let (shared, shutdown) = (shared.clone(), shutdown.clone());
-            servers.spawn(async move { Ok(dns::serve_tcp(tcp, shared, shutdown).await?) });
+            identities.extend(carrier.identity().cloned());
+            let (shared, clients, shutdown) = (shared.clone(), clients.clone(), shutdown.clone());
+            servers.spawn(async move { Ok(dns::serve_tcp(tcp, carrier, shared, clients, shutdown).await?) });
         }
+        servers.spawn({
+            let watched = dns::watch_identities(identities.clone(), metrics.dns.clone(), shutdown.clone());
+            async move {
+                watched.await;
+                Ok(())
+            }
+        });
         let workers = dns::serve_udp(udp, &shared)?;
         if let Some(listener) = http_socket {
-            let (api, shutdown) = (api.clone(), shutdown.clone());
-            servers.spawn(
-                async move { Ok(http::serve(listener, api, http::Limits::default(), shutdown).await?) },
-            );
+            let (api, limits, shutdown) = (api.clone(), descriptors::of_http(descriptors), shutdown.clone());
+            servers.spawn(async move { Ok(http::serve(listener, api, limits, shutdown).await?) });
         }
         if let Some(socket) = admin_socket {
             let admin = Admin::new(board.clone(), move || view.look(), orders.clone());
@@ -280,6 +293,9 @@ impl Daemon {
         });
         Ok(Self {
             config,
+            descriptors,
+            clients,
+            identities,
             secrets,
             addresses,
             board,
@@ -371,6 +387,9 @@ impl Daemon {
         let settings = Order::Settings(Box::new(rooms::publish(&config, &interfaces)));
         self.orders.send_blocking(settings)?;
         self.shared.settings.store(Arc::new(rooms::answer(&config, &self.secrets)));
+        self.clients.limit(descriptors::of_dns(&config, self.descriptors));
+        // The configuration was judged with the files as they are now; the listeners are those of the start.
+        self.identities.iter().for_each(|identity| identity.refresh(&self.metrics.dns));
         let own = own_addresses(&self.addresses.dns, &interfaces);
         self.forwarder.replace(rooms::forward(&config), &own);
         self.api.reload(rooms::http(&config));

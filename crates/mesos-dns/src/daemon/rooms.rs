@@ -19,7 +19,7 @@ use mesos_dns_core::{
 
 use crate::{
     args::VERSION,
-    dns, http, publish,
+    http, publish,
     watch::{self, auth, tls},
 };
 
@@ -73,7 +73,7 @@ pub(super) fn answer(config: &Config, secrets: &answer::Secrets) -> answer::Sett
         query_allow: config.query_allow.clone(),
         cookies: Some(config.cookie_secrets.clone().unwrap_or_else(|| secrets.clone())),
         nsid: config.nsid.clone().into_bytes(),
-        idle: dns::TCP_IDLE,
+        idle: config.tcp_idle_seconds,
         rate_limit: Some(rate_limit).filter(|limit| limit.per_second > 0),
     }
 }

@@ -1,21 +1,47 @@
 //! Binds what is listened on, and says what to do where that fails.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::Context;
-use mesos_dns_core::config::Config;
+use mesos_dns_core::config::{ClientCertificate, Config, Listener, Protocol};
 
 use super::rooms;
-use crate::{dns::Sockets, http::PrivateSocket, system};
+use crate::{
+    dns::{Carrier, Identity, IdentityError, Sockets},
+    http::PrivateSocket,
+    system,
+};
 
-/// The sockets of the DNS server, one set for each listener; none if it is off.
-pub(super) fn dns(config: &Config) -> anyhow::Result<Vec<Sockets>> {
+/// The sockets of the DNS server and what they carry, for each listener; none if it is off.
+pub(super) fn dns(config: &Config) -> anyhow::Result<Vec<(Sockets, Carrier)>> {
     let listeners = config.listeners.iter().filter(|_| config.dns_on);
-    listeners.map(|listener| dns_at(listener.address, config.workers)).collect()
+    listeners
+        .map(|listener| {
+            let carrier = carrier(listener).context("the DNS server cannot start")?;
+            Ok((dns_at(listener.address, &carrier, config.workers)?, carrier))
+        })
+        .collect()
 }
 
-fn dns_at(address: SocketAddr, workers: usize) -> anyhow::Result<Sockets> {
-    crate::dns::bind(address, workers).map_err(|error| {
+/// What a listener's connections carry.
+fn carrier(listener: &Listener) -> Result<Carrier, IdentityError> {
+    let Some(ClientCertificate { cert_file, key_file }) = &listener.certificate else {
+        return Ok(Carrier::Plain);
+    };
+    let (certificate, key) = (Path::new(cert_file), Path::new(key_file));
+    Ok(match listener.protocol {
+        Protocol::Dns => Carrier::Plain,
+        Protocol::Https => Carrier::Https(Arc::new(Identity::for_https(certificate, key)?)),
+        Protocol::Tls => Carrier::Tls(Arc::new(Identity::for_tls(certificate, key)?)),
+    })
+}
+
+fn dns_at(address: SocketAddr, carrier: &Carrier, workers: usize) -> anyhow::Result<Sockets> {
+    let bound = match carrier {
+        Carrier::Plain => crate::dns::bind(address, workers),
+        Carrier::Https(_) | Carrier::Tls(_) => crate::dns::bind_stream(address),
+    };
+    bound.map_err(|error| {
         let protocol = if error.protocol == "UDP" { system::Protocol::Udp } else { system::Protocol::Tcp };
         let help = help(&error.source, address.port(), protocol, "port");
         anyhow::Error::from(error).context(format!("the DNS server cannot start{help}"))

@@ -21,7 +21,7 @@ const PORT_TRIES: usize = 16;
 pub struct Sockets {
     /// The address bound, with the port the system gave if 0 was asked for.
     pub address: SocketAddr,
-    /// One UDP socket per worker, sharing the port.
+    /// One UDP socket per worker, sharing the port; none where only streams are served.
     pub udp: Vec<Socket>,
     /// The TCP listener.
     pub tcp: TcpListener,
@@ -45,13 +45,29 @@ pub struct BindError {
 /// The wildcard address of IPv4 is bound as that of IPv6 where the system has it, which serves both, as
 /// the original does. With port 0 the system chooses one port for both protocols.
 pub fn bind(address: SocketAddr, workers: usize) -> Result<Sockets, BindError> {
+    both_families(address, |address| bind_exactly(address, workers))
+}
+
+/// Binds one address for TCP alone: what is encrypted has no datagrams.
+pub fn bind_stream(address: SocketAddr) -> Result<Sockets, BindError> {
+    both_families(address, |address| {
+        let fail = |source| BindError { address, protocol: "TCP", source };
+        let tcp = tcp(address).map_err(fail)?;
+        Ok(Sockets { address: tcp.local_addr().map_err(fail)?, udp: Vec::new(), tcp })
+    })
+}
+
+fn both_families(
+    address: SocketAddr,
+    bind: impl Fn(SocketAddr) -> Result<Sockets, BindError>,
+) -> Result<Sockets, BindError> {
     match unspecified_both(address) {
-        Some(both) => bind_exactly(both, workers).or_else(|error| match error.source.raw_os_error() {
+        Some(both) => bind(both).or_else(|error| match error.source.raw_os_error() {
             // No IPv6 on this machine.
-            Some(code) if code == EAFNOSUPPORT || code == EADDRNOTAVAIL => bind_exactly(address, workers),
+            Some(code) if code == EAFNOSUPPORT || code == EADDRNOTAVAIL => bind(address),
             _ => Err(error),
         }),
-        None => bind_exactly(address, workers),
+        None => bind(address),
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the DNS server counts.
 
+use hyper::StatusCode;
 use mesos_dns_core::answer::{Action, Reason, Silence};
 use prometheus_client::{
+    encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
@@ -15,6 +17,8 @@ pub struct DnsMetrics {
     /// Queries received, by transport: the members of the family, for use without a look-up.
     pub(super) queries_udp: Counter,
     pub(super) queries_tcp: Counter,
+    pub(super) queries_tls: Counter,
+    pub(super) queries_https: Counter,
     answers: Family<Label, Counter>,
     by_reason: [Counter; Reason::ALL.len()],
     truncated: Counter,
@@ -25,10 +29,35 @@ pub struct DnsMetrics {
     pub(super) unsent: Counter,
     pub(super) receive_errors: Counter,
     pub(super) panics: Counter,
-    pub(super) connections: Gauge,
-    pub(super) connections_refused: Counter,
+    connections: Family<Label, Gauge>,
+    by_carried: [Gauge; 3],
+    refused: Family<Label, Counter>,
+    pub(super) connections_refused_full: Counter,
+    pub(super) connections_refused_client: Counter,
+    pub(super) connections_evicted: Counter,
     pub(super) connections_cut: Counter,
     pub(super) accept_errors: Counter,
+    pub(super) handshake_failures: Counter,
+    pub(super) certificates_replaced: Counter,
+    pub(super) certificate_failures: Counter,
+    https: Family<Responded, Counter>,
+}
+
+/// What a connection carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carried {
+    /// Requests.
+    Https,
+    /// Messages.
+    Tcp,
+    /// Encrypted messages.
+    Tls,
+}
+
+/// The status of a response over HTTPS: one of those that we give.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Responded {
+    status: u16,
 }
 
 /// One label with its value, both fixed in this file.
@@ -38,10 +67,15 @@ impl Default for DnsMetrics {
     fn default() -> Self {
         let queries = Family::<Label, Counter>::default();
         let answers = Family::<Label, Counter>::default();
+        let connections = Family::<Label, Gauge>::default();
+        let refused = Family::<Label, Counter>::default();
         let member = |family: &Family<Label, Counter>, label| family.get_or_create(&[label]).clone();
+        let open = |label| connections.get_or_create(&[("transport", label)]).clone();
         Self {
             queries_udp: member(&queries, ("transport", "udp")),
             queries_tcp: member(&queries, ("transport", "tcp")),
+            queries_tls: member(&queries, ("transport", "tls")),
+            queries_https: member(&queries, ("transport", "https")),
             by_reason: Reason::ALL.map(|reason| member(&answers, ("reason", reason.label()))),
             queries,
             answers,
@@ -53,10 +87,18 @@ impl Default for DnsMetrics {
             unsent: Counter::default(),
             receive_errors: Counter::default(),
             panics: Counter::default(),
-            connections: Gauge::default(),
-            connections_refused: Counter::default(),
+            by_carried: ["https", "tcp", "tls"].map(open),
+            connections,
+            connections_refused_full: member(&refused, ("limit", "connections")),
+            connections_refused_client: member(&refused, ("limit", "per_client")),
+            refused,
+            connections_evicted: Counter::default(),
             connections_cut: Counter::default(),
             accept_errors: Counter::default(),
+            handshake_failures: Counter::default(),
+            certificates_replaced: Counter::default(),
+            certificate_failures: Counter::default(),
+            https: Family::default(),
         }
     }
 }
@@ -81,20 +123,59 @@ impl DnsMetrics {
             ("receive_errors", "Failed receive calls", &self.receive_errors),
             ("panics", "Queries that met a fault in this program", &self.panics),
             (
-                "connections_refused",
-                "Connections closed at once because of a limit",
-                &self.connections_refused,
+                "connections_evicted",
+                "Idle connections closed to make room for others",
+                &self.connections_evicted,
             ),
             (
                 "connections_cut",
-                "Connections closed because a message did not arrive in time",
+                "Connections closed because a message did not arrive, or answers were not taken, in time",
                 &self.connections_cut,
             ),
             ("accept_errors", "Failed accept calls", &self.accept_errors),
+            (
+                "tls_handshake_failures",
+                "TLS handshakes that failed or took too long",
+                &self.handshake_failures,
+            ),
+            ("certificates_replaced", "Changed certificates put in force", &self.certificates_replaced),
+            (
+                "certificate_failures",
+                "Changed certificates that were of no use: the former one stays",
+                &self.certificate_failures,
+            ),
         ] {
             dns.register(name, help, counter.clone());
         }
-        dns.register("connections", "Open TCP connections", self.connections.clone());
+        dns.register("connections", "Open connections", self.connections.clone());
+        dns.register(
+            "connections_refused",
+            "Connections closed at once because of a limit",
+            self.refused.clone(),
+        );
+        dns.register("https_responses", "Responses over HTTPS, by status", self.https.clone());
+        drop(self.https.get_or_create(&Responded { status: 200 }));
+    }
+
+    /// Counts a connection as open until what this gives is dropped.
+    pub(super) fn open(&self, carried: Carried) -> Open {
+        let gauge = self.by_carried[carried as usize].clone();
+        gauge.inc();
+        Open(gauge)
+    }
+
+    /// Counts a response over HTTPS.
+    pub(super) fn https_responded(&self, status: StatusCode) {
+        self.https.get_or_create(&Responded { status: status.as_u16() }).inc();
+    }
+}
+
+/// An open connection, as counted.
+pub(super) struct Open(Gauge);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

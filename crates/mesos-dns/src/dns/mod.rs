@@ -1,14 +1,29 @@
 //! What DNS clients reach: datagrams on threads, streams on the runtime.
 //!
+//! ```text
+//!   udp ------------------------------------------------> Many, decide
+//!   tcp --+--> connection (TCP, TLS) --+--> answering --> decide
+//!         +--> https (HTTP in TLS) ----+
+//! ```
+//!
+//! `clients` gives connections their seats, `frames` cuts a stream into messages, `tls` is who we are to those that
+//! want encryption.
+//!
 //! Both receive, let [`decide`](mesos_dns_core::answer::decide) decide, and act; plain queries among datagrams are
 //! answered together ([`Many`](mesos_dns_core::answer::Many)). Queries for other names leave this room through
 //! a bounded channel as [`Outside`]; whoever answers them calls back with the reply. So a slow upstream
 //! can hold up neither a worker nor a connection.
 
+mod answering;
 mod bind;
+mod clients;
+mod connection;
+mod frames;
+mod https;
 mod metrics;
 mod standing;
 mod tcp;
+mod tls;
 mod udp;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -19,10 +34,12 @@ use mesos_dns_core::answer::{
 };
 use tokio::sync::mpsc;
 
-pub use bind::{BindError, Sockets, bind};
+pub use bind::{BindError, Sockets, bind, bind_stream};
+pub use clients::{Clients, ConnectionLimits};
 pub use metrics::DnsMetrics;
 pub use standing::StandingCell;
-pub use tcp::{IDLE as TCP_IDLE, serve as serve_tcp};
+pub use tcp::{Carrier, serve as serve_tcp};
+pub use tls::{Identity, IdentityError, watch as watch_identities};
 pub use udp::{Workers, serve as serve_udp};
 
 use crate::{metrics::LegacyCounters, publish::Board};

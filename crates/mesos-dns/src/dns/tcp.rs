@@ -1,224 +1,215 @@
-//! Streams: one task per connection.
+//! Streams: accepting connections, and handing each to what it carries.
 //!
-//! A connection is read message by message; queries for our names are answered on the spot, others as
-//! their replies arrive, so that one slow upstream does not hold up what was pipelined behind it
-//! (RFC 7766 section 6.2.1.1). Everything has a limit: connections in all and per client, queries in
-//! hand per connection, and the time for a message to arrive.
+//! One task per connection. All limits are here or behind [`Clients`]: connections in all and per client, and what
+//! happens when the system has no more descriptors.
 
 use std::{
-    collections::HashMap,
     io,
-    net::{IpAddr, SocketAddr, TcpListener},
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
-use mesos_dns_core::answer::{Action, Peer, TCP_PAYLOAD_BYTES_MAX, Transport, decide, fail};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
-    sync::mpsc,
-    time::timeout,
-};
+use mesos_dns_core::answer::Transport;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::net::TcpStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::error;
+use tracing::{debug, info, warn};
 
-use super::{Outside, Shared, metrics::Tally};
-
-/// Open connections, at most.
-const CONNECTIONS_MAX: usize = 1024;
-
-/// Open connections of one client address, at most.
-const CONNECTIONS_PER_CLIENT_MAX: usize = 64;
-
-/// Replies of one connection that are not written yet, at most; beyond it the client is not read.
-const IN_HAND_MAX: usize = 32;
-
-/// How long a connection may be silent between messages (RFC 7766 section 6.2.3 leaves it to us).
-pub const IDLE: Duration = Duration::from_secs(10);
-
-/// How long a message may take once its first byte is there, and a reply to be taken.
-const MESSAGE: Duration = Duration::from_secs(10);
+use super::{
+    Clients, Identity, Shared,
+    clients::{Full, Visit},
+    connection, https,
+    metrics::Carried,
+};
 
 /// How long to wait after a failed accept: descriptors come back when connections close.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts connections until told to stop, then lets those open finish what they have in hand.
-pub async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let clients = Arc::new(Clients::default());
-    let connections = TaskTracker::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => break,
-        };
-        match accepted {
-            Ok((stream, peer)) => match clients.admit(peer.ip()) {
-                Some(place) => {
-                    let connection = Connection { shared: shared.clone(), peer };
-                    connections.spawn(connection.run(stream, stop.clone(), place));
-                }
-                None => _ = shared.metrics.connections_refused.inc(),
-            },
-            Err(error) => {
-                shared.metrics.accept_errors.inc();
-                error!(%error, "accepting a connection failed");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+/// What connections to a listener carry.
+#[derive(Clone)]
+pub enum Carrier {
+    /// HTTP requests with messages, in TLS (RFC 8484).
+    Https(Arc<Identity>),
+    /// Messages.
+    Plain,
+    /// Messages in TLS (RFC 7858).
+    Tls(Arc<Identity>),
+}
+
+impl Carrier {
+    /// Who we are to its clients, where that matters.
+    pub fn identity(&self) -> Option<&Arc<Identity>> {
+        match self {
+            Self::Https(identity) | Self::Tls(identity) => Some(identity),
+            Self::Plain => None,
         }
     }
+}
+
+/// Accepts connections until told to stop, then lets those open finish what they have in hand.
+pub async fn serve(
+    listener: TcpListener,
+    carrier: Carrier,
+    shared: Arc<Shared>,
+    clients: Arc<Clients>,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let server = Server {
+        listener: tokio::net::TcpListener::from_std(listener)?,
+        carrier,
+        shared,
+        clients,
+        connections: TaskTracker::new(),
+    };
+    tokio::select! {
+        never = server.accept() => match never {},
+        () = stop.cancelled() => {}
+    }
+    server.accept_waiting().await;
+    let Server { listener, connections, .. } = server;
     drop(listener);
     connections.close();
     connections.wait().await;
     Ok(())
 }
 
-//------------ Clients -------------------------------------------------------
-
-/// Who has how many connections.
-#[derive(Default)]
-struct Clients(Mutex<HashMap<IpAddr, usize>>);
-
-/// A connection's place; given back when dropped.
-struct Place {
-    clients: Arc<Clients>,
-    client: IpAddr,
-}
-
-impl Clients {
-    fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Place> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = open.values().sum();
-        let own = open.entry(client).or_default();
-        if all >= CONNECTIONS_MAX || *own >= CONNECTIONS_PER_CLIENT_MAX {
-            return None;
-        }
-        *own += 1;
-        Some(Place { clients: self.clone(), client })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.clients.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = open.get_mut(&self.client) {
-            *own -= 1;
-            if *own == 0 {
-                open.remove(&self.client);
-            }
-        }
-    }
-}
-
-//------------ Connection ----------------------------------------------------
-
-struct Connection {
+struct Server {
+    listener: tokio::net::TcpListener,
+    carrier: Carrier,
     shared: Arc<Shared>,
-    peer: SocketAddr,
+    clients: Arc<Clients>,
+    connections: TaskTracker,
 }
 
-impl Connection {
-    async fn run(self, stream: TcpStream, stop: CancellationToken, _place: Place) {
-        self.shared.metrics.connections.inc();
-        let _ = stream.set_nodelay(true);
-        let (reader, writer) = stream.into_split();
-        let (replies, waiting) = mpsc::channel(IN_HAND_MAX);
-        // The writer ends when the last reply is written: those of the forwarder hold a sender too.
-        let (_, ()) = tokio::join!(write(writer, waiting), self.read(reader, replies, stop));
-        self.shared.metrics.connections.dec();
-    }
-
-    /// Reads queries until the client ends, stalls, or the server stops.
-    async fn read(&self, mut reader: OwnedReadHalf, replies: mpsc::Sender<Vec<u8>>, stop: CancellationToken) {
+impl Server {
+    async fn accept(&self) -> std::convert::Infallible {
+        let mut is_failing = false;
         loop {
-            let next = tokio::select! {
-                next = next_message(&mut reader) => next,
-                () = stop.cancelled() => return,
-                () = replies.closed() => return,
-            };
-            match next {
-                Ok(Some(message)) => {
-                    // A place for the reply first: a client that does not read is not read either.
-                    let Ok(Ok(place)) = timeout(MESSAGE, replies.clone().reserve_owned()).await else {
-                        return;
-                    };
-                    self.answer(message, place);
+            match self.listener.accept().await {
+                Ok((stream, from)) => {
+                    if std::mem::take(&mut is_failing) {
+                        info!("accepting dns connections again");
+                    }
+                    if self.seat(stream, from) {
+                        // Whoever makes room needs a moment to go.
+                        tokio::task::yield_now().await;
+                    }
                 }
-                Ok(None) => return,
+                // The system looks for a descriptor before it looks whether anybody waits.
+                Err(error) if is_out_of_descriptors(&error) && !self.is_somebody_waiting() => {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
                 Err(error) => {
-                    if error.kind() == io::ErrorKind::TimedOut {
-                        self.shared.metrics.connections_cut.inc();
+                    self.shared.metrics.accept_errors.inc();
+                    if !std::mem::replace(&mut is_failing, true) {
+                        warn!(%error, "cannot accept dns connections, trying on");
                     }
-                    return;
+                    if is_out_of_descriptors(&error) && self.clients.make_room() {
+                        self.shared.metrics.connections_evicted.inc();
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
     }
 
-    fn answer(&self, message: Vec<u8>, place: mpsc::OwnedPermit<Vec<u8>>) {
-        let peer = Peer { address: self.peer.ip().to_canonical(), transport: Transport::Tcp };
-        let published = self.shared.board.load();
-        let mut out = vec![0; TCP_PAYLOAD_BYTES_MAX];
-        let standing = self.shared.standing.load(&published);
-        let settings = self.shared.settings.load();
-        let decided = catch_unwind(AssertUnwindSafe(|| {
-            decide(&message, &published.zone, &standing, &settings, peer, rand::random(), &mut out)
-        }));
-        let action = decided.unwrap_or_else(|_| {
-            self.shared.metrics.panics.inc();
-            fail(&message, &standing, &settings, peer, &mut out)
-        });
-        let mut tally = Tally::default();
-        tally.note(&action);
-        match action {
-            Action::Send { length, .. } => {
-                // What waits to be written keeps no more than it needs.
-                place.send(out[..length].to_vec());
+    /// Whether a connection waits to be accepted.
+    fn is_somebody_waiting(&self) -> bool {
+        let mut asked = [PollFd::new(&self.listener, PollFlags::IN)];
+        // If the system does not say, it is as if somebody did.
+        poll(&mut asked, Some(&Timespec::default())).is_err() || asked[0].revents().contains(PollFlags::IN)
+    }
+
+    /// Takes what the system has accepted for us already: who has sent a query by now gets the answer.
+    async fn accept_waiting(&self) {
+        std::future::poll_fn(|context| {
+            while let Poll::Ready(Ok((stream, from))) = self.listener.poll_accept(context) {
+                self.seat(stream, from);
             }
-            Action::Forward => {
-                let reply = Box::new(|reply: Option<Vec<u8>>| _ = reply.map(|reply| place.send(reply)));
-                let outside = Outside::new(message, self.peer, peer, &settings, &standing, reply);
-                if let Err(refused) = self.shared.outside.try_send(outside) {
-                    let outside = refused.into_inner();
-                    let action = fail(&outside.query, &standing, &settings, peer, &mut out);
-                    tally.note(&action);
-                    if let Action::Send { length, .. } = action {
-                        (outside.reply)(Some(out[..length].to_vec()));
-                    }
-                }
-            }
-            Action::Drop(_) => {}
-        }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Gives a connection a seat, or closes it. Tells whether another one had to make room.
+    fn seat(&self, stream: TcpStream, from: SocketAddr) -> bool {
         let metrics = &self.shared.metrics;
-        tally.tell(&metrics.queries_tcp, metrics, &self.shared.legacy);
-    }
-}
-
-/// Reads one message: two octets of length, then that many (RFC 1035 section 4.2.2). `None` where the
-/// client ended or fell silent between messages.
-async fn next_message(reader: &mut OwnedReadHalf) -> io::Result<Option<Vec<u8>>> {
-    let first = match timeout(IDLE, reader.read_u8()).await {
-        Ok(Ok(first)) => first,
-        Ok(Err(_)) | Err(_) => return Ok(None),
-    };
-    let rest = async {
-        let length = u16::from_be_bytes([first, reader.read_u8().await?]);
-        let mut message = vec![0; usize::from(length)];
-        reader.read_exact(&mut message).await?;
-        Ok(Some(message))
-    };
-    timeout(MESSAGE, rest).await?
-}
-
-/// Writes replies in the order in which they become ready; a client that takes none for too long is cut.
-async fn write(mut writer: OwnedWriteHalf, mut replies: mpsc::Receiver<Vec<u8>>) {
-    while let Some(reply) = replies.recv().await {
-        let length = u16::try_from(reply.len()).unwrap_or(u16::MAX);
-        let framed = [&length.to_be_bytes()[..], &reply].concat();
-        if !matches!(timeout(MESSAGE, writer.write_all(&framed)).await, Ok(Ok(()))) {
-            return;
+        match self.clients.admit(from.ip()) {
+            Ok((visit, made_room)) => {
+                if made_room {
+                    metrics.connections_evicted.inc();
+                }
+                let (carrier, shared) = (self.carrier.clone(), self.shared.clone());
+                self.connections.spawn(carry(carrier, stream, from, shared, visit));
+                made_room
+            }
+            Err(full) => {
+                let refused = match full {
+                    Full::Connections => &metrics.connections_refused_full,
+                    Full::PerClient => &metrics.connections_refused_client,
+                };
+                refused.inc();
+                false
+            }
         }
     }
+}
+
+/// One connection, whatever it carries.
+async fn carry(carrier: Carrier, stream: TcpStream, from: SocketAddr, shared: Arc<Shared>, visit: Visit) {
+    // Answers leave at once. If this fails, they leave a little later.
+    let _ = stream.set_nodelay(true);
+    match carrier {
+        Carrier::Plain => {
+            let _open = shared.metrics.open(Carried::Tcp);
+            connection::serve(stream, from, Transport::Tcp, shared.clone(), visit).await;
+        }
+        Carrier::Tls(identity) => {
+            let _open = shared.metrics.open(Carried::Tls);
+            let Some(stream) = shake_hands(identity.accept(stream), &shared, &visit).await else { return };
+            connection::serve(stream, from, Transport::Tls, shared.clone(), visit).await;
+        }
+        Carrier::Https(identity) => {
+            let _open = shared.metrics.open(Carried::Https);
+            let stream = https::patient(stream);
+            let Some(stream) = shake_hands(identity.accept(stream), &shared, &visit).await else { return };
+            https::serve(stream, from, shared.clone(), visit).await;
+        }
+    }
+}
+
+/// The outcome of a handshake, unless it fails or the connection has to go first.
+async fn shake_hands<T>(
+    handshake: impl Future<Output = io::Result<T>>,
+    shared: &Shared,
+    visit: &Visit,
+) -> Option<T> {
+    let shaken = tokio::select! {
+        shaken = handshake => shaken,
+        () = leave(visit) => return None,
+    };
+    match shaken {
+        Ok(stream) => Some(stream),
+        Err(error) => {
+            shared.metrics.handshake_failures.inc();
+            debug!(%error, "a tls handshake failed");
+            None
+        }
+    }
+}
+
+/// Ends when a connection that is no further than its handshake has to go. When the server stops, it may still finish
+/// it and ask.
+async fn leave(visit: &Visit) {
+    visit.leave().cancelled().await;
+    if !visit.is_evicted() {
+        tokio::time::sleep(connection::DRAIN_MAX).await;
+    }
+}
+
+/// `EMFILE` and `ENFILE`.
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(23 | 24))
 }

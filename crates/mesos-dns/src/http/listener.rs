@@ -37,7 +37,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::{Api, metrics::Limit, patience::Patient};
+use super::{Api, metrics::Limit};
+use crate::patience::Patient;
 
 /// Largest head of a request in bytes, request line included.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;

@@ -17,7 +17,6 @@ mod health;
 mod host;
 pub mod listener;
 mod metrics;
-mod patience;
 mod refusal;
 mod reply;
 mod route;

@@ -100,6 +100,6 @@ async fn t14_idle_connections_are_in_nobodys_way() {
     let served = timeout(daemon::PATIENCE, tcp(daemon.dns, &message)).await.expect("served");
     assert_eq!(told(&served), "NOERROR aa ra 1/3/0/0");
     assert_eq!(told(&udp(daemon.dns, &message).await), "NOERROR aa ra 1/3/0/0");
-    assert!(daemon.metric("dns_connections").await >= 150.0);
+    assert!(daemon.metric("dns_connections{transport=\"tcp\"}").await >= 150.0);
     drop(open);
 }

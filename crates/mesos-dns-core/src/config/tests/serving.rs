@@ -68,14 +68,6 @@ fn bad_listeners_say_how_to_mend_them() {
             "protocol \"https\" needs certFile and keyFile",
         ),
         (
-            r#""listeners": [{"address": "::", "protocol": "tls", "certFile": "c", "keyFile": "k"}]"#,
-            "protocol \"tls\" is not served in this version",
-        ),
-        (
-            r#""listeners": [{"address": "::", "protocol": "https", "certFile": "c", "keyFile": "k"}]"#,
-            "protocol \"https\" is not served in this version",
-        ),
-        (
             r#""listeners": [{"address": "10.0.0.1"}, {"address": "10.0.0.1", "port": 53}]"#,
             "10.0.0.1:53 is listened on twice",
         ),
@@ -94,6 +86,58 @@ fn bad_listeners_say_how_to_mend_them() {
     let long = "x".repeat(65);
     assert!(bad(&with_master(&format!(r#""nsid": "{long}""#))).contains("\"nsid\": is longer than 64 bytes"));
     assert_eq!(good(&with_master(r#""nsid": "dns-1""#)).nsid, "dns-1");
+}
+
+#[test]
+fn encrypted_listeners_have_ports_and_certificates_of_their_own() {
+    let text = with_master(
+        r#""listeners": [
+            {"address": "::", "protocol": "tls", "certFile": "/c", "keyFile": "/k"},
+            {"address": "::", "protocol": "https", "certFile": "/c", "keyFile": "/k2"}
+        ]"#,
+    );
+    let config = good(&text);
+    let listening = |one: &Listener| format!("{} {}", one.protocol, one.address);
+    assert_eq!(
+        config.listeners.iter().map(listening).collect::<Vec<_>>(),
+        ["tls [::]:853", "https [::]:443"]
+    );
+    let files = config.listeners[1].certificate.as_ref().unwrap();
+    assert_eq!((files.cert_file.as_str(), files.key_file.as_str()), ("/c", "/k2"));
+    let file = File::parse("/etc/config.json", text.as_bytes()).unwrap();
+    assert_eq!(file.wants().identities, [("/c", "/k"), ("/c", "/k2")]);
+    // The one pair that is of no use is told, with its place.
+    let unusable = Unusable {
+        cert_file: "/c".to_owned(),
+        key_file: "/k2".to_owned(),
+        reason: "/k2 is not the key of /c".to_owned(),
+    };
+    let around = Surroundings { unusable: vec![unusable], ..surroundings() };
+    let problems = build_around(&text, &around).unwrap_err().to_string();
+    assert!(
+        problems.contains(":3:13: \"listeners\": /k2 is not the key of /c; give a PEM file"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn limits_of_connections() {
+    let limits = |members: &str| {
+        let config = good(&with_master(members));
+        (config.tcp_connections, config.tcp_per_client, config.tcp_idle_seconds)
+    };
+    assert_eq!(limits(""), (None, 64, Duration::from_secs(10)));
+    let members = r#""tcpConnections": 9, "tcpPerClient": 2, "tcpIdleSeconds": 0.5"#;
+    assert_eq!(limits(members), (Some(9), 2, Duration::from_millis(500)));
+    for (members, said) in [
+        (r#""tcpConnections": -1"#, "-1 is out of range"),
+        (r#""tcpPerClient": 0"#, "0 is out of range"),
+        (r#""tcpIdleSeconds": 0"#, "\"tcpIdleSeconds\": 0 s is out of range; write seconds from 0.1 to 40"),
+        (r#""tcpIdleSeconds": 41"#, "\"tcpIdleSeconds\": 41 s is out of range"),
+    ] {
+        let problems = bad(&with_master(members));
+        assert!(problems.contains(said), "{members}: {problems}");
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use tokio::{
 const PROGRESS_BYTES_MIN: usize = 4096;
 
 /// See the head of this file.
-pub(super) struct Patient<S> {
+pub(crate) struct Patient<S> {
     stream: S,
     patience: Duration,
     /// Runs while a write waits.
@@ -32,7 +32,7 @@ struct Wait {
 }
 
 impl<S: AsyncWrite + Unpin> Patient<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
+    pub(crate) fn new(stream: S, patience: Duration) -> Self {
         Self { stream, patience, wait: None }
     }
 
