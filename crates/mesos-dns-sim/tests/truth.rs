@@ -3,6 +3,7 @@
 //! `TRUTH_VIRTUAL_SEEDS=5000` runs so many seeds, `TRUTH_FIRST=500` begins there, `TRUTH_SEED=7` runs one.
 
 use std::{
+    collections::BTreeMap,
     env,
     sync::{
         Mutex,
@@ -12,13 +13,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use mesos_dns_core::watch::subscribe::Updates;
 use mesos_dns_sim::{
     master::Fault,
     memory::Knowledge,
     truth::{
+        delays::Delays,
         schedule::Schedule,
         trial::{self, Verdict},
-        virtual_time::{MASTERS, Setting},
+        virtual_time::{Guide, MASTERS, Setting},
         world::{AGENTS, Act, Lie},
     },
 };
@@ -45,6 +48,18 @@ struct Sum {
     asked: u64,
     elections: usize,
     published: u64,
+    /// By whether streams are followed, and who says where the leader is.
+    delays: BTreeMap<(&'static str, &'static str), Delays>,
+}
+
+/// How a seed looks at masters, for people.
+fn way(setting: &Setting) -> (&'static str, &'static str) {
+    let updates = if setting.updates == Updates::Poll { "polls" } else { "streams" };
+    let guide = match setting.guide {
+        Guide::List => "masters listed",
+        Guide::ZooKeeper => "ZooKeeper",
+    };
+    (updates, guide)
 }
 
 #[test]
@@ -69,6 +84,7 @@ fn no_answer_is_wrong_whatever_happens() {
             sum.asked += verdict.asked;
             sum.elections += verdict.elections;
             sum.published += verdict.published;
+            sum.delays.entry(way(&verdict.setting)).or_default().extend(verdict.delays.clone());
             if !verdict.violations.is_empty() {
                 sum.failed.push(verdict);
             }
@@ -86,6 +102,9 @@ fn no_answer_is_wrong_whatever_happens() {
         started.elapsed().as_secs_f64(),
         sum.failed.len(),
     );
+    for ((updates, guide), delays) in &sum.delays {
+        println!("{updates}, {guide}: {delays}");
+    }
     sum.failed.sort_by_key(|verdict| verdict.seed);
     let seeds: Vec<u64> = sum.failed.iter().map(|verdict| verdict.seed).collect();
     if let Some(verdict) = sum.failed.into_iter().next() {

@@ -2,8 +2,10 @@
 //! answer over UDP, TCP or HTTP is wrong.
 //!
 //! Two replicas follow masters that lead, die, lie and fall silent as a seed says, while four clients ask without
-//! end. A checker that knows what was true reads what they were told. `TRUTH_SEEDS=100` runs so many seeds,
-//! `TRUTH_SEED=7` runs one; the same laws in made-up time are in the simulator's test of this name.
+//! end. A checker that knows what was true reads what they were told. Masters are listed in the configuration, or
+//! register in a real ZooKeeper. `TRUTH_SEEDS=100` runs so many seeds of the one, `TRUTH_ZOOKEEPER_SEEDS=50` so many of
+//! the other, `TRUTH_FIRST=20` begins there and `TRUTH_SEED=7` runs one; the same laws in made-up time are in the
+//! simulator's test of this name.
 
 #[path = "support/daemon.rs"]
 mod daemon;
@@ -13,6 +15,7 @@ mod registration;
 mod zookeeper_server;
 
 use std::{
+    collections::BTreeMap,
     env,
     fmt::Write,
     sync::{
@@ -27,7 +30,8 @@ use mesos_dns_core::watch::{knowledge::REJOIN_GRACE, subscribe::HEARTBEATS_MISSE
 use mesos_dns_sim::{
     master::Fault,
     truth::{
-        checker::{Violation, check, laws, leader_delays},
+        checker::{Violation, check, laws},
+        delays::{Delays, leader_delays, readable},
         director::{Director, MASTERS},
         history::{Client, Question},
         log::Bounds,
@@ -53,6 +57,9 @@ const REPLICAS: usize = 2;
 /// Clients of each.
 const CLIENTS: usize = 2;
 
+/// The number of one more, who asks for the leader alone.
+const WATCHER: usize = CLIENTS;
+
 /// How long a lost agent's records are kept (`holdSeconds`).
 const HOLD: Duration = Duration::from_secs(8);
 
@@ -66,7 +73,7 @@ const QUESTIONS_WHILE_LOADING: u64 = 200;
 const SHOWN_MAX: usize = 5;
 
 /// How changes are learnt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Updates {
     Events,
     Poll,
@@ -116,7 +123,18 @@ struct Verdict {
     asked: u64,
     elections: usize,
     /// How long new leaders were not named.
-    delays: Vec<Duration>,
+    delays: Delays,
+}
+
+/// What all seeds came to.
+#[derive(Default)]
+struct Sum {
+    seeds: usize,
+    asked: u64,
+    elections: usize,
+    failed: usize,
+    failures: String,
+    delays: BTreeMap<Updates, Delays>,
 }
 
 /// Who tells the program where the masters are.
@@ -133,6 +151,8 @@ struct Group {
     registered: Vec<Option<Registration>>,
     /// Who was shown to lead, and since when.
     shown: Option<(usize, Duration)>,
+    /// When who was elected stood in ZooKeeper.
+    registered_at: BTreeMap<Duration, Duration>,
 }
 
 /// Where masters register.
@@ -140,7 +160,12 @@ const GROUP: &str = "/mesos";
 
 impl Group {
     fn new(zookeeper: ZooKeeper) -> Self {
-        Self { zookeeper, registered: (0..MASTERS).map(|_| None).collect(), shown: None }
+        Self {
+            zookeeper,
+            registered: (0..MASTERS).map(|_| None).collect(),
+            shown: None,
+            registered_at: BTreeMap::new(),
+        }
     }
 
     /// Registers the living masters, the leader first; nobody while nobody leads.
@@ -164,6 +189,7 @@ impl Group {
                 let (session, face) = (self.zookeeper.client().await, director.masters().face(master));
                 self.registered[master] = Some(Registration::new(session, GROUP, &face).await);
             }
+            self.registered_at.entry(stage.elected).or_insert_with(|| director.clock().elapsed());
         }
     }
 
@@ -224,6 +250,11 @@ async fn run(seed: u64, mut guide: Guide) -> Verdict {
             Recorder::start(client, server, questions.clone(), clock, history.clone(), seed << 8 | salt)
         })
         .collect();
+    let watchers = servers.iter().zip(0..).map(|(server, replica)| {
+        let client = Client { replica, number: WATCHER };
+        Recorder::watch_leader(client, *server, questions.clone(), director.clock(), history.clone())
+    });
+    let watchers: Vec<Recorder> = watchers.collect();
 
     let profile = Profile::real_time(HOLD.as_millis() as u64, updates == Updates::Events);
     let schedule = Schedule::new(seed, &profile, director.world());
@@ -238,7 +269,7 @@ async fn run(seed: u64, mut guide: Guide) -> Verdict {
             may_start = !away.contains(&step);
             match step {
                 _ if step == away.start => group.stop(),
-                _ if step == away.end => group.zookeeper.start_again(),
+                _ if step == away.end => group.zookeeper.start_again_without(GROUP).await,
                 _ => {}
             }
             if may_start {
@@ -259,16 +290,23 @@ async fn run(seed: u64, mut guide: Guide) -> Verdict {
         }
     }
     director.wait(schedule.end).await.unwrap();
-    drop(recorders);
+    drop((recorders, watchers));
     let history = history.lock();
     let log = director.log(&history);
+    let is_watcher = |client: Client| client.number == WATCHER;
+    let delays = match &guide {
+        Guide::File => leader_delays(&log, &history, is_watcher, readable(&log)),
+        Guide::Group(group) => leader_delays(&log, &history, is_watcher, |version| {
+            group.registered_at.get(&version.born).copied()
+        }),
+    };
     Verdict {
         seed,
         schedule,
         violations: check(&log, &history),
         asked: history.asked(),
         elections: log.elections.len(),
-        delays: leader_delays(&log, &history),
+        delays,
     }
 }
 
@@ -287,12 +325,8 @@ async fn ready(members: &Value) -> Daemon {
     daemon
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_answer_is_wrong_whatever_happens() {
-    let (first, count) = match number("TRUTH_SEED") {
-        Some(seed) => (seed, 1),
-        None => (1, number("TRUTH_SEEDS").unwrap_or(SEEDS)),
-    };
+/// Runs so many seeds from the first on, some at the same time.
+async fn run_all(first: u64, count: u64, guide: fn() -> Option<Guide>) -> Sum {
     let next = Arc::new(AtomicU64::new(first));
     let mut trials = JoinSet::new();
     for _ in 0..AT_ONCE {
@@ -304,39 +338,67 @@ async fn no_answer_is_wrong_whatever_happens() {
                 if seed >= first + count {
                     return verdicts;
                 }
-                verdicts.push(run(seed, Guide::File).await);
+                let Some(guide) = guide() else { return verdicts };
+                verdicts.push(run(seed, guide).await);
             }
         });
     }
-    let (mut failures, mut delays) = (String::new(), Vec::new());
+    let mut sum = Sum::default();
     while let Some(verdicts) = trials.join_next().await {
-        for verdict in verdicts.unwrap() {
-            tell(&verdict, &mut failures);
-            delays.extend(verdict.delays.into_iter().map(|delay| (Updates::of(verdict.seed), delay)));
-        }
+        verdicts.unwrap().into_iter().for_each(|verdict| sum.add(verdict));
     }
-    for updates in [Updates::Events, Updates::Poll] {
-        let of_these = delays.iter().filter(|(of, _)| *of == updates);
-        let mut delays: Vec<Duration> = of_these.map(|(_, delay)| *delay).collect();
-        delays.sort_unstable();
-        let part = |percent: usize| delays.get(delays.len() * percent / 100);
-        println!("{updates:?}: {} new leaders named, p50 {:?}, p99 {:?}", delays.len(), part(50), part(99));
+    sum
+}
+
+/// The seeds to run: the first, and how many.
+fn seeds(first: u64, count: u64) -> (u64, u64) {
+    match number("TRUTH_SEED") {
+        Some(seed) => (seed, 1),
+        None => (number("TRUTH_FIRST").unwrap_or(first), count),
     }
-    assert!(failures.is_empty(), "{failures}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_answer_is_wrong_whatever_happens() {
+    let (first, count) = seeds(1, number("TRUTH_SEEDS").unwrap_or(SEEDS));
+    run_all(first, count, || Some(Guide::File)).await.finish("masters listed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_answer_is_wrong_while_zookeeper_shows_the_masters() {
-    let Some(zookeeper) = ZooKeeper::start() else { return };
-    let verdict = run(number("TRUTH_SEED").unwrap_or(2), Guide::Group(Box::new(Group::new(zookeeper)))).await;
-    let mut failures = String::new();
-    tell(&verdict, &mut failures);
-    assert!(failures.is_empty(), "{failures}");
+    // Seed 2 follows events.
+    let (first, count) = seeds(2, number("TRUTH_ZOOKEEPER_SEEDS").unwrap_or(1));
+    let guide = || ZooKeeper::start().map(|zookeeper| Guide::Group(Box::new(Group::new(zookeeper))));
+    run_all(first, count, guide).await.finish("ZooKeeper");
+}
+
+impl Sum {
+    fn add(&mut self, verdict: Verdict) {
+        let Verdict { seed, violations, asked, elections, .. } = &verdict;
+        println!("seed {seed}: {asked} answers, {elections} elections, {} violations", violations.len());
+        self.seeds += 1;
+        self.asked += asked;
+        self.elections += elections;
+        self.failed += usize::from(!violations.is_empty());
+        tell(&verdict, &mut self.failures);
+        self.delays.entry(Updates::of(*seed)).or_default().extend(verdict.delays);
+    }
+
+    /// Prints what it came to, and fails if anything was wrong.
+    fn finish(self, guide: &str) {
+        println!(
+            "{guide}: {} seeds, {} elections, {} answers, violations of {} seeds",
+            self.seeds, self.elections, self.asked, self.failed
+        );
+        for (updates, delays) in &self.delays {
+            println!("{guide}, {updates:?}: {delays}");
+        }
+        assert!(self.failures.is_empty(), "{}", self.failures);
+    }
 }
 
 fn tell(verdict: &Verdict, failures: &mut String) {
-    let Verdict { seed, violations, asked, elections, .. } = verdict;
-    println!("seed {seed}: {asked} answers, {elections} elections, {} violations", violations.len());
+    let Verdict { seed, violations, .. } = verdict;
     if violations.is_empty() {
         return;
     }

@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     history::{Client, History, Question, Run, Seen, Set, Sign, SignRun, Source, Span, Witness, text},
-    log::{Judge, Log, Outage, Scope, Subject, Timeline, Trouble},
+    log::{Judge, Log, Outage, Subject, Timeline},
 };
 
 /// What must hold.
@@ -68,31 +68,6 @@ pub fn check(log: &Log, history: &History) -> Vec<Violation> {
     check_signs(log, &judge, &timed, history, &mut violations);
     violations.sort_by_key(|violation| violation.at);
     violations
-}
-
-/// How long each client did not name a new leader that could be read, by the first question about it.
-pub fn leader_delays(log: &Log, history: &History) -> Vec<Duration> {
-    let is_leader = |timeline: &Timeline| timeline.subject == Subject::Leader;
-    let Some(question) = log.timelines.iter().position(is_leader) else { return Vec::new() };
-    let versions = &log.timelines[question].versions;
-    let mut delays = Vec::new();
-    for (_, _, runs) in history.runs().filter(|(_, asked, _)| *asked == question) {
-        for (number, version) in versions.iter().enumerate().skip(1) {
-            let covers = |trouble: &&Trouble| trouble.scope == Scope::All && trouble.from <= version.born;
-            let ends = log.troubles.iter().filter(covers).map(|trouble| trouble.until);
-            let readable = ends.max().unwrap_or_default().max(version.born);
-            let over = versions.get(number + 1).map_or(Duration::MAX, |next| next.born);
-            let is_named = |run: &&Run| {
-                run.last.received >= version.born
-                    && run.first.received < over
-                    && run.seen.set() == Some(&version.set)
-            };
-            let named = runs.iter().find(is_named).filter(|_| readable < over);
-            delays.extend(named.map(|run| run.first.received.saturating_sub(readable)));
-        }
-    }
-    delays.sort_unstable();
-    delays
 }
 
 /// The laws that are broken, each once.

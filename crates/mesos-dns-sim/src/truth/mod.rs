@@ -16,10 +16,11 @@
 //! - [`virtual_time`] connects the same world to the core without sockets, in made-up time, a thousand
 //!   times faster; [`trial`] runs it for a seed, and makes a failing schedule small.
 //!
-//! The laws are in [`checker::Law`].
+//! The laws are in [`checker::Law`]; [`delays`] are figures from the same two.
 
 mod asker;
 pub mod checker;
+pub mod delays;
 pub mod director;
 pub mod history;
 pub mod log;

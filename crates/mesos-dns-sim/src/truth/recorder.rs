@@ -1,7 +1,8 @@
 //! Asks a program without end, over UDP, TCP and HTTP, and keeps the history.
 //!
 //! One recorder is one client: it puts its questions one after the other, whatever the transport, so what it is told
-//! later may not be older. Several at once are several clients.
+//! later may not be older. Several at once are several clients. One may ask for nothing but the leader, to see
+//! when it changes.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +21,10 @@ use rand::{RngExt, SeedableRng};
 use serde::Deserialize;
 use tokio::{net::UdpSocket, task::JoinHandle, time::timeout};
 
-use super::history::{Client, Datum, History, Kind, Question, Seen, Set, Sign, Source, Span, Witness};
+use super::{
+    history::{Client, Datum, History, Kind, Question, Seen, Set, Sign, Source, Span, Witness},
+    world::LEADER_PORT,
+};
 use crate::{
     client::{self, Answer, Query},
     life::Dice,
@@ -66,6 +70,24 @@ impl Recorder {
         Self(tokio::spawn(async move {
             loop {
                 asker.ask_something().await;
+                asker.pause().await;
+            }
+        }))
+    }
+
+    /// Starts asking for the leader alone, over UDP.
+    pub fn watch_leader(
+        client: Client,
+        server: Server,
+        questions: Arc<[Question]>,
+        clock: Instant,
+        history: Shared,
+    ) -> Self {
+        let dice = Dice::seed_from_u64(0);
+        let mut asker = Asker { client, server, questions, clock, history, dice, socket: None };
+        Self(tokio::spawn(async move {
+            loop {
+                asker.dns(LEADER_PORT, false).await;
                 asker.pause().await;
             }
         }))

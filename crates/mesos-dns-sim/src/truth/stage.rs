@@ -18,8 +18,8 @@ pub struct Stage {
     pub elected: Duration,
     /// What it has learnt since.
     pub knowledge: Knowledge,
-    /// Since when a leader can be read; `None` while none can.
-    pub(super) answers_since: Option<Duration>,
+    /// Since when documents of a leader can be read; `None` while none can.
+    pub(super) shows_since: Option<Duration>,
 }
 
 /// One master.
@@ -41,7 +41,7 @@ impl Stage {
             leader: Some(0),
             elected: Duration::ZERO,
             knowledge: Knowledge::Everything,
-            answers_since: Some(Duration::ZERO),
+            shows_since: Some(Duration::ZERO),
         }
     }
 
@@ -53,6 +53,16 @@ impl Stage {
         })
     }
 
+    /// Whether documents of a leader can be read, whatever becomes of its streams: enough to learn that somebody was
+    /// waited for in vain.
+    pub(super) fn shows_documents(&self) -> bool {
+        self.leader.is_some_and(|leader| {
+            let seat = &self.masters[leader];
+            let spares = matches!(seat.fault, Fault::None | Fault::NoHeartbeat | Fault::CutRecord { .. });
+            seat.is_alive && spares
+        })
+    }
+
     /// Whether somebody who asks any of the masters may be kept waiting.
     pub(super) fn hangs(&self) -> bool {
         let slow = |fault| matches!(fault, Fault::Silent | Fault::Drip { .. } | Fault::HalfOpen { .. });
@@ -60,7 +70,7 @@ impl Stage {
     }
 
     pub(super) fn note(&mut self, now: Duration) {
-        self.answers_since = self.answers().then(|| self.answers_since.unwrap_or(now));
+        self.shows_since = self.shows_documents().then(|| self.shows_since.unwrap_or(now));
     }
 
     pub(super) fn kill(&mut self) {

@@ -6,8 +6,9 @@ use mesos_dns_core::watch::subscribe::Updates;
 
 use super::{
     checker::{Violation, check, laws},
+    delays::{Delays, leader_delays, readable},
     schedule::{Profile, Schedule},
-    virtual_time::{self, Setting},
+    virtual_time::{self, Guide, Setting},
 };
 
 /// Most runs to spend on making a schedule small.
@@ -33,6 +34,8 @@ pub struct Verdict {
     pub elections: usize,
     /// Versions that were published.
     pub published: u64,
+    /// How long new leaders were not named: since ZooKeeper shows them, or since they can be read.
+    pub delays: Delays,
 }
 
 /// Runs a seed.
@@ -48,6 +51,10 @@ pub fn run(seed: u64) -> Verdict {
 pub fn run_schedule(seed: u64, setting: Setting, schedule: Schedule) -> Verdict {
     let ran = virtual_time::run(setting, &schedule, seed);
     let log = ran.world.log();
+    let delays = match setting.guide {
+        Guide::List => leader_delays(log, &ran.history, |_| true, readable(log)),
+        Guide::ZooKeeper => leader_delays(log, &ran.history, |_| true, |version| Some(version.born)),
+    };
     Verdict {
         seed,
         setting,
@@ -55,6 +62,7 @@ pub fn run_schedule(seed: u64, setting: Setting, schedule: Schedule) -> Verdict 
         asked: ran.history.asked(),
         elections: log.elections.len(),
         published: ran.published,
+        delays,
         schedule,
     }
 }

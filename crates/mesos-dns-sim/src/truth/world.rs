@@ -125,7 +125,7 @@ enum What {
 }
 
 /// Number of the question for the leader's port.
-const LEADER_PORT: usize = 0;
+pub const LEADER_PORT: usize = 0;
 
 /// Number of the question for the leader's address.
 const LEADER_ADDRESS: usize = 1;
@@ -354,7 +354,7 @@ impl World {
         let hold = self.log.bounds.hold;
         let killed = self.killing.iter().map(|(due, _)| *due);
         let lie = self.lie.iter().map(|(_, since)| *since + LIE_MAX);
-        let up = (0..AGENTS).filter(|agent| !self.given_up[*agent] && self.stage.answers());
+        let up = (0..AGENTS).filter(|agent| !self.given_up[*agent] && self.stage.shows_documents());
         let waited = up.filter_map(|agent| self.waiting[agent]).map(|since| since + hold);
         let reading = self.stage.leader.is_some() && self.stage.knowledge == Knowledge::Nothing;
         let read = reading.then_some(self.stage.elected + REGISTRY_MAX);
@@ -365,7 +365,7 @@ impl World {
     pub fn advance(&mut self, now: Duration) {
         while let Some(due) = self.next_due().filter(|due| *due <= now) {
             // What was due while nobody could see it happens now.
-            let due = due.max(self.stage.answers_since.unwrap_or(due));
+            let due = due.max(self.stage.shows_since.unwrap_or(due));
             if self.lie.is_some_and(|(_, since)| since + LIE_MAX <= due) {
                 self.end_lie(due);
             }
@@ -379,7 +379,7 @@ impl World {
                 self.cluster.report(launch, State::Killed, None, BORN + due);
             }
             self.hear();
-            if self.stage.answers() {
+            if self.stage.shows_documents() {
                 let hold = self.log.bounds.hold;
                 for agent in 0..AGENTS {
                     self.given_up[agent] |= self.waiting[agent].is_some_and(|since| since + hold <= due);

@@ -44,8 +44,8 @@ impl ZooKeeper {
             return None;
         }
         for _ in 0..PORT_TRIES {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-            let mut server = Self { directory: TempDir::new().unwrap(), port, process: None };
+            let (directory, port) = (TempDir::new().unwrap(), free_port());
+            let mut server = Self { directory, port, process: None };
             if server.try_launch() {
                 return Some(server);
             }
@@ -76,10 +76,33 @@ impl ZooKeeper {
         assert!(self.try_launch(), "zookeeper does not start again");
     }
 
+    /// Starts it again on the same port with the same data, as if the sessions that had nodes in a group had expired
+    /// meanwhile: they would within [`SESSION`], one after the other, and show members that are not there.
+    pub async fn start_again_without(&mut self, group: &str) {
+        // Where nobody looks.
+        let port = std::mem::replace(&mut self.port, free_port());
+        self.start_again();
+        let client = self.client().await;
+        for node in client.list_children(group).await.unwrap() {
+            client.delete(&format!("{group}/{node}"), None).await.unwrap();
+        }
+        drop(client);
+        self.stop();
+        self.port = port;
+        self.start_again();
+    }
+
     /// A client of its own, to play the masters' part.
     pub async fn client(&self) -> Client {
-        let connector = Client::connector().with_session_timeout(SESSION);
-        connector.connect(&self.address().to_string()).await.unwrap()
+        let limit = Instant::now() + START_TIMEOUT;
+        loop {
+            let connector = Client::connector().with_session_timeout(SESSION);
+            match connector.connect(&self.address().to_string()).await {
+                Ok(client) => return client,
+                // A server that answers may still be too busy to begin a session in time.
+                Err(error) => assert!(Instant::now() < limit, "zookeeper takes no client: {error}"),
+            }
+        }
     }
 
     /// Launches the process and waits until it answers; false if it ends instead.
@@ -136,6 +159,11 @@ impl Drop for ZooKeeper {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// A port that is free at this moment.
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// Creates a node that stays.
