@@ -251,7 +251,7 @@ fn seen(zone: &Snapshot) -> BTreeSet<String> {
                 lines.insert(format!(
                     "{} {kind} {:?}",
                     node.name(),
-                    reply(zone, node.name(), kind, transport)
+                    reply(zone, &node.name().to_name(), kind, transport)
                 ));
             }
         }
