@@ -104,10 +104,7 @@ fn task(id: u32, name: &str, framework: u32, agent: u32, kind: u32) -> Task {
             })
             .collect(),
         discovery: (kind % 4 == 3).then(|| {
-            Box::new(Discovery {
-                name: name.into(),
-                ports: [DiscoveryPort { number: 80, name: "http".into(), protocol: "".into() }].into(),
-            })
+            Box::new(Discovery { name: name.into(), ports: [DiscoveryPort::new(80, "http", "")].into() })
         }),
     }
 }
@@ -251,7 +248,7 @@ fn seen(zone: &Snapshot) -> BTreeSet<String> {
                 lines.insert(format!(
                     "{} {kind} {:?}",
                     node.name(),
-                    reply(zone, node.name(), kind, transport)
+                    reply(zone, &node.name().to_name(), kind, transport)
                 ));
             }
         }

@@ -107,11 +107,11 @@ fn expected_task(cluster: &Cluster, task: &Task) -> core::Task {
             .map(|address| TaskAddress { source: AddressSource::NetInfo, address: *address })
             .collect(),
         discovery: service.discovery.as_ref().map(|name| {
-            let ports = service.ports.iter().enumerate().map(|(place, port)| DiscoveryPort {
-                number: number(place).into(),
-                name: port.name.into(),
-                protocol: port.protocol.into(),
-            });
+            let ports = service
+                .ports
+                .iter()
+                .enumerate()
+                .map(|(place, port)| DiscoveryPort::new(number(place).into(), port.name, port.protocol));
             Box::new(Discovery { name: name.as_str().into(), ports: ports.collect() })
         }),
     }

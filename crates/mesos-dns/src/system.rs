@@ -1,4 +1,4 @@
-//! The system around the process: signals, the service manager, descriptors, and who holds a port.
+//! The system around the process: signals, the service manager, threads, descriptors, and who holds a port.
 
 use std::{
     fs, io,
@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, getpid, getpriority_process, getrlimit, setpriority_process, setrlimit,
+};
 use sd_notify::NotifyState;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -124,6 +126,31 @@ pub async fn feed_watchdog(is_alive: impl Fn() -> bool, shutdown: CancellationTo
         }
         was_alive = is_alive;
     }
+}
+
+//------------ Threads -------------------------------------------------------
+
+/// How far a thread stands behind those that answer datagrams, where there are not enough processors for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// It answers, too, or is waited for by those who ask over TCP and HTTP.
+    Second,
+    /// It has much to do at once, and what it does shows a little later.
+    Last,
+}
+
+/// Gives the thread that calls this a rank; threads that it starts begin with the same one.
+///
+/// Needs no privilege. Where it is refused, the work is done all the same.
+pub fn step_back(rank: Rank) {
+    let steps = match rank {
+        Rank::Second => 5,
+        Rank::Last => 10,
+    };
+    // The process's number is that of its first thread, which stays where the operator put it. No number is the
+    // thread that calls.
+    let first = getpriority_process(Some(getpid())).unwrap_or(0);
+    _ = setpriority_process(None, first.saturating_add(steps));
 }
 
 //------------ Descriptors ---------------------------------------------------

@@ -324,6 +324,29 @@ async fn only_a_limit_in_the_file_ends_it_without_a_leader() {
 
 //------------ Masters ---------------------------------------------------------
 
+#[tokio::test]
+async fn who_answers_datagrams_goes_first() {
+    let master = Master::start(&ordinary()).await;
+    let daemon = Daemon::start(json!({"masters": [master.address().to_string()]}));
+    daemon.until_ready("loaded", |ready| ready["ready"] == true).await;
+    let id = daemon.id();
+    let threads = fs::read_dir(format!("/proc/{id}/task")).unwrap().flatten();
+    let stats = threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+    // Its number, its name in brackets, and sixteen numbers further its niceness (`proc(5)`).
+    let nice = |stat: String| -> (String, i32) {
+        let (head, rest) = stat.rsplit_once(") ").unwrap();
+        let (number, name) = head.split_once(" (").unwrap();
+        let name = if number == id.to_string() { "first" } else { name };
+        (name.to_owned(), rest.split(' ').nth(16).unwrap().parse().unwrap())
+    };
+    let threads: Vec<(String, i32)> = stats.map(nice).collect();
+    let of = |name: &str| threads.iter().find(|thread| thread.0 == name).expect(name).1;
+    let first = of("first");
+    assert_eq!(of("udp-0"), first);
+    assert_eq!(of("io"), (first + 5).min(19));
+    assert_eq!(of("publish"), (first + 10).min(19));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_that_dies_takes_no_answer_with_it() {
     let master = Master::start(&ordinary()).await;

@@ -106,11 +106,13 @@ async fn a_restart_without_masters_goes_on_from_the_file() {
     let daemon = stage.start();
     daemon.until_ready("stale", |ready| ready["state"] == "stale").await;
     stage.master.shows(&ordinary());
-    let live = daemon.until_ready("live", |ready| ready["state"] == "live").await;
+    // The data is published a moment before the watcher forgets its last failure.
+    let is_well = |ready: &Value| ready["state"] == "live" && ready["reasons"] == json!([]);
+    let live = daemon.until_ready("live, for no reason not to be", is_well).await;
     for key in ["contentHash", "serial"] {
         assert_eq!(live[key], before[key], "nothing changed: {live}");
     }
-    assert_eq!((&live["savedAt"], &live["reasons"]), (&Value::Null, &json!([])), "{live}");
+    assert_eq!(live["savedAt"], Value::Null, "{live}");
     daemon.logged("a master has spoken");
 }
 

@@ -245,10 +245,25 @@ pub struct Discovery {
 pub struct DiscoveryPort {
     /// As written; wild frameworks write 0 and numbers beyond 65535. A missing number is 0.
     pub number: i64,
+    /// What it is for. A hundred thousand tasks have a few kinds between them.
+    pub kind: Arc<PortKind>,
+}
+
+/// What a port is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortKind {
     /// Port name, raw; empty if absent.
     pub name: Arc<str>,
     /// Usually `tcp` or `udp`, free text; empty if absent.
     pub protocol: Arc<str>,
+}
+
+impl DiscoveryPort {
+    /// A port of a kind of its own.
+    pub fn new(number: i64, name: impl Into<Arc<str>>, protocol: impl Into<Arc<str>>) -> Self {
+        let kind = PortKind { name: name.into(), protocol: protocol.into() };
+        Self { number, kind: Arc::new(kind) }
+    }
 }
 
 /// The masters, as the infrastructure records show them.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::wire::{LABEL_BYTES_MAX, Name};
+use crate::wire::{LABEL_BYTES_MAX, Name, NameView};
 
 /// A generated name: owner of a record, or target of an SRV record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Owner {
     pub fn to_text(&self) -> String {
         match (&self.spelling, &self.name) {
             (Some(spelling), _) => spelling.to_string(),
-            (None, Some(name)) => plain_text(name),
+            (None, Some(name)) => plain_text(name.view()),
             (None, None) => String::new(),
         }
     }
@@ -67,7 +67,7 @@ impl From<Name> for Owner {
 /// A name as the v1 API spells it: labels and dots, nothing escaped.
 ///
 /// Generated names hold no dot within a label, so no two names give the same text.
-pub(crate) fn plain_text(name: &Name) -> String {
+pub(crate) fn plain_text(name: NameView<'_>) -> String {
     let mut text = String::with_capacity(name.as_wire().len().saturating_add(LABEL_BYTES_MAX / 8));
     for label in name.labels() {
         text.push_str(&String::from_utf8_lossy(label));

@@ -160,9 +160,9 @@ impl Pass<'_> {
                 self.withheld.ports = self.withheld.ports.saturating_add(1);
                 continue;
             };
-            let protocol = label(&listed.protocol, policy.rules);
+            let protocol = label(&listed.kind.protocol, policy.rules);
             let protocols: &[&str] = if protocol.is_empty() { &["tcp", "udp"] } else { &[&protocol] };
-            let port_name = Some(label(&listed.name, policy.rules)).filter(|name| !name.is_empty());
+            let port_name = Some(label(&listed.kind.name, policy.rules)).filter(|name| !name.is_empty());
             let named =
                 [None, port_name.as_deref()].into_iter().take(if port_name.is_some() { 2 } else { 1 });
             for prefix in named {

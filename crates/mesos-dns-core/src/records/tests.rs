@@ -36,11 +36,7 @@ fn task(name: &str, discovery: Option<Discovery>) -> Task {
 }
 
 fn discovery(name: &str, ports: &[(i64, &str, &str)]) -> Option<Discovery> {
-    let port = |(number, name, protocol): &(i64, &str, &str)| DiscoveryPort {
-        number: *number,
-        name: Arc::from(*name),
-        protocol: Arc::from(*protocol),
-    };
+    let port = |(number, name, protocol): &(i64, &str, &str)| DiscoveryPort::new(*number, *name, *protocol);
     Some(Discovery { name: name.into(), ports: ports.iter().map(port).collect() })
 }
 

@@ -9,7 +9,7 @@ mod name;
 mod query;
 
 pub use edns::{CLIENT_COOKIE_BYTES, Cookie, Edns, option};
-pub use name::{LABEL_BYTES_MAX, NAME_BYTES_MAX, Name, NameError};
+pub use name::{LABEL_BYTES_MAX, NAME_BYTES_MAX, Name, NameError, NameView};
 pub use query::{
     CLASS_ANY, CLASS_IN, FLAG_AA, FLAG_CD, FLAG_QR, FLAG_RA, FLAG_RD, FLAG_TC, Fault, FoldedName,
     HEADER_BYTES, OPCODE_MASK, Query, rtype,

@@ -124,6 +124,16 @@ impl Name {
         Labels(self.as_wire())
     }
 
+    /// The name as it stands in these bytes.
+    pub fn view(&self) -> NameView<'_> {
+        NameView(self.as_wire())
+    }
+
+    /// The name that begins so many bytes further right, which has to be where a label begins.
+    pub(crate) fn end(&self, skip: u8) -> NameView<'_> {
+        NameView(self.as_wire().get(usize::from(skip)..).unwrap_or_default())
+    }
+
     /// The name with its leftmost label removed; `None` for the root.
     pub fn parent(&self) -> Option<Self> {
         let first = usize::from(*self.as_wire().first()?);
@@ -168,6 +178,47 @@ impl PartialOrd for Name {
 }
 
 impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.view().fmt(f)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({self})")
+    }
+}
+
+//------------ NameView ------------------------------------------------------
+
+/// A name in the bytes of a [`Name`]: all of that, or its end. What stands above a name needs no allocation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NameView<'a>(&'a [u8]);
+
+impl<'a> NameView<'a> {
+    /// The wire bytes, root label included.
+    pub fn as_wire(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The labels, leftmost first, without the root.
+    pub fn labels(self) -> impl Iterator<Item = &'a [u8]> {
+        Labels(self.0)
+    }
+
+    /// The same name, on its own.
+    pub fn to_name(self) -> Name {
+        Name::from_folded(self.0)
+    }
+}
+
+impl PartialEq<&Name> for NameView<'_> {
+    fn eq(&self, other: &&Name) -> bool {
+        self.0 == other.as_wire()
+    }
+}
+
+impl fmt::Display for NameView<'_> {
     /// Presentation form with the trailing dot; octets that are not plain are escaped (RFC 4343 section 2.1).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.as_wire().len() == 1 {
@@ -189,7 +240,7 @@ impl fmt::Display for Name {
     }
 }
 
-impl fmt::Debug for Name {
+impl fmt::Debug for NameView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Name({self})")
     }

@@ -6,7 +6,10 @@ use super::{
     delta::Move,
     node::{Node, Wire},
 };
-use crate::{table::KeyHash, wire::Name};
+use crate::{
+    table::{KeyHash, Keyed},
+    wire::Name,
+};
 
 /// A change that waits for [`Zone::compile`].
 pub(super) struct Pending {
@@ -122,18 +125,16 @@ impl Zone {
 
     /// Tells the names above that a new name stands below them, making those that are missing.
     fn count_child(&mut self, name: &Name) {
-        let mut below = name.as_wire();
-        while below.len() > self.apex.as_wire().len() {
-            let Some(parent) = parent(below) else { return };
-            if let Some(node) = self.nodes.get_mut(Wire(parent)) {
+        let mut below = Node::new(name.clone());
+        while below.name().as_wire().len() > self.apex.as_wire().len() {
+            let Some(mut parent) = below.parent() else { return };
+            if let Some(node) = self.nodes.get_mut(parent.key()) {
                 let children = node.children();
                 *children = children.saturating_add(1);
                 return;
             }
-            let Ok(parent_name) = Name::from_wire(parent) else { return };
-            let mut node = Node::new(parent_name);
-            *node.children() = 1;
-            self.nodes.insert(node);
+            *parent.children() = 1;
+            self.nodes.insert(parent.clone());
             below = parent;
         }
     }

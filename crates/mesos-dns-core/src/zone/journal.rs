@@ -121,7 +121,7 @@ mod tests {
     fn records(zone: &Snapshot) -> BTreeSet<(Name, Rdata)> {
         let mut all = BTreeSet::new();
         for node in zone.nodes() {
-            let owner = node.name();
+            let owner = node.name().to_name();
             all.extend(node.a().iter().map(|item| (owner.clone(), Rdata::A(item.address))));
             all.extend(node.aaaa().iter().map(|item| (owner.clone(), Rdata::Aaaa(item.address))));
             all.extend(

@@ -182,7 +182,7 @@ impl Loader {
         let above = |node: &Node| parent(node.name().as_wire()).map(|name| self.seed.hash(&Wire(name)));
         let mut order: Vec<_> = finished
             .iter()
-            .filter(|finished| *finished.node.name() != self.apex)
+            .filter(|finished| finished.node.name() != &self.apex)
             .filter_map(|finished| above(&finished.node).map(|hash| (hash, &finished.node)))
             .collect();
         order.sort_unstable_by_key(|(hash, _)| *hash);
@@ -191,7 +191,7 @@ impl Loader {
         };
         let groups = order.chunk_by(have_one_parent).filter_map(|group| {
             let (hash, first) = group.first()?;
-            let mut node = Node::new(first.name().parent()?);
+            let mut node = first.parent()?;
             *node.children() = u32::try_from(group.len()).unwrap_or(u32::MAX);
             Some((*hash, node))
         });
@@ -255,14 +255,11 @@ impl Filler<'_> {
 
     /// Adds to the names below a name; makes it, and those above it, if it is missing.
     fn add_parent(&mut self, hash: KeyHash, node: Node) {
-        let name = node.name().clone();
+        let above = node.parent();
+        let is_below_apex = node.name().as_wire().len() > self.zone.apex.as_wire().len();
         let Added::New = self.nodes.add(hash, node, Node::meet) else { return };
-        if name.as_wire().len() <= self.zone.apex.as_wire().len() {
-            return;
-        }
-        let Some(above) = name.parent() else { return };
-        let hash = self.nodes.seed().hash(&Wire(above.as_wire()));
-        let mut node = Node::new(above);
+        let Some(mut node) = above.filter(|_| is_below_apex) else { return };
+        let hash = self.nodes.seed().hash(&node.key());
         *node.children() = 1;
         self.add_parent(hash, node);
     }
@@ -284,6 +281,6 @@ impl Filler<'_> {
 
 impl Zone {
     fn add_again(&mut self, hash: KeyHash, node: &Node) {
-        node.counted(|rdata, by| self.note(hash, node.name().clone(), Some(rdata), by, false));
+        node.counted(|rdata, by| self.note(hash, node.own_name(), Some(rdata), by, false));
     }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     records::Data,
     table::{Find, Keyed},
-    wire::Name,
+    wire::{Name, NameView},
 };
 
 /// An owner name: its records, and how many names stand directly below it.
@@ -20,6 +20,7 @@ use crate::{
 /// millions of nodes, so three words have to do.
 #[derive(Clone)]
 pub struct Node {
+    /// Its name; of a node without records, one that ends with its name (see [`Content::Empty`]).
     name: Name,
     content: Content,
 }
@@ -28,19 +29,46 @@ pub struct Node {
 /// that tells the variants apart.
 ///
 /// Two owners in three hold a single address, which takes no allocation of its own. Nearly all others hold records of
-/// one type, behind one pointer.
+/// one type, behind one pointer, or addresses of both kinds.
 #[derive(Clone)]
 enum Content {
-    Empty { children: u32 },
-    OneA { children: u32, one: A },
-    A { children: u32, set: Set<A> },
-    Aaaa { children: u32, set: Set<Aaaa> },
-    Srv { children: u32, set: Set<Srv> },
-    Mixed { children: u32, mixed: Arc<Mixed> },
+    /// Many tasks' names have a dot in them, and so a name of their own above them. That one has no allocation: it is
+    /// what is left of the name of one that is, or once was, below it, `skip` bytes further right.
+    Empty {
+        children: u32,
+        skip: u8,
+    },
+    OneA {
+        children: u32,
+        one: A,
+    },
+    A {
+        children: u32,
+        set: Set<A>,
+    },
+    Aaaa {
+        children: u32,
+        set: Set<Aaaa>,
+    },
+    Srv {
+        children: u32,
+        set: Set<Srv>,
+    },
+    Both {
+        children: u32,
+        both: Both,
+    },
+    Mixed {
+        children: u32,
+        mixed: Arc<Mixed>,
+    },
 }
 
 /// Sorted records in one counted allocation.
 type Set<T> = ThinArc<(), T>;
+
+/// Addresses of both kinds, the older ones in front.
+type Both = ThinArc<Set<A>, Aaaa>;
 
 /// What the smaller forms cannot say.
 pub(super) struct Mixed {
@@ -69,12 +97,35 @@ pub(super) struct Slices<'a> {
 
 impl Node {
     pub(super) fn new(name: Name) -> Self {
-        Self { name, content: Content::Empty { children: 0 } }
+        Self { name, content: Content::Empty { children: 0, skip: 0 } }
+    }
+
+    /// The node above, without records and without names below it; `None` for the root.
+    pub(super) fn parent(&self) -> Option<Self> {
+        let first = *self.name().as_wire().first()?;
+        let step = first.checked_add(1).filter(|_| first > 0)?;
+        let skip = self.skip().checked_add(step)?;
+        Some(Self { name: self.name.clone(), content: Content::Empty { children: 0, skip } })
     }
 
     /// The owner name.
-    pub fn name(&self) -> &Name {
-        &self.name
+    pub fn name(&self) -> NameView<'_> {
+        self.name.end(self.skip())
+    }
+
+    fn skip(&self) -> u8 {
+        match self.content {
+            Content::Empty { skip, .. } => skip,
+            _ => 0,
+        }
+    }
+
+    /// The name in an allocation of its own.
+    pub(super) fn own_name(&self) -> Name {
+        match self.skip() {
+            0 => self.name.clone(),
+            _ => self.name().to_name(),
+        }
     }
 
     /// IPv4 addresses, sorted.
@@ -82,6 +133,7 @@ impl Node {
         match &self.content {
             Content::OneA { one, .. } => std::slice::from_ref(one),
             Content::A { set, .. } => &set.slice,
+            Content::Both { both, .. } => &both.header.header.slice,
             Content::Mixed { mixed, .. } => &mixed.sets.a,
             _ => &[],
         }
@@ -91,6 +143,7 @@ impl Node {
     pub fn aaaa(&self) -> &[Aaaa] {
         match &self.content {
             Content::Aaaa { set, .. } => &set.slice,
+            Content::Both { both, .. } => &both.slice,
             Content::Mixed { mixed, .. } => &mixed.sets.aaaa,
             _ => &[],
         }
@@ -165,16 +218,17 @@ impl Node {
 
     /// Whether nothing would be lost by forgetting the node.
     pub(super) fn is_vacant(&self) -> bool {
-        matches!(self.content, Content::Empty { children: 0 })
+        matches!(self.content, Content::Empty { children: 0, .. })
     }
 
     /// The number of names directly below.
     pub(super) fn children(&mut self) -> &mut u32 {
-        let (Content::Empty { children }
+        let (Content::Empty { children, .. }
         | Content::OneA { children, .. }
         | Content::A { children, .. }
         | Content::Aaaa { children, .. }
         | Content::Srv { children, .. }
+        | Content::Both { children, .. }
         | Content::Mixed { children, .. }) = &mut self.content;
         children
     }
@@ -184,12 +238,19 @@ impl Node {
     pub(super) fn put(&mut self, sets: &mut Sets, unknown: i32, spelled: Option<Box<Sets>>) -> usize {
         let children = *self.children();
         let is_plain = unknown == 0 && spelled.is_none();
+        if self.skip() > 0 {
+            self.name = self.own_name();
+        }
         self.content = match (&mut sets.a[..], &mut sets.aaaa[..], &mut sets.srv[..]) {
-            ([], [], []) if is_plain => Content::Empty { children },
+            ([], [], []) if is_plain => Content::Empty { children, skip: 0 },
             ([one], [], []) if is_plain => Content::OneA { children, one: *one },
             ([..], [], []) if is_plain => Content::A { children, set: set(&mut sets.a) },
             ([], [..], []) if is_plain => Content::Aaaa { children, set: set(&mut sets.aaaa) },
             ([], [], [..]) if is_plain => Content::Srv { children, set: set(&mut sets.srv) },
+            ([..], [..], []) if is_plain => {
+                let both = ThinArc::from_header_and_iter(set(&mut sets.a), sets.aaaa.drain(..));
+                Content::Both { children, both }
+            }
             _ => {
                 let mixed = Mixed { sets: sets.take(), unknown, spelled };
                 Content::Mixed { children, mixed: Arc::new(mixed) }
@@ -202,14 +263,14 @@ impl Node {
     /// Joins a node of the same name that was made elsewhere: adds the names below it, and takes its records over
     /// unless there are some already.
     pub(super) fn meet(&mut self, mut other: Self) -> Met {
-        let name = other.name.clone();
+        let name = other.own_name();
         let children = self.children().saturating_add(std::mem::take(other.children()));
         if !other.is_empty() && !self.is_empty() {
             *self.children() = children;
             return Met { name, refused: Some(other) };
         }
         if self.is_empty() {
-            self.content = other.content;
+            (self.name, self.content) = (other.name, other.content);
         }
         *self.children() = children;
         Met { name, refused: None }
@@ -226,7 +287,7 @@ impl Node {
 impl fmt::Debug for Node {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_tuple("Node")
-            .field(&self.name)
+            .field(&self.name())
             .field(&self.a())
             .field(&self.aaaa())
             .field(&self.srv())
@@ -301,23 +362,72 @@ impl Keyed for Node {
     type Key<'a> = Wire<'a>;
 
     fn key(&self) -> Wire<'_> {
-        Wire(self.name.as_wire())
+        Wire(self.name().as_wire())
     }
 }
 
 impl Find<Node> for Wire<'_> {
     fn is(&self, entry: &Node) -> bool {
-        entry.name.as_wire() == self.0
+        entry.name().as_wire() == self.0
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     /// The memory of a large zone hangs on these.
     #[test]
     fn sizes() {
         assert_eq!((size_of::<Node>(), size_of::<A>(), size_of::<Aaaa>(), size_of::<Srv>()), (24, 8, 20, 16));
+    }
+
+    fn address(text: &str) -> Sets {
+        let mut sets = Sets::default();
+        match text.parse().unwrap() {
+            IpAddr::V4(address) => sets.a.push(A { address, count: 1 }),
+            IpAddr::V6(address) => sets.aaaa.push(Aaaa { address, count: 1 }),
+        }
+        sets
+    }
+
+    #[test]
+    fn what_stands_above_has_a_name_of_its_own_once_it_has_records() {
+        let below = Node::new(Name::parse("a.b.mesos.").unwrap());
+        let mut above = below.parent().unwrap();
+        assert_eq!(above.name().to_string(), "b.mesos.");
+        assert_eq!(above.name, below.name, "one allocation");
+        assert_eq!(above.parent().unwrap().name().to_string(), "mesos.");
+        assert!(above.parent().unwrap().parent().unwrap().parent().is_none(), "the root is the last");
+        *above.children() = 7;
+        above.put(&mut address("10.0.0.1"), 0, None);
+        assert_eq!((above.name().to_string().as_str(), *above.children()), ("b.mesos.", 7));
+        assert_eq!(above.key().0, above.name.as_wire());
+        assert_eq!(above.parent().unwrap().name().to_string(), "mesos.");
+    }
+
+    #[test]
+    fn a_node_without_records_takes_over_those_of_another() {
+        let mut above = Node::new(Name::parse("a.b.mesos.").unwrap()).parent().unwrap();
+        let mut full = Node::new(Name::parse("b.mesos.").unwrap());
+        full.put(&mut address("fd00::1"), 0, None);
+        *above.children() = 2;
+        assert!(above.meet(full).refused.is_none());
+        assert_eq!((above.name().to_string().as_str(), above.aaaa().len()), ("b.mesos.", 1));
+        assert_eq!(*above.children(), 2);
+    }
+
+    #[test]
+    fn addresses_of_both_kinds() {
+        let mut node = Node::new(Name::parse("a.mesos.").unwrap());
+        let mut sets = address("10.0.0.1");
+        sets.aaaa = address("fd00::1").aaaa;
+        node.put(&mut sets, 0, None);
+        assert!(matches!(node.content, Content::Both { .. }));
+        assert_eq!(format!("{:?}", node.a()), "[A { address: 10.0.0.1, count: 1 }]");
+        assert_eq!(format!("{:?}", node.aaaa()), "[Aaaa { address: fd00::1, count: 1 }]");
+        assert!(node.srv().is_empty() && sets.is_empty());
     }
 }

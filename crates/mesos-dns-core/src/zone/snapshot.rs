@@ -9,7 +9,7 @@ use super::{
 use crate::{
     records::{Data, Owner, Record, Withheld, plain_text},
     table::{KeyHash, Table},
-    wire::Name,
+    wire::{Name, NameView},
 };
 
 /// One version of the zone.
@@ -276,7 +276,7 @@ impl ListedName<'_> {
     }
 
     /// The name, if its text is simply that of its labels.
-    fn plain_name(&self) -> Option<&Name> {
+    fn plain_name(&self) -> Option<NameView<'_>> {
         self.node.filter(|_| self.entry.is_none()).map(Node::name)
     }
 
@@ -290,7 +290,7 @@ impl ListedName<'_> {
 }
 
 /// Orders two names as their texts would be, without making the texts: label by label, a dot behind each.
-fn compare_texts(one: &Name, other: &Name) -> Ordering {
+fn compare_texts(one: NameView<'_>, other: NameView<'_>) -> Ordering {
     let mut pairs = one.labels().zip(other.labels());
     let differing = pairs.find(|(one, other)| one != other);
     let Some((one, other)) = differing else { return one.as_wire().len().cmp(&other.as_wire().len()) };
@@ -329,8 +329,8 @@ mod tests {
         for one in &names {
             for other in &names {
                 assert_eq!(
-                    compare_texts(one, other),
-                    plain_text(one).cmp(&plain_text(other)),
+                    compare_texts(one.view(), other.view()),
+                    plain_text(one.view()).cmp(&plain_text(other.view())),
                     "{one} {other}"
                 );
             }

@@ -189,10 +189,7 @@ mod tests {
                 })
                 .collect(),
             discovery: (kind % 2 == 1).then(|| {
-                Box::new(Discovery {
-                    name: name.into(),
-                    ports: [DiscoveryPort { number: 80, name: "web".into(), protocol: "".into() }].into(),
-                })
+                Box::new(Discovery { name: name.into(), ports: [DiscoveryPort::new(80, "web", "")].into() })
             }),
         }
     }

@@ -32,7 +32,7 @@ pub fn serve(document: &[u8]) {
         .expect("a leader")
         .to_owned();
     let body = text.replace(&pid, &format!("master@127.0.0.1:{port}"));
-    println!("{port}");
+    println!("port {port}");
     std::io::stdout().flush().expect("a reader");
     for stream in listener.incoming().flatten() {
         let _ = reply(stream, body.as_bytes());

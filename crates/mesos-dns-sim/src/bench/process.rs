@@ -16,6 +16,34 @@ use super::question::Question;
 /// Longest wait for a first answer; a million tasks take a while.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
+/// Where a program stands in the queue for the processor that it shares with what is measured. In earnest it would be
+/// on a machine of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// In front of everything: what takes the time must not wait. Only root may do that; else it waits like others.
+    Front,
+    /// Like any other program.
+    Middle,
+    /// Behind the others, as far as there is such a place.
+    Back,
+}
+
+impl Queue {
+    /// The command that puts another one there.
+    fn command(self) -> &'static [&'static str] {
+        match self {
+            Self::Front => &["chrt", "--fifo", "10"],
+            Self::Middle => &[],
+            Self::Back => &["nice", "-n", "19"],
+        }
+    }
+
+    fn works(self) -> bool {
+        let [program, arguments @ ..] = self.command() else { return false };
+        Command::new(program).args(arguments).arg("true").status().is_ok_and(|status| status.success())
+    }
+}
+
 /// A program that runs; dropped, it is killed.
 #[derive(Debug)]
 pub struct Process(Child);
@@ -31,8 +59,15 @@ pub struct Memory {
 
 impl Process {
     /// Starts a program that is talked to by lines, over its standard input and output.
-    pub fn talk<S: AsRef<OsStr>>(program: &Path, arguments: &[S]) -> io::Result<(Self, Lines)> {
-        let mut command = Command::new(program);
+    pub fn talk<S: AsRef<OsStr>>(program: &Path, arguments: &[S], queue: Queue) -> io::Result<(Self, Lines)> {
+        let mut command = match queue.command() {
+            [starter, options @ ..] if queue.works() => {
+                let mut command = Command::new(starter);
+                command.args(options).arg(program);
+                command
+            }
+            _ => Command::new(program),
+        };
         let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let process = Self(child);

@@ -5,22 +5,15 @@
 //! start of the process to the first NOERROR for `leader.mesos`; memory is the peak the kernel saw. The
 //! original's figures were taken with a document of 100,000 tasks and 164 MB (see `docs/performance.md`).
 
-use std::{
-    env, fs,
-    io::{BufRead, BufReader},
-    net::UdpSocket,
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
+use std::{env, fs, path::Path, process::Command};
 
-use mesos_dns_sim::bench::document;
+use mesos_dns_sim::bench::{
+    document,
+    process::{Process, Queue, free_port, start_answering},
+};
 
 /// Rounds per size; the median is reported with the smallest and the largest.
 const ROUNDS: usize = 5;
-
-/// Longest wait for the first answer.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Seconds and MiB of the original with 100,000 tasks: start to first answer, and peak.
 const ORIGINAL: (f64, f64) = (5.4, 1030.0);
@@ -74,68 +67,20 @@ fn measure(binary: &str, size: &str, document: &str, config: &Path) {
 
 /// One start: seconds to the first answer, processor seconds, peak MiB.
 fn round(binary: &str, document: &str, config: &Path) -> (f64, f64, f64) {
-    let mut master = Running(
-        Command::new(env::current_exe().expect("this program"))
-            .args(["--serve", document])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("this program"),
-    );
-    let mut line = String::new();
-    BufReader::new(master.0.stdout.take().expect("piped"))
-        .read_line(&mut line)
-        .expect("a line with the port");
-    let port =
-        UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+    let myself = env::current_exe().expect("this program");
+    let (_master, mut lines) =
+        Process::talk(&myself, &["--serve", document], Queue::Middle).expect("this program");
+    let master = lines.hear("port").expect("a line with the port");
+    let port = free_port().expect("a free port");
     let text = format!(
-        r#"{{"masters": ["127.0.0.1:{}"], "listener": "127.0.0.1", "port": {port}, "httpon": false, "externalon": false, "updates": "poll"}}"#,
-        line.trim()
+        r#"{{"masters": ["127.0.0.1:{master}"], "listener": "127.0.0.1", "port": {port}, "httpon": false,
+        "externalon": false, "updates": "poll"}}"#
     );
     fs::write(config, text).expect("the configuration");
-    let client = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-    client.set_read_timeout(Some(Duration::from_millis(2))).expect("a timeout");
-    let began = Instant::now();
-    let daemon = Command::new(binary).arg(format!("-config={}", config.display())).spawn();
-    let daemon = Running(daemon.expect("mesos-dns"));
-    while !answers(&client, port) {
-        assert!(began.elapsed() < PATIENCE, "no answer");
-    }
-    let time = began.elapsed().as_secs_f64();
-    let (cpu, peak) = usage(daemon.0.id());
-    (time, cpu, peak)
-}
-
-/// Whether `leader.mesos` is answered with NOERROR.
-fn answers(client: &UdpSocket, port: u16) -> bool {
-    const QUERY: &[u8] = b"\0\x01\x01\0\0\x01\0\0\0\0\0\0\x06leader\x05mesos\0\0\x01\0\x01";
-    let mut reply = [0; 512];
-    let sent = client.send_to(QUERY, ("127.0.0.1", port));
-    let answered =
-        sent.is_ok() && client.recv(&mut reply).is_ok_and(|length| length > 12 && reply[3] & 15 == 0);
-    if !answered {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    answered
-}
-
-/// Processor seconds and peak MiB of a process.
-fn usage(pid: u32) -> (f64, f64) {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process lives");
-    let fields: Vec<&str> = stat.rsplit(')').next().expect("a name in brackets").split_whitespace().collect();
-    let ticks: f64 =
-        [fields[11], fields[12]].iter().map(|field| field.parse::<f64>().expect("a number")).sum();
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-    let kibibytes: f64 = peak.trim().trim_end_matches("kB").trim().parse().expect("a number");
-    (ticks / 100.0, kibibytes / 1024.0)
-}
-
-/// A process that ends with its owner, also when that one panics.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+    let mut command = Command::new(binary);
+    command.arg(format!("-config={}", config.display()));
+    let (daemon, time) = start_answering(&mut command, port, "leader.mesos").expect("an answer");
+    let (processor, memory) = (daemon.processor(), daemon.memory());
+    let processor = processor.expect("the process lives").as_secs_f64();
+    (time.as_secs_f64(), processor, memory.expect("the process lives").peak)
 }

@@ -43,7 +43,7 @@ use crate::{
     metrics::Metrics,
     publish::{Board, Doubts, Order, Orders, Publisher},
     snapshot::{Keeper, SnapshotFile},
-    system::{self, Asked, Signals},
+    system::{self, Asked, Rank, Signals, step_back},
     watch::{Contact, Watch, WatchError},
 };
 use standing::{Seen, StaleAfter, View};
@@ -90,7 +90,11 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
 ///
 /// There is no runtime to be had, or the work fails.
 pub fn run_to_end<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = Builder::new_multi_thread().enable_all().thread_name("io").build();
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("io")
+        .on_thread_start(|| step_back(Rank::Second))
+        .build();
     let runtime = runtime.context("cannot start the runtime")?;
     let ended = runtime.block_on(work);
     runtime.shutdown_background();
@@ -212,6 +216,7 @@ impl Daemon {
         let keeper = file.clone().map(|file| Keeping::start(file, &board, &metrics));
         let masters = config.masters.clone();
         let publisher = thread::Builder::new().name("publish".into()).spawn(move || {
+            step_back(Rank::Last);
             if let Some(saved) = file.and_then(|file| restore::read(&file, &masters)) {
                 publisher.restore(saved);
             }

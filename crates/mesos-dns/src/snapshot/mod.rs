@@ -20,7 +20,6 @@ use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge},
     registry::Registry,
 };
-use rustix::process::setpriority_process;
 use tokio::{
     sync::oneshot,
     time::{sleep, timeout},
@@ -30,16 +29,16 @@ use tracing::{debug, info, warn};
 
 pub use file::{ReadError, SnapshotFile};
 
-use crate::publish::{Board, Published};
+use crate::{
+    publish::{Board, Published},
+    system::{Rank, step_back},
+};
 
 /// Least time between two writes.
 pub const SAVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Longest wait for the last write, when the process ends.
 const LAST_SAVE: Duration = Duration::from_secs(3);
-
-/// How much writing steps back behind the threads that answer queries, in steps of `nice`.
-const NICENESS: i32 = 5;
 
 /// What is counted about the file.
 #[derive(Clone, Debug, Default)]
@@ -120,8 +119,7 @@ impl Keeper {
         let file = self.file.clone();
         let kept = published.clone();
         let write = move || {
-            // Concerns this thread only. Where it is refused, the work is done all the same.
-            _ = setpriority_process(None, NICENESS);
+            step_back(Rank::Last);
             // Nobody waits for it any more if the process ends.
             _ = done.send(file.write(&kept.cluster, &about));
         };

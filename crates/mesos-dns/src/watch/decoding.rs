@@ -11,22 +11,19 @@ use std::{
 };
 
 use mesos_dns_core::mesos::state::{Batch, Decoder, Part};
-use rustix::process::setpriority_process;
 use tokio::{
     sync::mpsc,
     task::{JoinHandle, spawn_blocking},
 };
 
 use super::load::LoadError;
+use crate::system::{Rank, step_back};
 
 /// Batches that wait for each decoder.
 pub const BATCHES_PER_DECODER_MAX: usize = 2;
 
 /// Most decoders, however many cores there are: one splitter cannot keep more of them busy.
 pub const DECODERS_MAX: usize = 6;
-
-/// How much a decoder steps back behind the threads that answer queries, in steps of `nice`.
-const NICENESS: i32 = 5;
 
 /// Decoders at work.
 #[derive(Debug)]
@@ -76,8 +73,7 @@ fn decode_all(decoders: usize, waiting: mpsc::Receiver<Batch>) -> Result<Vec<Par
 
 /// What one decoder does: batches into parts, until there are no more.
 fn work(batches: &Mutex<mpsc::Receiver<Batch>>) -> Vec<Part> {
-    // Concerns this thread only. Where it is refused, the work is done all the same.
-    _ = setpriority_process(None, NICENESS);
+    step_back(Rank::Last);
     let mut decoder = Decoder::default();
     let next = || batches.lock().ok()?.blocking_recv();
     std::iter::from_fn(next).map(|batch| decoder.decode(batch)).collect()

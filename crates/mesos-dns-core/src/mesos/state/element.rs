@@ -128,8 +128,7 @@ impl Elements {
         skipped.over_limit = skipped.over_limit.saturating_add(left_out as u64);
         let ports = raw.ports.iter().take(TASK_PORTS_MAX).map(|port| DiscoveryPort {
             number: port.number.unwrap_or_default() as i64,
-            name: self.names.get(&port.name),
-            protocol: self.names.get(&port.protocol),
+            kind: self.names.kind(&port.name, &port.protocol),
         });
         Some(Box::new(Discovery { ports: ports.collect(), name: self.names.get(name) }))
     }

@@ -147,8 +147,8 @@ impl Writer<'_> {
             self.list("ports", discovery.ports.iter(), |writer, port| {
                 writer.raw("{\"number\": ")?;
                 writer.value(port.number)?;
-                writer.member("name", &*port.name)?;
-                writer.member("protocol", &*port.protocol)?;
+                writer.member("name", &*port.kind.name)?;
+                writer.member("protocol", &*port.kind.protocol)?;
                 writer.raw("}")
             })?;
             self.raw("}}")?;

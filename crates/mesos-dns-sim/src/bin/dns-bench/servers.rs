@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, ensure};
 use mesos_dns_sim::bench::{
     family,
-    process::{Process, free_port, start_answering},
+    process::{Process, Queue, free_port, start_answering},
     rivals::{self, Place, installed},
 };
 
@@ -56,12 +56,8 @@ impl Servers {
     pub(crate) fn start(program: &Path, document: &Path, folder: &Path, zone: &Path) -> anyhow::Result<Self> {
         let myself = env::current_exe()?;
         let document = document.display().to_string();
-        let (master, mut lines) = Process::talk(&myself, &["master", &document])?;
-        let master_port: u16 = {
-            let mut line = String::new();
-            std::io::BufRead::read_line(&mut lines.stdout, &mut line)?;
-            line.trim().parse().context("the master said no port")?
-        };
+        let (master, mut lines) = Process::talk(&myself, &["master", &document], Queue::Middle)?;
+        let master_port = lines.hear("port")?.parse().context("the master said no port")?;
         let mut all = vec![echo(&myself)?];
         for (name, programs, write) in [
             (KNOT, rivals::KNOT, rivals::knot as fn(Place<'_>) -> std::io::Result<Vec<String>>),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use mesos_dns_sim::bench::process::{Lines, Process, free_port, start_answering};
+use mesos_dns_sim::bench::process::{Lines, Process, Queue, free_port, start_answering};
 
 /// Everything that runs, but the program.
 pub(crate) struct Rig {
@@ -30,7 +30,7 @@ impl Rig {
     pub(crate) fn new(program: &Path, tasks: usize) -> anyhow::Result<Self> {
         eprintln!("{tasks} tasks: the master prepares");
         let myself = env::current_exe()?;
-        let (process, mut master) = Process::talk(&myself, &["master", &tasks.to_string()])?;
+        let (process, mut master) = Process::talk(&myself, &["master", &tasks.to_string()], Queue::Back)?;
         let master_port = master.hear("port")?.parse()?;
         let folder = env::temp_dir().join(format!("live-bench-{}", std::process::id()));
         fs::create_dir_all(&folder)?;

@@ -27,7 +27,7 @@ fn one_of_everything() {
         .into(),
         discovery: Some(Box::new(Discovery {
             name: "a\\\"bé".into(),
-            ports: [DiscoveryPort { number: 31000, name: "http".into(), protocol: "tcp".into() }].into(),
+            ports: [DiscoveryPort::new(31000, "http", "tcp")].into(),
         })),
     };
     let expected = Document {
@@ -258,7 +258,9 @@ fn discovery() {
         let document = with_task(&format!(r#""id":"t","discovery":{discovery}"#));
         let [_, task, _] = &*document.tasks else { panic!("three tasks") };
         let ports = task.discovery.as_ref().map(|discovery| {
-            let port = |port: &DiscoveryPort| (port.number, port.name.to_string(), port.protocol.to_string());
+            let port = |port: &DiscoveryPort| {
+                (port.number, port.kind.name.to_string(), port.kind.protocol.to_string())
+            };
             discovery.ports.iter().map(port).collect::<Vec<_>>()
         });
         let expected = expected.map(|ports| {

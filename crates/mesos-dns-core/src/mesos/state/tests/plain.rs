@@ -119,11 +119,11 @@ fn task(value: &Value, framework: &str) -> Option<(Option<Task>, Skipped)> {
     let mut discovery_ports = Vec::new();
     for port in array(member(discovery, "ports")?, "ports")? {
         let port = object_or_null(port)?;
-        discovery_ports.push(DiscoveryPort {
-            number: float(port, "number")? as i64,
-            name: string(port, "name")?.into(),
-            protocol: string(port, "protocol")?.into(),
-        });
+        discovery_ports.push(DiscoveryPort::new(
+            float(port, "number")? as i64,
+            string(port, "name")?,
+            string(port, "protocol")?,
+        ));
     }
     let discovery_name = string(discovery, "name")?;
     let state = match &*string(value, "state")? {

@@ -80,11 +80,8 @@ fn addresses() -> impl Strategy<Value = Box<[TaskAddress]>> {
 
 fn discovery() -> impl Strategy<Value = Discovery> {
     let number = prop_oneof![0..=70_000i64, select(vec![-1, i64::MIN, i64::MAX, 1 << 53])];
-    let port = (number, text(), text()).prop_map(|(number, name, protocol)| DiscoveryPort {
-        number,
-        name,
-        protocol,
-    });
+    let port = (number, text(), text())
+        .prop_map(|(number, name, protocol)| DiscoveryPort::new(number, name, protocol));
     (id(), vec(port, 0..4)).prop_map(|(name, ports)| Discovery { name, ports: ports.into() })
 }
 
