@@ -93,8 +93,6 @@ impl<'a> Many<'a> {
     pub fn find(&mut self) {
         let hashes = self.hashes.get(..self.count).unwrap_or_default();
         self.common.zone.candidates(hashes, &mut self.nodes);
-        let services = self.plain.iter().zip(&self.nodes).filter(|(plain, _)| plain.kind == Kind::Srv);
-        services::touch(services.filter_map(|(_, node)| node.map(Node::srv)));
     }
 
     /// Writes the reply to a query that was read before, as [`decide`](super::decide) would; `None` if that has to.

@@ -4,23 +4,16 @@ use std::hint::black_box;
 
 use crate::{
     answer::order::Order,
-    table::KeyHash,
+    table::{CANDIDATES_MAX, KeyHash},
     wire::Name,
     zone::{Node, Snapshot, Srv},
 };
 
-/// Most records of an answer that is written here, and so most targets. A datagram rarely has room for more.
-const TARGETS_MAX: usize = 32;
+/// Most records of an answer that is written here, and so most targets.
+pub(super) const TARGETS_MAX: usize = CANDIDATES_MAX;
 
-/// Records of one set whose targets are touched: about as many as a datagram has room for.
-const TOUCHED_MAX: usize = 16;
-
-/// Reads the first bytes of the targets of some sets, which stand anywhere in memory: side by side, so that waiting
-/// for one is waiting for all.
-pub(super) fn touch<'a>(sets: impl Iterator<Item = &'a [Srv]>) {
-    let targets = sets.flat_map(|set| set.iter().take(TOUCHED_MAX));
-    black_box(targets.fold(0, |touched, item| touched | item.target.as_wire().len()));
-}
+/// Targets that are read before the first is written. Rarely do more fit where they are not all wanted.
+const AHEAD: usize = 16;
 
 /// Records in the order in which to write them.
 pub(super) struct Chosen<'a> {
@@ -28,7 +21,8 @@ pub(super) struct Chosen<'a> {
 }
 
 impl<'a> Chosen<'a> {
-    /// All records in random order; `None` if they are too many.
+    /// All records in random order; `None` if they are too many. Targets stand anywhere in memory, so the first of
+    /// them are read together.
     pub(super) fn of(set: &'a [Srv], dice: u64) -> Option<Self> {
         let mut items = [None; TARGETS_MAX];
         if let [one] = set {
@@ -41,6 +35,8 @@ impl<'a> Chosen<'a> {
         for (space, at) in items.iter_mut().zip(Order::new(set.len(), dice)) {
             *space = set.get(at);
         }
+        let ahead = items.iter().take(AHEAD).flatten();
+        black_box(ahead.fold(0, |touched, item| touched | item.target.as_wire().len()));
         Some(Self { items })
     }
 
