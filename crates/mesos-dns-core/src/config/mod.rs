@@ -394,8 +394,11 @@ impl Config {
     /// Addresses of the server itself (behaviour spec section 4.6): those it listens on, or, listening on all, those
     /// of the machine but loopback, link-local ones included.
     pub fn own_addresses(&self, interfaces: &[IpAddr]) -> Vec<IpAddr> {
+        let is_plain = |listener: &Listener| listener.protocol == Protocol::Dns;
+        // Who looks for a name server looks for plain DNS.
+        let has_plain = self.listeners.iter().any(is_plain);
         let mut own = Vec::new();
-        for listener in &self.listeners {
+        for listener in self.listeners.iter().filter(|listener| is_plain(listener) || !has_plain) {
             match listener.address.ip() {
                 IpAddr::V4(all) if all.is_unspecified() => {
                     own.extend(interfaces.iter().copied().filter(|address| !address.is_loopback()));

@@ -37,6 +37,14 @@ fn own_addresses_are_those_of_all_listeners() {
     let own: Vec<String> =
         good(&with_master(text)).own_addresses(&interfaces).iter().map(IpAddr::to_string).collect();
     assert_eq!(own, ["10.0.0.7", "10.0.0.9"]);
+    // Where DNS is only encrypted, nobody finds a name server, unless it is so everywhere.
+    let tls = r#"{"address": "10.0.0.8", "protocol": "tls", "certFile": "/c", "keyFile": "/k"}"#;
+    for (listeners, expected) in
+        [(format!("{tls}, {{\"address\": \"10.0.0.7\"}}"), "10.0.0.7"), (tls.to_owned(), "10.0.0.8")]
+    {
+        let config = good(&with_master(&format!(r#""listeners": [{listeners}]"#)));
+        assert_eq!(config.own_addresses(&interfaces), [expected.parse::<IpAddr>().unwrap()], "{listeners}");
+    }
 }
 
 #[test]
