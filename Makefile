@@ -6,6 +6,7 @@
 #   make bench     figures: start to first answer, peak memory (DOCUMENT=state.json to take another document), those of
 #                  the running program (LIVE="--sizes 1000000 --parts memory" to choose), and how much is checked of
 #                  the promise that no answer is wrong
+#   make fuzz      each fuzz target for a time (TIME=60, in seconds)
 #   make mutants   shows that the checker finds deliberate faults; half an hour
 #   make check     format, lints, documentation, licences: no tests
 
@@ -15,7 +16,9 @@ CARGO ?= cargo
 DOCUMENT ?=
 LIVE ?=
 
-.PHONY: bench demo test test-all check fmt clippy doc licences advisories doctest nextest mutants install install-build install-demo
+TIME ?= 60
+
+.PHONY: bench demo fuzz test test-all check fmt clippy doc licences advisories doctest nextest mutants install install-build install-demo install-fuzz
 
 bench: install-build
 	$(CARGO) build --release --locked --package mesos-dns --package mesos-dns-sim --bins
@@ -39,6 +42,7 @@ test-all: test
 	@$(MAKE) --no-print-directory advisories
 	CARGO_PROFILE_RELEASE_LTO=off TRUTH_SEEDS=$${TRUTH_SEEDS:-20} DIFFERENTIAL=$${DIFFERENTIAL:-100000} \
 	  scripts/test.sh --release
+	$(MAKE) --no-print-directory fuzz TIME=$${FUZZ_SECONDS:-30}
 
 check: fmt clippy doc licences
 
@@ -63,6 +67,9 @@ doctest:
 nextest:
 	scripts/test.sh
 
+fuzz: install-fuzz
+	scripts/fuzz.sh $(TIME)
+
 mutants: install-build
 	scripts/mutants.sh
 
@@ -74,3 +81,6 @@ install-build:
 
 install-demo:
 	scripts/install.sh demo
+
+install-fuzz:
+	scripts/install.sh fuzz
