@@ -16,7 +16,7 @@ use std::{
 
 use mesos_dns_core::answer::{Action, Peer, TCP_PAYLOAD_BYTES_MAX, Transport, decide, fail};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
     sync::mpsc,
     time::timeout,
@@ -198,7 +198,7 @@ impl Connection {
 
 /// Reads one message: two octets of length, then that many (RFC 1035 section 4.2.2). `None` where the
 /// client ended or fell silent between messages.
-async fn next_message(reader: &mut OwnedReadHalf) -> io::Result<Option<Vec<u8>>> {
+async fn next_message(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Vec<u8>>> {
     let first = match timeout(IDLE, reader.read_u8()).await {
         Ok(Ok(first)) => first,
         Ok(Err(_)) | Err(_) => return Ok(None),
@@ -219,6 +219,54 @@ async fn write(mut writer: OwnedWriteHalf, mut replies: mpsc::Receiver<Vec<u8>>)
         let framed = [&length.to_be_bytes()[..], &reply].concat();
         if !matches!(timeout(MESSAGE, writer.write_all(&framed)).await, Ok(Ok(()))) {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+    use super::*;
+
+    /// The messages of a stream that comes in two pieces, and how it ends.
+    async fn messages(front: &[u8], back: &[u8]) -> (Vec<Vec<u8>>, io::Result<()>) {
+        let (mut reader, mut found) = (front.chain(back), Vec::new());
+        loop {
+            match next_message(&mut reader).await {
+                Ok(Some(message)) => found.push(message),
+                Ok(None) => return (found, Ok(())),
+                Err(error) => return (found, Err(error)),
+            }
+        }
+    }
+
+    /// Any octets at all are messages in a row, and the rest of one.
+    #[tokio::test]
+    async fn any_stream_is_cut_at_its_lengths() {
+        let mut dice = StdRng::seed_from_u64(1);
+        for _ in 0..5_000 {
+            let mut stream: Vec<u8> = Vec::new();
+            for _ in 0..dice.random_range(0..6) {
+                let length = dice.random_range(0..300_u16);
+                stream.extend(length.to_be_bytes());
+                stream.extend((0..length).map(|_| dice.random::<u8>()));
+            }
+            stream.truncate(stream.len() - dice.random_range(0..=stream.len().min(5)));
+            let (mut rest, mut expected) = (&stream[..], Vec::new());
+            while let [l0, l1, behind @ ..] = rest {
+                let Some((message, behind)) =
+                    behind.split_at_checked(usize::from(u16::from_be_bytes([*l0, *l1])))
+                else {
+                    break;
+                };
+                expected.push(message.to_vec());
+                rest = behind;
+            }
+            let (front, back) = stream.split_at(dice.random_range(0..=stream.len()));
+            let (found, end) = messages(front, back).await;
+            assert_eq!(found, expected, "{stream:02x?}");
+            assert_eq!(end.is_ok(), rest.is_empty(), "{stream:02x?}: {end:?}");
         }
     }
 }
