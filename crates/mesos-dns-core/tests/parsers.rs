@@ -10,7 +10,7 @@ mod readers;
 
 use std::collections::BTreeMap;
 
-use explained::{EXPLAINED, Facts};
+use explained::{EXPLAINED, Explained, Facts};
 use readers::{Reader, Seen};
 
 /// Messages in a run of the gate.
@@ -114,8 +114,7 @@ fn three_readers_see_the_same() {
             [(Reader::Domain, readers::domain(&message)), (Reader::Hickory, readers::hickory(&message))]
         {
             let Some(how) = disagreement(&ours, &theirs) else { continue };
-            let explained =
-                |(_, holds): &(&str, fn(&Facts, Reader, bool) -> bool)| holds(&facts, reader, ours.is_ok());
+            let explained = |(_, holds): &Explained| holds(&facts, reader, ours.is_ok());
             match EXPLAINED.iter().position(explained) {
                 Some(number) => *counted.entry((reader, number)).or_default() += 1,
                 None => without_reason.push(format!(

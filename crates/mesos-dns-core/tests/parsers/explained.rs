@@ -112,7 +112,7 @@ fn is_no_cookie(code: u16, data: &[u8]) -> bool {
 }
 
 /// An explanation: why, and whether it holds for a message, a reader, and (`true`) one that we read.
-type Explained = (&'static str, fn(&Facts, Reader, bool) -> bool);
+pub(crate) type Explained = (&'static str, fn(&Facts, Reader, bool) -> bool);
 
 /// All of them. The first that holds counts.
 pub(crate) const EXPLAINED: &[Explained] = &[

@@ -2,7 +2,7 @@
 
 use ::domain::{
     base::{
-        Message, ToName,
+        Message,
         name::ToLabelIter,
         opt::{AllOptData, Opt},
     },
