@@ -7,6 +7,7 @@
 #                  the running program (LIVE="--sizes 1000000 --parts memory" to choose), answers beside those of other
 #                  servers (SIDE="--sizes 10000 --transports udp" to choose), how much is checked of the promise that no
 #                  answer is wrong, and how soon a new leader is named
+#   make fuzz      each fuzz target for a time (TIME=60, in seconds)
 #   make mutants   shows that the checker finds deliberate faults; half an hour
 #   make check     format, lints, documentation, licences: no tests
 
@@ -17,7 +18,9 @@ DOCUMENT ?=
 LIVE ?=
 SIDE ?=
 
-.PHONY: bench demo test test-all check fmt clippy doc licences advisories doctest nextest mutants install install-bench install-build install-demo
+TIME ?= 60
+
+.PHONY: bench demo fuzz test test-all check fmt clippy doc licences advisories doctest nextest mutants install install-bench install-build install-demo install-fuzz
 
 bench: install-bench
 	$(CARGO) build --release --locked --package mesos-dns --package mesos-dns-sim --bins
@@ -42,7 +45,9 @@ test: install
 # The second run is of an optimized build: other timing, other code. Without LTO, as forty programs are linked.
 test-all: test
 	@$(MAKE) --no-print-directory advisories
-	CARGO_PROFILE_RELEASE_LTO=off TRUTH_SEEDS=$${TRUTH_SEEDS:-20} scripts/test.sh --release
+	CARGO_PROFILE_RELEASE_LTO=off TRUTH_SEEDS=$${TRUTH_SEEDS:-20} DIFFERENTIAL=$${DIFFERENTIAL:-100000} \
+	  scripts/test.sh --release
+	$(MAKE) --no-print-directory fuzz TIME=$${FUZZ_SECONDS:-30}
 
 check: fmt clippy doc licences
 
@@ -67,6 +72,9 @@ doctest:
 nextest:
 	scripts/test.sh
 
+fuzz: install-fuzz
+	scripts/fuzz.sh $(TIME)
+
 mutants: install-build
 	scripts/mutants.sh
 
@@ -81,3 +89,6 @@ install-build:
 
 install-demo:
 	scripts/install.sh demo
+
+install-fuzz:
+	scripts/install.sh fuzz

@@ -121,6 +121,7 @@ fi
 if [ "$purpose" = test ]; then
   need kdig knot-dnsutils
   need knotd knot
+  need nsd nsd
   need java default-jre-headless
   need /usr/share/java/zookeeper.jar zookeeper
   need openssl openssl

@@ -193,16 +193,16 @@ fn from_server(listing: &[u8], shown: &[u8]) -> anyhow::Result<Dumped> {
     let apex = Name::parse(&listing.domain)?;
     let mut zone = Zone::new(apex, Name::parse(&listing.mname).ok(), Seed(rand::random()));
     for (name, addresses) in listing.records.a.iter().chain(&listing.records.aaaa) {
-        let owner = Owner::new(name);
+        let owner = read_back(name);
         addresses.iter().for_each(|address| zone.add(&Record::new(&owner, *address)));
     }
     for (name, services) in &listing.records.srv {
-        let owner = Owner::new(name);
+        let owner = read_back(name);
         for service in services {
             let (target, port) =
                 service.rsplit_once(':').with_context(|| format!("{service:?} has no port"))?;
             let port = port.parse().with_context(|| format!("{service:?} has no port"))?;
-            zone.add(&Record { owner: owner.clone(), data: Data::Srv { port, target: Owner::new(target) } });
+            zone.add(&Record { owner: owner.clone(), data: Data::Srv { port, target: read_back(target) } });
         }
     }
     zone.compile();
@@ -224,6 +224,21 @@ fn from_server(listing: &[u8], shown: &[u8]) -> anyhow::Result<Dumped> {
         domain: listing.domain,
         refresh_seconds: listing.refresh_seconds,
     })
+}
+
+/// A listed name. Those made of an empty task part look like names of DNS and are none: there is nothing in front of
+/// their hash, or of the underscore of their service.
+fn read_back(name: &str) -> Owner {
+    let is_hash = |label: &str| {
+        let hash = label.strip_prefix('-').and_then(|rest| rest.split_once('-'));
+        hash.is_some_and(|(hash, _)| {
+            hash.len() == 5 && hash.bytes().all(|octet| octet.is_ascii_alphanumeric())
+        })
+    };
+    let mut labels = name.split('.');
+    let is_of_nothing = labels.next().is_some_and(|first| first == "_" || is_hash(first))
+        || labels.next().is_some_and(|second| second == "_");
+    if is_of_nothing { Owner::listed_only(name) } else { Owner::new(name) }
 }
 
 //------------ A master, a document ------------------------------------------

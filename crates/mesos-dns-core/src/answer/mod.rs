@@ -193,7 +193,9 @@ pub fn fail(message: &[u8], standing: &Standing, settings: &Settings, peer: Peer
         return Action::Drop(Silence::NoSpace);
     };
     reply.explain(ede::OTHER);
-    reply.finish(reply_flags(&query), rcode::SERV_FAIL, Reason::Overloaded)
+    // The answer of one who recurses: there CD comes back (RFC 4035 section 3.2.2).
+    let flags = reply_flags(&query) | query.flags & FLAG_CD;
+    reply.finish(flags, rcode::SERV_FAIL, Reason::Overloaded)
 }
 
 /// Begins the reply to a query; `None` if there is no space for one.
@@ -302,9 +304,10 @@ fn any(reply: &mut Reply, node: &Node, zone: &Snapshot, dice: u64) -> bool {
     }
 }
 
-/// QR, and of the query's flags those that a reply repeats.
+/// QR, and of the query's flags the one that a reply repeats. CD is for those who validate: who speaks for a zone
+/// clears it (RFC 4035 section 3.1.6).
 fn reply_flags(query: &Query) -> u16 {
-    FLAG_QR | query.flags & (FLAG_RD | FLAG_CD)
+    FLAG_QR | query.flags & FLAG_RD
 }
 
 /// How many bytes the reply may have.

@@ -83,7 +83,9 @@ impl Name {
             return Self::from_labels([]);
         }
         let mut labels: Vec<Vec<u8>> = vec![Vec::new()];
-        let mut bytes = text.strip_suffix('.').filter(|rest| !rest.ends_with('\\')).unwrap_or(text).bytes();
+        // The last dot belongs to a label if a backslash before it is not itself escaped.
+        let is_escaped = |rest: &&str| rest.bytes().rev().take_while(|byte| *byte == b'\\').count() & 1 == 1;
+        let mut bytes = text.strip_suffix('.').filter(|rest| !is_escaped(rest)).unwrap_or(text).bytes();
         while let Some(byte) = bytes.next() {
             match byte {
                 b'.' => labels.push(Vec::new()),
@@ -305,6 +307,7 @@ mod tests {
             ("mesos.", b"\x05mesos\0"),
             ("Leader.MESOS", b"\x06leader\x05mesos\0"),
             (r"a\.b.mesos.", b"\x03a.b\x05mesos\0"),
+            (r"a.b\\.", b"\x01a\x02b\\\0"),
             (r"\000\255x.", b"\x03\x00\xffx\0"),
         ] {
             let name = Name::parse(text).unwrap();

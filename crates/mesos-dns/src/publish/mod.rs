@@ -172,3 +172,6 @@ pub struct Settings {
     /// How long and when to keep what the leader does not show.
     pub believe: believe::Settings,
 }
+
+#[cfg(test)]
+mod tests;

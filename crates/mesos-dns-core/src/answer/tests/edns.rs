@@ -96,7 +96,7 @@ fn isc_compliance_tests() {
         ("tcp", message(0, soa, &[]), Transport::Tcp, "NOERROR aa 1/1/0/0"),
         ("rd", message(0x0100, soa, &[]), udp, "NOERROR aa rd 1/1/0/0"),
         ("ad", message(0x0020, soa, &[]), udp, "NOERROR aa 1/1/0/0"),
-        ("cd", message(0x0010, soa, &[]), udp, "NOERROR aa cd 1/1/0/0"),
+        ("cd", message(0x0010, soa, &[]), udp, "NOERROR aa 1/1/0/0"),
         ("zflag", message(0x0040, soa, &[]), udp, "NOERROR aa 1/1/0/0"),
         ("edns", message(0, soa, &[&opt(4096, 0, 0, plain)]), udp, "NOERROR aa 1/1/0/0 opt0 1232"),
         ("edns@512", message(0, soa, &[&opt(512, 0, 0, plain)]), udp, "NOERROR aa 1/1/0/0 opt0 1232"),

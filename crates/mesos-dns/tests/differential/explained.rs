@@ -1,0 +1,232 @@
+//! How answers may differ, and why.
+//!
+//! Everything that is not in this list fails the test.
+
+use crate::{question::Question, reply::Reply, server::Kind};
+
+/// In what two replies to one query differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Facet {
+    /// Theirs cannot be read.
+    Unreadable,
+    /// One of them was not sent.
+    Silence,
+    Rcode,
+    /// One bit of the second header word.
+    Flag(u16),
+    Question,
+    Answer,
+    Authority,
+    Additional,
+    /// Whether a record stands there twice.
+    Twins,
+    /// Whether there is an OPT record.
+    Edns,
+    EdnsPayload,
+    EdnsVersion,
+    EdnsDo,
+    EdnsOption(u16),
+}
+
+/// One query, what we said, and what another server said.
+pub(crate) struct Pair<'a> {
+    pub(crate) question: &'a Question,
+    pub(crate) ours: Option<&'a Reply>,
+    pub(crate) theirs: Option<&'a Result<Reply, String>>,
+    pub(crate) kind: Kind,
+}
+
+/// A class of differences.
+pub(crate) struct Explanation {
+    /// What it is, with where it stands.
+    pub(crate) why: &'static str,
+    pub(crate) holds: fn(&Pair, Facet) -> bool,
+}
+
+/// Options of EDNS.
+mod option {
+    pub(super) const NSID: u16 = 3;
+    pub(super) const EXPIRE: u16 = 9;
+    pub(super) const TCP_KEEPALIVE: u16 = 11;
+    pub(super) const EXTENDED_ERROR: u16 = 15;
+}
+
+const ANSWER: usize = 0;
+const AUTHORITY: usize = 1;
+const ADDITIONAL: usize = 2;
+
+/// All of them. The first that holds counts.
+pub(crate) const EXPLAINED: &[Explanation] = &[
+    Explanation {
+        why: "_status is ours alone: it tells how the server stands, and is in no zone file (docs/compatibility.md)",
+        holds: |pair, _| pair.question.folded().ends_with(b"\x07_status\x05mesos\0"),
+    },
+    Explanation {
+        why: "other operations than a query: NOTIMP, header alone (robustness P17); Knot repeats the question and RD, \
+              looks at EDNS first and knows NOTIFY and UPDATE",
+        holds: |pair, _| pair.question.opcode() != 0,
+    },
+    Explanation {
+        why: "NSD writes a wrong length of OPT when NSID is asked for twice",
+        holds: |pair, facet| {
+            facet == Facet::Unreadable && pair.kind == Kind::Nsd && pair.question.options(option::NSID) > 1
+        },
+    },
+    Explanation {
+        why: "Knot sends the address of an SRV target once for each record that names it (RFC 2181 section 5.5)",
+        holds: |pair, facet| {
+            facet == Facet::Twins && pair.kind == Kind::Knot && !pair.we(|ours| ours.has_twins)
+        },
+    },
+    Explanation {
+        why: "an unknown version of EDNS: its options are not read by us, so no NSID (RFC 6891 section 6.1.3); NSD \
+              drops DO and leaves the flags of the query",
+        holds: |pair, facet| {
+            let is_known = matches!(facet, Facet::EdnsOption(option::NSID) | Facet::EdnsDo | Facet::Flag(_));
+            is_known && pair.question.edns.as_ref().is_some_and(|edns| edns.version != 0)
+        },
+    },
+    Explanation {
+        why: "a query for OPT, which is no type of records (RFC 6891 section 6.1.1): FORMERR; others answer as for \
+              any type",
+        holds: |pair, _| pair.question.qtype == 41 && pair.we(|ours| ours.rcode == 1),
+    },
+    Explanation {
+        why: "transfers are refused, whatever the name (robustness A4); others say NOTAUTH or NOTIMP where there is \
+              nothing to transfer",
+        holds: |pair, facet| {
+            let is_known =
+                matches!(facet, Facet::Rcode | Facet::EdnsOption(option::EXTENDED_ERROR) | Facet::Question);
+            matches!(pair.question.qtype, 251 | 252) && is_known && pair.we(|ours| ours.rcode == 5)
+        },
+    },
+    Explanation {
+        why: "type 0 and types of meta queries are not implemented by Knot and NSD; to us they are types that no name \
+              has (RFC 3597)",
+        holds: |pair, _| matches!(pair.question.qtype, 0 | 128..=255) && pair.they(|they| they.rcode == 4),
+    },
+    Explanation {
+        why: "ANY: one set of ours, at the apex the SOA (RFC 8482 section 4.1 leaves the choice), at most 512 octets \
+              over UDP (robustness A1)",
+        holds: |pair, facet| {
+            let is_known =
+                matches!(facet, Facet::Answer | Facet::Additional | Facet::Authority | Facet::Flag(0x0200));
+            pair.question.qtype == 255 && is_known && pair.is_rcode(0)
+        },
+    },
+    Explanation {
+        why: "truncated by all: clients ask again over TCP, and how much is in is free (RFC 2181 section 9)",
+        holds: |pair, facet| {
+            let is_section = matches!(facet, Facet::Answer | Facet::Authority | Facet::Additional);
+            is_section && pair.we(Reply::is_truncated) && pair.they(Reply::is_truncated)
+        },
+    },
+    Explanation {
+        why: "NSD adds the NS of the zone and their addresses to answers; we and Knot do not (RFC 9471 asks for neither)",
+        holds: |pair, facet| {
+            matches!(facet, Facet::Authority | Facet::Additional) && pair.kind == Kind::Nsd && pair.is_more()
+        },
+    },
+    Explanation {
+        why: "class ANY: NSD does not speak with authority (RFC 1035 section 6.2), and leaves the SOA out; we and Knot \
+              have but one class",
+        holds: |pair, facet| {
+            let is_known = matches!(facet, Facet::Flag(0x0400) | Facet::Authority | Facet::Additional);
+            pair.kind == Kind::Nsd && pair.question.class == 255 && is_known
+        },
+    },
+    Explanation {
+        why: "NSD refuses unknown classes without the question",
+        holds: |pair, facet| {
+            facet == Facet::Question
+                && pair.kind == Kind::Nsd
+                && !matches!(pair.question.class, 1 | 255)
+                && pair.is_rcode(5)
+        },
+    },
+    Explanation {
+        why: "EXPIRE is for secondaries (RFC 7314): we have none to tell",
+        holds: |pair, facet| {
+            facet == Facet::EdnsOption(option::EXPIRE) && pair.question.options(option::EXPIRE) > 0
+        },
+    },
+    Explanation {
+        why: "we say how long an idle connection is kept to those who ask over TCP (RFC 7828); the others do not",
+        holds: |pair, facet| {
+            facet == Facet::EdnsOption(option::TCP_KEEPALIVE)
+                && pair.question.is_tcp
+                && pair.question.options(option::TCP_KEEPALIVE) > 0
+        },
+    },
+    Explanation {
+        why: "an error explained by one and not by the other, or otherwise (RFC 8914: for people)",
+        holds: |pair, facet| {
+            facet == Facet::EdnsOption(option::EXTENDED_ERROR) && pair.we(|ours| ours.rcode != 0)
+        },
+    },
+];
+
+impl Pair<'_> {
+    fn we(&self, are: impl Fn(&Reply) -> bool) -> bool {
+        self.ours.is_some_and(are)
+    }
+
+    fn they(&self, are: impl Fn(&Reply) -> bool) -> bool {
+        matches!(self.theirs, Some(Ok(reply)) if are(reply))
+    }
+
+    fn is_rcode(&self, rcode: u16) -> bool {
+        self.we(|reply| reply.rcode == rcode) && self.they(|reply| reply.rcode == rcode)
+    }
+
+    /// Whether all that theirs has beyond ours are the NS of the zone and the addresses of those.
+    fn is_more(&self) -> bool {
+        let (Some(ours), Some(Ok(theirs))) = (self.ours, self.theirs) else { return false };
+        ours.sections[ANSWER] == theirs.sections[ANSWER]
+            && [AUTHORITY, ADDITIONAL].into_iter().all(|index| {
+                let (ours, theirs) = (&ours.sections[index], &theirs.sections[index]);
+                let is_of_apex = |line: &String| {
+                    line.starts_with("mesos. 5 in ns ") || line.starts_with("ns1.mesos. 5 in a")
+                };
+                ours.difference(theirs).count() == 0 && theirs.difference(ours).all(is_of_apex)
+            })
+    }
+}
+
+/// In what they differ.
+pub(crate) fn differences(pair: &Pair) -> Vec<Facet> {
+    let (ours, theirs) = match (pair.ours, pair.theirs) {
+        (_, Some(Err(_))) => return vec![Facet::Unreadable],
+        (Some(ours), Some(Ok(theirs))) => (ours, theirs),
+        (None, None) => return Vec::new(),
+        _ => return vec![Facet::Silence],
+    };
+    let mut found = Vec::new();
+    let mut note = |differs: bool, facet: Facet| {
+        if differs {
+            found.push(facet);
+        }
+    };
+    note(ours.rcode != theirs.rcode, Facet::Rcode);
+    for bit in (4..16).map(|bit| 1 << bit) {
+        note((ours.flags ^ theirs.flags) & bit != 0, Facet::Flag(bit));
+    }
+    note(ours.question != theirs.question, Facet::Question);
+    for (index, facet) in [Facet::Answer, Facet::Authority, Facet::Additional].into_iter().enumerate() {
+        note(ours.sections[index] != theirs.sections[index], facet);
+    }
+    note(ours.has_twins || theirs.has_twins, Facet::Twins);
+    note(ours.edns.is_some() != theirs.edns.is_some(), Facet::Edns);
+    if let (Some(ours), Some(theirs)) = (&ours.edns, &theirs.edns) {
+        note(ours.payload_bytes != theirs.payload_bytes, Facet::EdnsPayload);
+        note(ours.version != theirs.version, Facet::EdnsVersion);
+        note(ours.dnssec_ok != theirs.dnssec_ok, Facet::EdnsDo);
+        let mut codes: Vec<u16> = ours.options.keys().chain(theirs.options.keys()).copied().collect();
+        codes.sort_unstable();
+        codes.dedup();
+        for code in codes {
+            note(ours.options.get(&code) != theirs.options.get(&code), Facet::EdnsOption(code));
+        }
+    }
+    found
+}
