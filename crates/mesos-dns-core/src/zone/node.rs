@@ -192,6 +192,7 @@ impl Node {
             Content::A { set, .. } => touch(&set.slice),
             Content::Aaaa { set, .. } => touch(&set.slice),
             Content::Srv { set, .. } => touch(&set.slice),
+            Content::Both { both, .. } => touch(&both.header.header.slice),
             Content::Mixed { mixed, .. } => touch(&mixed.sets.a),
         }
     }
