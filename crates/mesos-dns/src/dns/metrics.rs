@@ -211,14 +211,17 @@ impl Tally {
 
     /// Notes what another tally noted.
     pub(super) fn add(&mut self, other: &Self) {
-        self.queries += other.queries;
-        for (sum, count) in self.answers.iter_mut().zip(other.answers) {
+        let Self { queries, answers, truncated, forwarded, dropped_responses, dropped_short, rate_limited } =
+            other;
+        self.queries += queries;
+        for (sum, count) in self.answers.iter_mut().zip(answers) {
             *sum += count;
         }
-        self.truncated += other.truncated;
-        self.forwarded += other.forwarded;
-        self.dropped_responses += other.dropped_responses;
-        self.dropped_short += other.dropped_short;
+        self.truncated += truncated;
+        self.forwarded += forwarded;
+        self.dropped_responses += dropped_responses;
+        self.dropped_short += dropped_short;
+        self.rate_limited += rate_limited;
     }
 
     /// Adds everything noted to the shared counters.

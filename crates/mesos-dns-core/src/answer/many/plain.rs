@@ -3,10 +3,7 @@
 use super::super::{UDP_PAYLOAD_BYTES_MAX, UDP_PAYLOAD_BYTES_MIN, standing};
 use crate::{
     table::KeyHash,
-    wire::{
-        CLASS_IN, FLAG_CD, FLAG_QR, FLAG_RD, HEADER_BYTES, LABEL_BYTES_MAX, NAME_BYTES_MAX, OPCODE_MASK,
-        rtype,
-    },
+    wire::{CLASS_IN, FLAG_QR, FLAG_RD, HEADER_BYTES, LABEL_BYTES_MAX, NAME_BYTES_MAX, OPCODE_MASK, rtype},
     zone::Snapshot,
 };
 
@@ -25,7 +22,7 @@ pub(super) struct Plain {
     /// The name's length, root label included.
     name_bytes: u8,
     pub(super) kind: Kind,
-    /// QR, and of the query's flags those that a reply repeats.
+    /// QR, and of the query's flags the one that a reply repeats.
     pub(super) flags: u16,
     /// The OPT record, if there is one.
     pub(super) edns: Option<PlainEdns>,
@@ -77,7 +74,7 @@ impl Plain {
         if standing::is_status(folded, zone.apex()) {
             return None;
         }
-        let flags = FLAG_QR | flags & (FLAG_RD | FLAG_CD);
+        let flags = FLAG_QR | flags & FLAG_RD;
         Some((Self { name_bytes: u8::try_from(length).ok()?, kind, flags, edns }, zone.hash(folded)))
     }
 
