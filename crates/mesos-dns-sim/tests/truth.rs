@@ -115,9 +115,12 @@ fn no_answer_is_wrong_whatever_happens() {
 
 /// A schedule written down, in seconds, for a seed's way of looking at it.
 fn check(seed: u64, steps: &[(u64, Act)], end: u64) {
-    let steps = steps.iter().map(|(at, act)| (Duration::from_secs(*at), *act)).collect();
-    let verdict =
-        trial::run_schedule(seed, Setting::new(seed), Schedule { steps, end: Duration::from_secs(end) });
+    let steps = steps.iter().map(|(at, act)| (Duration::from_secs(*at), *act));
+    check_schedule(seed, Schedule { steps: steps.collect(), end: Duration::from_secs(end) });
+}
+
+fn check_schedule(seed: u64, schedule: Schedule) {
+    let verdict = trial::run_schedule(seed, Setting::new(seed), schedule);
     assert!(verdict.violations.is_empty(), "{verdict}");
 }
 
@@ -173,5 +176,17 @@ fn what_ended_while_an_agent_was_away_goes_once_it_is_back() {
         ];
         steps.extend((105..200).map(|at| (at, Act::Ask)));
         check(seed, &steps, 300);
+    }
+}
+
+#[test]
+fn what_events_say_while_a_document_is_on_its_way_stays() {
+    /// Services whose tasks are found elsewhere.
+    const SHIFTED: std::ops::Range<usize> = 19..25;
+    for seed in WAYS {
+        // Some compare in this time, and something happens during it.
+        let times = (52_000..62_000).step_by(10).map(Duration::from_millis);
+        let steps = times.zip(SHIFTED.cycle().map(Act::Move)).collect();
+        check_schedule(seed, Schedule { steps, end: Duration::from_secs(70) });
     }
 }
