@@ -76,6 +76,13 @@ pub struct Settings {
     pub rate_limit: Option<RateLimit>,
 }
 
+impl Settings {
+    /// Whether this client may ask at all.
+    fn may_ask(&self, client: IpAddr) -> bool {
+        self.query_allow.is_empty() || self.query_allow.iter().any(|net| net.contains(&client))
+    }
+}
+
 /// Who asks, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
@@ -148,9 +155,7 @@ pub fn decide(
     if query.edns.is_some_and(|edns| edns.version != 0) {
         return reply.finish(reply_flags(&query), rcode::BAD_VERS, Reason::BadVersion);
     }
-    let is_allowed =
-        settings.query_allow.is_empty() || settings.query_allow.iter().any(|net| net.contains(&peer.address));
-    if !is_allowed {
+    if !settings.may_ask(peer.address) {
         return refuse(reply, &query, ede::PROHIBITED, Reason::RefusedClient);
     }
     if query.question.is_empty() {

@@ -8,6 +8,8 @@ mod edns;
 mod name;
 mod query;
 
+pub(crate) use name::is_within;
+
 pub use edns::{CLIENT_COOKIE_BYTES, Cookie, Edns, option};
 pub use name::{LABEL_BYTES_MAX, NAME_BYTES_MAX, Name, NameError, NameView};
 pub use query::{

@@ -157,13 +157,23 @@ impl Name {
 
     /// Whether this name is `apex` or lies below it.
     pub fn is_within(&self, apex: &Self) -> bool {
-        let mut rest = self.as_wire();
-        while rest.len() > apex.as_wire().len() {
-            let step = rest.first().map_or(1, |length| usize::from(*length).saturating_add(1));
-            rest = rest.get(step..).unwrap_or_default();
-        }
-        rest == apex.as_wire()
+        is_within(self.as_wire(), apex.as_wire())
     }
+}
+
+/// Whether a name in wire form, spelled in any way, is `apex` or lies below it.
+pub(crate) fn is_within(name: &[u8], apex: &[u8]) -> bool {
+    let end = name.len().checked_sub(apex.len()).and_then(|start| name.get(start..));
+    if !end.is_some_and(|end| end.eq_ignore_ascii_case(apex)) {
+        return false;
+    }
+    // The same octets may begin in the middle of a label.
+    let mut rest = name;
+    while rest.len() > apex.len() {
+        let Some((length, after)) = rest.split_first() else { return false };
+        rest = after.get(usize::from(*length)..).unwrap_or_default();
+    }
+    rest.len() == apex.len()
 }
 
 /// By their bytes: an order for sets of names, not that of DNSSEC.

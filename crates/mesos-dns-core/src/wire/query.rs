@@ -4,7 +4,7 @@
 //! questions are never compressed, counts are never believed (each record must show itself), and what
 //! is left over at the end is an error, as in Knot. Nothing is allocated.
 
-use super::{Edns, LABEL_BYTES_MAX, NAME_BYTES_MAX};
+use super::{Edns, LABEL_BYTES_MAX, NAME_BYTES_MAX, is_within};
 
 /// Length of the message header (RFC 1035 section 4.1.1).
 pub const HEADER_BYTES: usize = 12;
@@ -102,15 +102,7 @@ impl FoldedName {
 
     /// Whether this name is `apex` (lower-case wire form) or lies below it.
     pub fn is_within(&self, apex: &[u8]) -> bool {
-        let mut rest = self.as_wire();
-        if !rest.ends_with(apex) {
-            return false;
-        }
-        while rest.len() > apex.len() {
-            let Some((length, after)) = rest.split_first() else { return false };
-            rest = after.get(usize::from(*length)..).unwrap_or_default();
-        }
-        rest.len() == apex.len()
+        is_within(self.as_wire(), apex)
     }
 }
 

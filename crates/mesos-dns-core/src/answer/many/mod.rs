@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use super::{Action, Settings, Standing, State};
 use crate::{
     table::{CANDIDATES_MAX, KeyHash},
-    wire::{FLAG_AA, FLAG_RA, Name},
+    wire::{FLAG_AA, FLAG_RA, is_within},
     zone::{Node, Snapshot},
 };
 use plain::{Kind, Plain};
@@ -69,7 +69,7 @@ impl<'a> Many<'a> {
 
     /// Takes a query in that came in a datagram; `None` if it is not a plain one, or from somebody who may not ask.
     pub fn read(&mut self, message: &[u8], peer: IpAddr) -> Option<Ticket> {
-        if !self.is_ready || !self.is_allowed(peer) {
+        if !self.is_ready || !self.common.settings.may_ask(peer.to_canonical()) {
             return None;
         }
         let (plain, hash) = Plain::read(message, self.common.zone)?;
@@ -78,15 +78,6 @@ impl<'a> Many<'a> {
         let ticket = Ticket(u8::try_from(self.count).ok()?);
         self.count = self.count.saturating_add(1);
         Some(ticket)
-    }
-
-    /// Whether this client may ask.
-    fn is_allowed(&self, peer: IpAddr) -> bool {
-        let allowed = &self.common.settings.query_allow;
-        allowed.is_empty() || {
-            let peer = peer.to_canonical();
-            allowed.iter().any(|net| net.contains(&peer))
-        }
     }
 
     /// Looks up all names that were read.
@@ -102,7 +93,7 @@ impl<'a> Many<'a> {
         let name = plain.name(message)?;
         let mut writer = Writer::start(out, message, plain, self.common)?;
         let Some(node) = node else {
-            return if is_within(name, self.common.zone.apex()) { writer.no_name() } else { None };
+            return if is_within(name, self.common.zone.apex().as_wire()) { writer.no_name() } else { None };
         };
         if !node.name().as_wire().eq_ignore_ascii_case(name) {
             return None;
@@ -113,16 +104,6 @@ impl<'a> Many<'a> {
             Kind::Srv => writer.services(node.srv(), dice),
         }
     }
-}
-
-/// Whether a name in wire form, spelled in any way, is `apex` or lies below it.
-fn is_within(name: &[u8], apex: &Name) -> bool {
-    let mut rest = name;
-    while rest.len() > apex.as_wire().len() {
-        let Some((length, after)) = rest.split_first() else { return false };
-        rest = after.get(usize::from(*length)..).unwrap_or_default();
-    }
-    rest.eq_ignore_ascii_case(apex.as_wire())
 }
 
 #[cfg(test)]
