@@ -177,9 +177,11 @@ impl Knowledge {
         origin: Origin,
         now: Instant,
     ) -> Result<Verdict, Incomplete> {
-        let meanwhile = self.meanwhile.take().filter(|_| origin == Origin::Compared).unwrap_or_default();
-        let returned = meanwhile.returned(&document, self.model.cluster());
-        meanwhile.restore(&mut document, &returned, &self.model);
+        let mut returned = HashSet::new();
+        if let Some(meanwhile) = self.meanwhile.take().filter(|_| origin == Origin::Compared) {
+            returned = meanwhile.returned(&document, self.model.cluster());
+            meanwhile.restore(&mut document, &returned, &self.model);
+        }
         if origin == Origin::Subscribed {
             keep_addresses(&mut document, self.model.cluster());
         }
