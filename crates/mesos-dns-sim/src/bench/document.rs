@@ -1,10 +1,8 @@
 //! A state document, and a process that serves it as a master would.
 
-use std::{
-    io::{Read, Write},
-    net::{TcpListener, TcpStream},
-};
+use std::{io::Write, net::TcpListener};
 
+use super::feed::{request, respond};
 use crate::{
     clock,
     life::{self, Life},
@@ -34,25 +32,7 @@ pub fn serve(document: &[u8]) {
     let body = text.replace(&pid, &format!("master@127.0.0.1:{port}"));
     println!("port {port}");
     std::io::stdout().flush().expect("a reader");
-    for stream in listener.incoming().flatten() {
-        let _ = reply(stream, body.as_bytes());
+    for mut stream in listener.incoming().flatten() {
+        let _ = request(&mut stream).and_then(|_| respond(&mut stream, body.as_bytes()));
     }
-}
-
-fn reply(mut stream: TcpStream, body: &[u8]) -> std::io::Result<()> {
-    let mut head = Vec::new();
-    let mut piece = [0; 4096];
-    while !head.ends_with(b"\r\n\r\n") {
-        let length = stream.read(&mut piece)?;
-        if length == 0 {
-            return Ok(());
-        }
-        head.extend(&piece[..length]);
-    }
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    )?;
-    stream.write_all(body)
 }

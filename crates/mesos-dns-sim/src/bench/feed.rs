@@ -209,7 +209,7 @@ impl Shared {
 }
 
 /// Reads a request: its target and its body.
-fn request(stream: &mut TcpStream) -> io::Result<(String, String)> {
+pub(super) fn request(stream: &mut TcpStream) -> io::Result<(String, String)> {
     let mut reader = BufReader::new(stream).take(REQUEST_BYTES_MAX as u64);
     let (mut line, mut length) = (String::new(), 0);
     reader.read_line(&mut line)?;
@@ -226,7 +226,8 @@ fn request(stream: &mut TcpStream) -> io::Result<(String, String)> {
     Ok((target, String::from_utf8_lossy(&body).into_owned()))
 }
 
-fn respond(stream: &mut TcpStream, body: &[u8]) -> io::Result<()> {
+/// Answers a request, and ends the conversation.
+pub(super) fn respond(stream: &mut TcpStream, body: &[u8]) -> io::Result<()> {
     write!(
         stream,
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
