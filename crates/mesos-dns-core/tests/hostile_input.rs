@@ -3,11 +3,14 @@
 //! libFuzzer finds more, but needs a build of its own (`make fuzz`). This runs with all other tests, its course follows
 //! from the seed, and it fails in the same functions. `HOSTILE_INPUTS` sets another number per target.
 
+#[path = "../src/answer/tests/dice.rs"]
+mod dice;
 #[path = "../../../fuzz/src/lib.rs"]
 mod targets;
 
 use std::{fs, path::Path};
 
+use dice::Dice;
 use targets::TARGETS;
 
 /// Inputs per target in a run of the gate.
@@ -18,18 +21,6 @@ const INPUT_BYTES_MAX: usize = 6_000;
 
 /// Octets that mean something to one reader or another.
 const ODD: &[u8] = b"\0\x01\x3f\x40\xc0\xff\"\\{}[],:.-09e\n";
-
-/// A small generator (xorshift): quality does not matter, repeatability does.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize % sides.max(1)
-    }
-}
 
 /// Well-formed input for a target: what the fuzzers start from, and captured bytes.
 fn seeds(target: &str) -> Vec<Vec<u8>> {

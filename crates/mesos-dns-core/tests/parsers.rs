@@ -3,30 +3,24 @@
 //!
 //! Messages are well-formed queries, mutated; their course follows from the seed. `PARSED_MESSAGES` sets another number.
 
+#[path = "../src/answer/tests/dice.rs"]
+mod dice;
 #[path = "parsers/explained.rs"]
 mod explained;
+#[path = "../src/answer/tests/mutate.rs"]
+mod mutate;
 #[path = "parsers/readers.rs"]
 mod readers;
 
 use std::collections::BTreeMap;
 
+use dice::Dice;
 use explained::{EXPLAINED, Explained, Facts};
+use mutate::mutate;
 use readers::{Reader, Seen};
 
 /// Messages in a run of the gate.
 const MESSAGES: usize = 100_000;
-
-/// A small generator (xorshift): quality does not matter, repeatability does.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize % sides.max(1)
-    }
-}
 
 /// Well-formed queries: with and without EDNS, options and further records.
 fn seeds() -> Vec<Vec<u8>> {
@@ -64,25 +58,11 @@ fn seeds() -> Vec<Vec<u8>> {
     seeds
 }
 
+/// One of the seeds, three times in four changed.
 fn mutated(seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     let mut message = seeds[dice.roll(seeds.len())].clone();
-    for _ in 0..dice.roll(4) {
-        let at = dice.roll(message.len());
-        match dice.roll(9) {
-            0 => message.truncate(at),
-            1 => message.extend(std::iter::repeat_n(dice.roll(256) as u8, dice.roll(20))),
-            2 => message.insert(at, [0, 1, 63, 64, 192, 255][dice.roll(6)]),
-            3 if at < message.len() => drop(message.remove(at)),
-            4 => {
-                let other = &seeds[dice.roll(seeds.len())];
-                message.truncate(at);
-                message.extend(&other[dice.roll(other.len())..]);
-            }
-            5 if message.len() >= 12 => message[4 + dice.roll(8)] = dice.roll(3) as u8,
-            6 if message.len() >= 12 => message[2 + dice.roll(2)] = dice.roll(256) as u8,
-            _ if at < message.len() => message[at] ^= 1 << dice.roll(8),
-            _ => {}
-        }
+    if dice.roll(4) > 0 {
+        mutate(&mut message, seeds, dice);
     }
     message
 }

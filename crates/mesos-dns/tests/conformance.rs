@@ -8,6 +8,8 @@
 mod access;
 #[path = "support/daemon.rs"]
 mod daemon;
+#[path = "../../mesos-dns-core/src/answer/tests/dice.rs"]
+mod dice;
 #[path = "conformance/edns.rs"]
 mod edns;
 #[path = "support/http_peer.rs"]
@@ -16,6 +18,8 @@ mod http_peer;
 mod malformed;
 #[path = "support/master.rs"]
 mod master;
+#[path = "../../mesos-dns-core/src/answer/tests/mutate.rs"]
+mod mutate;
 #[path = "conformance/streams.rs"]
 mod streams;
 #[path = "../../mesos-dns-core/src/answer/tests/strict.rs"]

@@ -1,7 +1,9 @@
 //! Replies read back by another implementation, the `domain` crate.
 
+mod dice;
 mod edns;
 mod laws;
+mod mutate;
 mod mutation;
 mod strict;
 

@@ -99,7 +99,7 @@ async fn m14_thirteen_thousand_mutated_messages() {
     const MESSAGES: u16 = 13_000;
     const AT_ONCE: u16 = 50;
     let (_master, daemon) = serving(json!({})).await;
-    let (seeds, mut dice) = (seeds(), strict::Dice(0x00c0_ffee));
+    let (seeds, mut dice) = (seeds(), dice::Dice(0x00c0_ffee));
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     socket.connect(daemon.dns).await.unwrap();
     let (mut replies, mut buffer) = (0, vec![0; 65535]);
@@ -107,7 +107,7 @@ async fn m14_thirteen_thousand_mutated_messages() {
         let mut sent = HashMap::new();
         for number in 0..AT_ONCE {
             let mut message = seeds[dice.roll(seeds.len())].clone();
-            strict::mutate(&mut message, &seeds, &mut dice);
+            mutate::mutate(&mut message, &seeds, &mut dice);
             // The identifier tells what a reply belongs to.
             if let Some(id) = message.first_chunk_mut() {
                 *id = number.to_be_bytes();

@@ -5,10 +5,7 @@
 
 use std::time::Instant;
 
-use super::{
-    strict::{Dice, mutate, strict},
-    *,
-};
+use super::{dice::Dice, mutate::mutate, strict::strict, *};
 
 /// Messages in a run of the gate.
 const MUTATIONS: u64 = 1_000_000;

@@ -1,4 +1,4 @@
-//! Mutating messages, and reading replies strictly: for the tests of this room, and for those that send the same over
+//! Reading replies strictly: for the tests of this room, and for those that send the same over
 //! sockets (`crates/mesos-dns/tests/conformance.rs` reads this file too).
 
 use domain::{
@@ -9,41 +9,6 @@ use domain::{
     },
     rdata::AllRecordData,
 };
-
-/// A small generator (xorshift, as the core has no dice): quality does not matter, repeatability does.
-pub(crate) struct Dice(pub(crate) u64);
-
-impl Dice {
-    /// A number below this many.
-    pub(crate) fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize % sides
-    }
-}
-
-/// Changes a message in one to four places.
-pub(crate) fn mutate(message: &mut Vec<u8>, seeds: &[Vec<u8>], dice: &mut Dice) {
-    for _ in 0..=dice.roll(4) {
-        let at = dice.roll(message.len().max(1)).min(message.len());
-        match dice.roll(9) {
-            0 => message.truncate(at),
-            1 => message.extend(std::iter::repeat_n(dice.roll(256) as u8, dice.roll(40))),
-            2 => message.insert(at, [0, 1, 63, 64, 192, 255][dice.roll(6)]),
-            3 if at < message.len() => drop(message.remove(at)),
-            4 => {
-                let other = &seeds[dice.roll(seeds.len())];
-                message.truncate(at);
-                message.extend(&other[dice.roll(other.len())..]);
-            }
-            5 if message.len() >= 12 => message[4 + dice.roll(8)] = dice.roll(4) as u8,
-            6 if message.len() >= 12 => message[2 + dice.roll(2)] = dice.roll(256) as u8,
-            _ if at < message.len() => message[at] ^= 1 << dice.roll(8),
-            _ => {}
-        }
-    }
-}
 
 /// Reads a reply to its last byte; what is wrong with it, if anything.
 pub(crate) fn strict(reply: &[u8], query: &[u8], limit: usize) -> Result<(), String> {
