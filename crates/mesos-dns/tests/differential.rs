@@ -20,6 +20,8 @@ mod master;
 mod question;
 #[path = "differential/reply.rs"]
 mod reply;
+#[path = "support/rival.rs"]
+mod rival;
 #[path = "differential/server.rs"]
 mod server;
 

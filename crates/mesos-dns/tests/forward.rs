@@ -26,6 +26,8 @@ use self::liar::{Liar, Say};
 mod knot;
 #[path = "forward/liar.rs"]
 mod liar;
+#[path = "support/rival.rs"]
+mod rival;
 
 /// Long enough for a busy machine, short enough to wait for in a test.
 const BUDGET: Duration = Duration::from_millis(900);

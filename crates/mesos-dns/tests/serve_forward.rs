@@ -11,6 +11,8 @@ mod http_peer;
 mod knot;
 #[path = "support/master.rs"]
 mod master;
+#[path = "support/rival.rs"]
+mod rival;
 
 use std::{
     net::{SocketAddr, UdpSocket},

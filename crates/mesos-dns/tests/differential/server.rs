@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -11,10 +11,10 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::question::Question;
-
-/// How long one may take to start, and to end.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::{
+    question::Question,
+    rival::{PATIENCE, free_port, is_up},
+};
 
 /// What all three are called when asked who they are.
 pub(crate) const NSID: &str = "proof";
@@ -72,24 +72,7 @@ impl Server {
             .stderr(errors)
             .spawn()?;
         let mut server = Self { kind, address, child, _directory: directory };
-        Ok(server.is_up()?.then_some(server))
-    }
-
-    /// Asks until it answers, or is gone.
-    fn is_up(&mut self) -> io::Result<bool> {
-        let socket = UdpSocket::bind("127.0.0.1:0")?;
-        socket.connect(self.address)?;
-        socket.set_read_timeout(Some(Duration::from_millis(50)))?;
-        let started = Instant::now();
-        while started.elapsed() < PATIENCE && self.child.try_wait()?.is_none() {
-            let mut reply = [0; 512];
-            let soa = b"\x01\x02\0\0\0\x01\0\0\0\0\0\0\x05mesos\0\0\x06\0\x01";
-            if socket.send(soa).and_then(|_| socket.recv(&mut reply)).is_ok() && reply[3] & 15 == 0 {
-                return Ok(true);
-            }
-            std::thread::yield_now();
-        }
-        Ok(false)
+        Ok(is_up(&mut server.child, address, b"\x05mesos\0")?.then_some(server))
     }
 }
 
@@ -144,16 +127,6 @@ impl Kind {
                  remote-control:\n  control-enable: no\n\
                  zone:\n  name: mesos\n  zonefile: {path}/zone\n"
             ),
-        }
-    }
-}
-
-fn free_port() -> SocketAddr {
-    loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = udp.local_addr().unwrap();
-        if TcpListener::bind(address).is_ok() {
-            return address;
         }
     }
 }

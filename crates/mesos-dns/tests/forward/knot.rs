@@ -3,12 +3,13 @@
 use std::{
     fmt::Write,
     fs, io,
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::SocketAddr,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
+
+use crate::rival::{free_port, is_up};
 
 /// A running server; ends when dropped.
 pub(crate) struct Knot {
@@ -16,9 +17,6 @@ pub(crate) struct Knot {
     child: Child,
     _directory: TempDir,
 }
-
-/// How long it may take to start.
-const START_MAX: Duration = Duration::from_secs(20);
 
 /// Starts Knot with the zone `example.test`: two addresses at `www`, two hundred at `many`. `None` where
 /// Knot is not installed.
@@ -54,26 +52,7 @@ fn launch(address: SocketAddr) -> io::Result<Option<Knot>> {
         .stdout(Stdio::null())
         .spawn()?;
     let mut knot = Knot { address, child, _directory: directory };
-    Ok(knot.is_up()?.then_some(knot))
-}
-
-impl Knot {
-    /// Asks until it answers, or is gone.
-    fn is_up(&mut self) -> io::Result<bool> {
-        let socket = UdpSocket::bind("127.0.0.1:0")?;
-        socket.connect(self.address)?;
-        socket.set_read_timeout(Some(Duration::from_millis(50)))?;
-        let started = Instant::now();
-        while started.elapsed() < START_MAX && self.child.try_wait()?.is_none() {
-            let mut reply = [0; 512];
-            let soa = b"\x01\x02\0\0\0\x01\0\0\0\0\0\0\x07example\x04test\0\0\x06\0\x01";
-            if socket.send(soa).and_then(|_| socket.recv(&mut reply)).is_ok() && reply[3] & 15 == 0 {
-                return Ok(true);
-            }
-            std::thread::yield_now();
-        }
-        Ok(false)
-    }
+    Ok(is_up(&mut knot.child, address, b"\x07example\x04test\0")?.then_some(knot))
 }
 
 impl Drop for Knot {
@@ -89,16 +68,6 @@ fn program() -> &'static str {
         .into_iter()
         .find(|path| fs::exists(path).unwrap_or(false))
         .unwrap_or("knotd")
-}
-
-fn free_port() -> SocketAddr {
-    loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = udp.local_addr().unwrap();
-        if TcpListener::bind(address).is_ok() {
-            return address;
-        }
-    }
 }
 
 fn zone() -> String {
