@@ -27,4 +27,7 @@ mod patience;
 pub mod publish;
 pub mod snapshot;
 pub mod system;
+#[cfg(test)]
+#[path = "../tests/support/fixture.rs"]
+mod test_support;
 pub mod watch;

@@ -1,6 +1,9 @@
 //! The DNS server while file descriptors are used up. Apart from the other tests, as it uses up those of its whole
 //! process.
 
+#[path = "support/fixture.rs"]
+mod fixture;
+
 use std::{fs::File, io, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
@@ -9,12 +12,7 @@ use mesos_dns::{
     metrics::Metrics,
     publish::Board,
 };
-use mesos_dns_core::{
-    answer::{RateLimiter, Settings},
-    records::{Policy, Rules},
-    wire::Name,
-    zone::Soa,
-};
+use mesos_dns_core::answer::{RateLimiter, Settings};
 use mesos_dns_sim::client::{self, Query};
 use prometheus_client::{encoding::text::encode, registry::Registry};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -29,22 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn idle_connections_go_and_accepting_recovers() {
-    let name = |text| Name::parse(text).unwrap();
-    let policy = Policy {
-        domain: "mesos".into(),
-        apex: name("mesos."),
-        rules: Rules::Rfc1123,
-        sources: Vec::new(),
-        server_name: "ns1.mesos.".into(),
-        server_addresses: Vec::new(),
-    };
-    let (mname, rname) = (name("ns1.mesos."), name("root.ns1.mesos."));
-    let (refresh, retry, expire, minimum, ttl, weight) = (60, 600, 86400, 60, 60, 1);
-    let soa = Soa { mname, rname, refresh, retry, expire, minimum, ttl, weight };
     let (metrics, registry) = Metrics::new();
     let (outside, _handed_on) = tokio::sync::mpsc::channel(1);
     let shared = Arc::new(Shared {
-        board: Arc::new(Board::new(Arc::new(policy), Arc::new(soa))),
+        board: Arc::new(Board::new(fixture::policy(), fixture::soa())),
         settings: ArcSwap::from_pointee(Settings { idle: PATIENCE * 4, ..Settings::default() }),
         standing: Arc::default(),
         limiter: RateLimiter::new([0; 16]),

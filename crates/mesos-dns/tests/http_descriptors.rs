@@ -1,17 +1,15 @@
 //! The HTTP server while file descriptors are used up. Apart from the other tests, as it uses up those
 //! of its whole process.
 
+#[path = "support/fixture.rs"]
+mod fixture;
+
 use std::{fs::File, io, sync::Arc, time::Duration};
 
 use mesos_dns::{
     http::{Api, Settings, Standing, State, listener},
     metrics::Metrics,
     publish::Board,
-};
-use mesos_dns_core::{
-    records::{Policy, Rules},
-    wire::Name,
-    zone::Soa,
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
@@ -25,19 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn accepting_pauses_and_recovers() {
-    let name = |text| Name::parse(text).unwrap();
-    let policy = Policy {
-        domain: "mesos".into(),
-        apex: name("mesos."),
-        rules: Rules::Rfc1123,
-        sources: Vec::new(),
-        server_name: "ns1.mesos.".into(),
-        server_addresses: Vec::new(),
-    };
-    let (mname, rname) = (name("ns1.mesos."), name("root.ns1.mesos."));
-    let (refresh, retry, expire, minimum, ttl, weight) = (60, 600, 86400, 60, 60, 1);
-    let soa = Soa { mname, rname, refresh, retry, expire, minimum, ttl, weight };
-    let board = Arc::new(Board::new(Arc::new(policy), Arc::new(soa)));
+    let board = Arc::new(Board::new(fixture::policy(), fixture::soa()));
     let (metrics, registry) = Metrics::new();
     let settings = Settings {
         version: String::new(),

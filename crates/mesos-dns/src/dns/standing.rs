@@ -65,39 +65,21 @@ mod tests {
 
     use mesos_dns_core::{
         cluster::Cluster,
-        records::{Policy, Rules},
         table::Seed,
-        wire::Name,
-        zone::{Serial, Soa, Zone},
+        zone::{Serial, Zone},
     };
 
     use super::*;
+    use crate::test_support::{policy, soa};
 
     /// Version 9, with data; before any master has spoken if there is a time at which it was saved.
     fn published(restored: Option<u64>) -> Published {
-        let apex = Name::parse("mesos.").unwrap();
-        let soa = Soa {
-            mname: apex.clone(),
-            rname: apex.clone(),
-            refresh: 1,
-            retry: 1,
-            expire: 1,
-            minimum: 1,
-            ttl: 1,
-            weight: 1,
-        };
-        let policy = Policy {
-            domain: "mesos".into(),
-            apex: apex.clone(),
-            rules: Rules::Rfc1123,
-            sources: Vec::new(),
-            server_name: "ns1.mesos.".into(),
-            server_addresses: Vec::new(),
-        };
+        let policy = policy();
+        let zone = Zone::new(policy.apex.clone(), None, Seed(1));
         Published {
-            zone: Arc::new(Zone::new(apex, None, Seed(1)).snapshot(Arc::new(soa), Serial(1))),
+            zone: Arc::new(zone.snapshot(soa(), Serial(1))),
             cluster: Cluster::default(),
-            policy: Arc::new(policy),
+            policy,
             held: None,
             restored,
             reign: Arc::default(),

@@ -10,40 +10,22 @@ use std::{
 };
 
 use mesos_dns_core::{
-    records::{Owner, Record, Rules},
+    records::{Owner, Record},
     table::Seed,
-    wire::Name,
     zone::{Serial, Zone},
 };
 
 use super::*;
-use crate::dns::StandingCell;
+use crate::{
+    dns::StandingCell,
+    test_support::{policy, soa},
+};
 
 /// Versions that are shown, one after the other.
 const VERSIONS: u64 = 4_000;
 
 /// Readers at the same time.
 const READERS: usize = 3;
-
-fn name(text: &str) -> Name {
-    Name::parse(text).unwrap()
-}
-
-fn soa() -> Arc<Soa> {
-    let (mname, rname) = (name("ns1.mesos."), name("root.ns1.mesos."));
-    Arc::new(Soa { mname, rname, refresh: 1, retry: 1, expire: 1, minimum: 1, ttl: 1, weight: 1 })
-}
-
-fn policy() -> Arc<Policy> {
-    Arc::new(Policy {
-        domain: "mesos".into(),
-        apex: name("mesos."),
-        rules: Rules::Rfc1123,
-        sources: Vec::new(),
-        server_name: "ns1.mesos.".into(),
-        server_addresses: Vec::new(),
-    })
-}
 
 /// A version that tells its number in three places: itself, its serial, and its only address.
 fn published(version: u64, policy: &Arc<Policy>, soa: &Arc<Soa>) -> Published {

@@ -4,9 +4,7 @@
 use arc_swap::ArcSwap;
 use mesos_dns_core::{
     answer::{RateLimiter, Settings},
-    records::{Policy, Rules},
     wire::Name,
-    zone::Soa,
 };
 use tokio::io::{DuplexStream, duplex};
 use tokio_util::sync::CancellationToken;
@@ -16,6 +14,7 @@ use crate::{
     dns::{Clients, ConnectionLimits, Outside},
     metrics::Metrics,
     publish::Board,
+    test_support::{policy, soa},
 };
 
 /// A server of one connection.
@@ -32,23 +31,11 @@ struct Served {
 impl Served {
     /// Starts it; the network between holds that many bytes each way.
     fn start(network_bytes: usize) -> Self {
-        let name = |text| Name::parse(text).unwrap();
-        let policy = Policy {
-            domain: "mesos".into(),
-            apex: name("mesos."),
-            rules: Rules::Rfc1123,
-            sources: Vec::new(),
-            server_name: "ns1.mesos.".into(),
-            server_addresses: Vec::new(),
-        };
-        let (mname, rname) = (name("ns1.mesos."), name("root.ns1.mesos."));
-        let (refresh, retry, expire, minimum, ttl, weight) = (60, 600, 86400, 60, 60, 1);
-        let soa = Soa { mname, rname, refresh, retry, expire, minimum, ttl, weight };
         let (metrics, _registry) = Metrics::new();
         let (outside, handed_on) = mpsc::channel(100);
         let settings = Settings { forwards: true, idle: Duration::from_secs(7), ..Settings::default() };
         let shared = Arc::new(Shared {
-            board: Arc::new(Board::new(Arc::new(policy), Arc::new(soa))),
+            board: Arc::new(Board::new(policy(), soa())),
             settings: ArcSwap::from_pointee(settings),
             standing: Arc::default(),
             limiter: RateLimiter::new([0; 16]),
