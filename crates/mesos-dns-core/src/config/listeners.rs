@@ -54,11 +54,7 @@ impl Word for Protocol {
 
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Dns => "dns",
-            Self::Https => "https",
-            Self::Tls => "tls",
-        })
+        f.write_str(self.word())
     }
 }
 

@@ -233,6 +233,11 @@ impl Value for String {
 pub(super) trait Word: Copy + PartialEq + 'static {
     /// The words and what they mean, in the order of the reference.
     const WORDS: &'static [(&'static str, Self)];
+
+    /// The word for this choice.
+    fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, choice)| *choice == self).map_or("", |(word, _)| word)
+    }
 }
 
 impl<W: Word> Value for W {
@@ -254,7 +259,7 @@ impl<W: Word> Value for W {
     }
 
     fn shown(&self) -> Shown {
-        Shown::from(W::WORDS.iter().find(|(_, choice)| choice == self).map_or("", |(word, _)| word))
+        Shown::from(self.word())
     }
 }
 
