@@ -5,6 +5,7 @@
 #        scripts/install.sh demo    that, and what the demonstration tells people to type
 #        scripts/install.sh test    that, and what the tests run against
 #        scripts/install.sh bench   what compiling needs, and what the benchmark compares with
+#        scripts/install.sh fuzz    what compiling needs, and cargo-fuzz
 #
 # Nothing that is present is touched. Packages come from Debian by name, as root or through sudo, and none
 # of their services is started; Cargo's tools come from the registry. What could not be installed is said:
@@ -126,6 +127,9 @@ if [ "$purpose" = test ]; then
   need /usr/share/java/zookeeper.jar zookeeper
   need openssl openssl
   need python3 python3
+  need /usr/lib/python3/dist-packages/dns/resolver.py python3-dnspython
+  need drill ldnsutils
+  need musl-gcc musl-tools
   need node nodejs
   need ip iproute2
   need ps procps
@@ -151,6 +155,10 @@ if [ "$purpose" = test ]; then
   # All of it but the means to replace itself, which is half of the compiling.
   cargo_tool cargo-nextest required --no-default-features --features default-no-update
   cargo_tool cargo-deny optional
+fi
+
+if [ "$purpose" = fuzz ]; then
+  cargo_tool cargo-fuzz required
 fi
 
 exit $failed

@@ -10,6 +10,8 @@ mod daemon;
 mod http_peer;
 #[path = "support/master.rs"]
 mod master;
+#[path = "clients/programs.rs"]
+mod programs;
 
 use std::{
     fs,
