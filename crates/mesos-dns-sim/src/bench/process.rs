@@ -20,8 +20,6 @@ pub const PATIENCE: Duration = Duration::from_secs(300);
 /// on a machine of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
-    /// In front of everything: what takes the time must not wait. Only root may do that; else it waits like others.
-    Front,
     /// Like any other program.
     Middle,
     /// Behind the others, as far as there is such a place.
@@ -32,7 +30,6 @@ impl Queue {
     /// The command that puts another one there.
     fn command(self) -> &'static [&'static str] {
         match self {
-            Self::Front => &["chrt", "--fifo", "10"],
             Self::Middle => &[],
             Self::Back => &["nice", "-n", "19"],
         }

@@ -110,7 +110,7 @@ impl Load {
         let mut arguments = vec!["load".to_owned(), rig.port.to_string(), rate.to_string()];
         arguments.push(time.as_secs_f64().to_string());
         arguments.extend(names.split(' ').map(str::to_owned));
-        let (process, lines) = Process::talk(&env::current_exe()?, &arguments, Queue::Front)?;
+        let (process, lines) = Process::talk(&env::current_exe()?, &arguments, Queue::Middle)?;
         Ok(Self { lines, _process: process })
     }
 
