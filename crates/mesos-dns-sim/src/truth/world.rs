@@ -4,11 +4,15 @@
 //! from then on, and what nobody can see. Who shows it, real masters or made-up ones, asks for
 //! [`World::shown`] and [`World::stage`].
 
+mod act;
 mod frameworks;
+mod lies;
 mod notes;
 
 use std::{collections::BTreeSet, time::Duration};
 
+pub use self::act::{Act, Lie};
+use self::lies::LIE_MAX;
 use super::{
     history::{Kind, Question},
     log::{Bounds, Log},
@@ -17,7 +21,6 @@ use super::{
 };
 use crate::{
     cluster::{Cluster, Fact, State},
-    master::Fault,
     memory::{Event, Memory},
     profile::Profile,
     render::{Face, Knowledge, View},
@@ -35,77 +38,11 @@ const KILLING: Duration = Duration::from_secs(2);
 /// Longest time in which a leader reads its registry; after that it exits.
 const REGISTRY_MAX: Duration = Duration::from_secs(60);
 
-/// Longest time for which a leader leaves tasks out that live. Two documents half a minute apart that agree
-/// are believed, and must be.
-const LIE_MAX: Duration = Duration::from_secs(20);
-
 /// Ended tasks that are remembered: some, as everywhere, and few, as they only cost time.
 const COMPLETED_MAX: usize = 10;
 
 /// The domain that is served.
 const DOMAIN: &str = "mesos";
-
-/// What can happen.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Act {
-    /// A service gets its next version, if it has tasks.
-    Move(usize),
-    /// A service gets tasks, if it has none.
-    Begin(usize),
-    /// A service's tasks end.
-    End(usize),
-    /// A third of all tasks ends at once.
-    MassEnd,
-    /// And begins again.
-    MassBegin,
-    /// The framework calls itself something else.
-    Rename,
-    /// The scheduler of a framework goes on elsewhere.
-    MoveScheduler(usize),
-    /// It disconnects; its framework's tasks run on.
-    Disconnect(usize),
-    /// It is back.
-    Reconnect(usize),
-    /// The passing framework is torn down, with all its tasks.
-    TearDown,
-    /// Another one of its name subscribes, and has tasks.
-    Subscribe,
-    /// The leader dies; nobody leads.
-    Kill,
-    /// The leader loses the lead and lives on.
-    Depose,
-    /// The next living master leads, knowing so much.
-    Elect(Knowledge),
-    /// The leader learns so much more.
-    Learn(Knowledge),
-    /// All dead masters live again, as standbys.
-    Revive,
-    /// The leader misbehaves.
-    Hurt(Fault),
-    /// All masters behave.
-    Heal,
-    /// An agent cannot be reached: its tasks are unreachable.
-    Lose(usize),
-    /// It can again.
-    Return(usize),
-    /// A settled leader leaves out what lives.
-    Lie(Lie),
-    /// It says all again.
-    Truth,
-    /// Everything is asked, whether or not anything happened.
-    Ask,
-    /// The program is killed and started again, on the same ports.
-    Restart,
-}
-
-/// What a lying leader leaves out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lie {
-    /// Everything.
-    Empty,
-    /// The tasks of most agents.
-    Most,
-}
 
 /// A question about something under one of its framework's names; its place in the list is that in the log less the
 /// leader's questions.
@@ -469,46 +406,9 @@ impl World {
             self.log.lost.push(now);
         }
     }
-
-    /// Only a leader that knew everything can leave much out without being believed; and not again before
-    /// everybody must have seen that it said all.
-    fn may_lie(&self, lie: Lie, now: Duration) -> bool {
-        let bounds = &self.log.bounds;
-        let rest = bounds.quiet + bounds.agree;
-        let quiet = self.last_lie.is_none_or(|last| last + rest < now);
-        let hurt = self
-            .log
-            .troubles
-            .iter()
-            .map(|trouble| trouble.until)
-            .any(|until| until.saturating_add(rest) > now);
-        self.lie.is_none() && quiet && !hurt && self.is_settled_for(lie)
-    }
-
-    /// Whether the leader knows everything, and it is so much that leaving this out shows.
-    fn is_settled_for(&self, lie: Lie) -> bool {
-        let reachable = self.cluster.agents.iter().all(|agent| agent.is_registered());
-        self.stage.answers()
-            && self.stage.knowledge == Knowledge::Everything
-            && reachable
-            && (lie == Lie::Empty || self.services.has_chaff(&self.cluster))
-    }
-
-    /// The leader's list of agents it waits for may be read again only now.
-    fn end_lie(&mut self, now: Duration) {
-        if self.lie.take().is_some() {
-            self.last_lie = Some(now);
-            self.waiting.iter_mut().flatten().for_each(|since| *since = now);
-        }
-    }
 }
 
 /// Whether a service has a task on this agent.
 fn on(agent: usize) -> impl Fn(&Service) -> bool {
     move |service| service.agents.contains(&agent)
-}
-
-impl Lie {
-    /// Agents, the first ones, whose tasks a lie leaves out.
-    const MOST: usize = 4;
 }
