@@ -9,7 +9,8 @@
 //! Rounds follow each other at the configured period, measured from the end of the one before, so that a
 //! slow master is asked less often. After a failed round we back off; a new leader is asked at once, but
 //! never within [`ROUND_MIN`] of the last request: a leader that flaps costs each master a connection per
-//! second and no more.
+//! second and no more. Masters that know of no leader, or send us on to one where nobody listens, are electing
+//! another: that takes seconds, so the pause stays the least one.
 //!
 //! What is asked for is the state, or a stream of events. A master that has no stream for us is asked for its state
 //! in the same round. Once a stream runs there is nothing to search: the search rests until the stream ends
@@ -95,10 +96,14 @@ pub enum Outcome {
         /// Sooner than the refresh period, for example while agents come back.
         again: Option<Duration>,
     },
+    /// Nobody listens there.
+    Absent,
     /// Not the leader, who is there.
     Elsewhere(Master),
     /// Nothing to be had from this one.
     Failed,
+    /// It knows of no leader.
+    Leaderless,
     /// The leader, or another master, has no stream for us: it is to be asked for its state.
     NoStream,
     /// The leader's stream, which goes on; the round is over, and so is the search.
@@ -156,10 +161,21 @@ struct Round {
     /// Whom this round has asked, each at most once.
     asked: Vec<Master>,
     hops: usize,
+    /// What it saw of the masters besides.
+    seen: Seen,
     ask: Ask,
     deadline: Instant,
     /// The request that is due or running.
     state: State,
+}
+
+/// What tells an election from a master in trouble.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    /// A candidate knew of no leader, or of another one than itself.
+    led_elsewhere: bool,
+    /// A master that was there had nothing for us.
+    failed: bool,
 }
 
 #[derive(Debug)]
@@ -222,6 +238,7 @@ impl Poll {
     pub fn handle_outcome(&mut self, outcome: Outcome, now: Instant, dice: u64) -> Step {
         let Some(Round { state: State::Running(asked), .. }) = &self.round else { return Step::Next };
         let asked = asked.clone();
+        self.see(&asked, &outcome);
         match outcome {
             Outcome::Found { again } => {
                 self.finish(asked, again, now);
@@ -231,7 +248,9 @@ impl Poll {
                 self.follow(leader);
                 Step::Follow
             }
-            Outcome::Elsewhere(_) | Outcome::Failed => self.next_candidate(now, dice),
+            Outcome::Absent | Outcome::Elsewhere(_) | Outcome::Failed | Outcome::Leaderless => {
+                self.next_candidate(now, dice)
+            }
             Outcome::NoStream => {
                 self.ask_for_state(asked, now);
                 Step::Again
@@ -290,7 +309,24 @@ impl Poll {
         let Some(first) = first.or(self.candidates.first()).cloned() else { return };
         let deadline = after(now, self.settings.timeout);
         let state = State::Due(first);
-        self.round = Some(Round { began: now, next: 0, asked: Vec::new(), hops: 0, ask, deadline, state });
+        self.round = Some(Round {
+            began: now,
+            next: 0,
+            asked: Vec::new(),
+            hops: 0,
+            seen: Seen::default(),
+            ask,
+            deadline,
+            state,
+        });
+    }
+
+    fn see(&mut self, asked: &Master, outcome: &Outcome) {
+        let is_candidate = self.is_candidate(asked);
+        let Some(round) = &mut self.round else { return };
+        round.seen.led_elsewhere |=
+            is_candidate && matches!(outcome, Outcome::Elsewhere(_) | Outcome::Leaderless);
+        round.seen.failed |= *outcome == Outcome::Failed;
     }
 
     /// Asks the same master again, for its state.
@@ -333,6 +369,9 @@ impl Poll {
                 round.state = State::Due(candidate.clone());
                 return Step::Next;
             }
+        }
+        if round.seen.led_elsewhere && !round.seen.failed {
+            self.failures = 0;
         }
         self.round = None;
         self.due = Some(after(now, self.next_backoff(dice)));

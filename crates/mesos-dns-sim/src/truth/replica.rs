@@ -43,7 +43,9 @@ enum Reply {
     Document(Box<Document>),
     Subscribed(Box<(Subscriber, Document, Support)>),
     Elsewhere(Master),
+    Absent,
     Failed,
+    Leaderless,
 }
 
 /// A request on its way.
@@ -244,7 +246,9 @@ impl Replica {
         Some(match (seat.is_alive, seat.fault, stage.leader) {
             (true, Fault::Silent | Fault::Drip { .. }, _) => return None,
             (true, Fault::HalfOpen { .. }, _) if leads => return None,
-            (false, ..) | (true, Fault::Html | Fault::Unavailable, _) => Reply::Failed,
+            (false, ..) => Reply::Absent,
+            (true, Fault::Html, _) => Reply::Failed,
+            (true, Fault::Unavailable, _) => Reply::Leaderless,
             (true, fault, _) if leads => {
                 let cut = |bytes: &[u8]| match fault {
                     Fault::Cut { after_bytes } => after_bytes.min(bytes.len()),
@@ -260,7 +264,7 @@ impl Replica {
                 let address = stage.masters[leader].face.address.to_string();
                 Master::parse(&address).map_or(Reply::Failed, Reply::Elsewhere)
             }
-            (true, _, None) => Reply::Failed,
+            (true, _, None) => Reply::Leaderless,
         })
     }
 
@@ -273,7 +277,8 @@ impl Replica {
         to: &Audience<'_>,
     ) -> Reply {
         if !to.world.memory().is_recovered() {
-            return Reply::Failed;
+            // 503, as for a standby that knows of no leader.
+            return Reply::Leaderless;
         }
         let snapshot = shown.snapshot(to.world, leader).to_vec();
         let told = shown.told();
@@ -312,7 +317,9 @@ impl Replica {
                 }
             }
             Reply::Elsewhere(leader) => Outcome::Elsewhere(leader),
+            Reply::Absent => Outcome::Absent,
             Reply::Failed => Outcome::Failed,
+            Reply::Leaderless => Outcome::Leaderless,
         };
         let step = self.poll.handle_outcome(outcome, now, self.dice.random());
         if step == Step::Failed && fetch.ask == Ask::Stream {
@@ -325,7 +332,11 @@ impl Replica {
         self.poll.handle_comparison(now);
         let again = match reply {
             Reply::Document(document) => self.take(fetch, *document, Origin::Compared, to).unwrap_or(None),
-            Reply::Subscribed(_) | Reply::Elsewhere(_) | Reply::Failed => None,
+            Reply::Subscribed(_)
+            | Reply::Elsewhere(_)
+            | Reply::Absent
+            | Reply::Failed
+            | Reply::Leaderless => None,
         };
         self.subscription.handle_compared(now, self.dice.random());
         if let Some(again) = again {

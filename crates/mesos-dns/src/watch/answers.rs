@@ -60,7 +60,7 @@ impl Watch {
                 let error = FetchError::SentOn { leader: leader.to_string() };
                 (Outcome::Elsewhere(leader), Some(error))
             }
-            Err(error) => (Outcome::Failed, Some(error)),
+            Err(error) => (error.outcome(), Some(error)),
         };
         let step = self.poll.handle_outcome(outcome, Instant::now(), rand::random());
         if step == Step::Failed && fetch.ask == Ask::Stream {

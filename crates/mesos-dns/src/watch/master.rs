@@ -27,7 +27,7 @@ use mesos_dns_core::{
     watch::{
         Master,
         believe::{Incomplete, Leadership, leads},
-        poll::{Ask, CANDIDATES_MAX, Credentials, Fetch},
+        poll::{Ask, CANDIDATES_MAX, Credentials, Fetch, Outcome},
     },
 };
 use tokio::time::{Instant, timeout_at};
@@ -315,6 +315,16 @@ fn hint(status: StatusCode) -> &'static str {
 }
 
 impl FetchError {
+    /// What the search for the leader makes of it.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Exchange(ExchangeError::Connect(_)) => Outcome::Absent,
+            // The standby of Mesos says so while nobody leads (`src/master/http.cpp`, `redirect`).
+            Self::Status { status: StatusCode::SERVICE_UNAVAILABLE } => Outcome::Leaderless,
+            _ => Outcome::Failed,
+        }
+    }
+
     /// The label it is counted under.
     pub fn reason(&self) -> Failure {
         match self {

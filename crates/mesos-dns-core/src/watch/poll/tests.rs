@@ -44,6 +44,40 @@ fn asks_one_after_the_other_then_backs_off() {
 }
 
 #[test]
+fn an_election_is_waited_for_without_backing_off() {
+    let start = Instant::now();
+    let mut poll = poll(&["a:1", "b:1"], start);
+    let mut round = |now, leader: Outcome, standby: Outcome| {
+        asks(&mut poll, now, "a:1", Credentials::Send);
+        poll.handle_outcome(leader, now, 0);
+        asks(&mut poll, now, "b:1", Credentials::Send);
+        assert_eq!(poll.handle_outcome(standby, now, 0), Step::Failed);
+        poll.poll_timeout().unwrap()
+    };
+    let mut now = start;
+    for _ in 0..9 {
+        // The standby has not heard yet that the leader is dead.
+        let due = round(now, Outcome::Absent, elsewhere("a:1"));
+        assert_eq!(due, now + BACKOFF_MIN);
+        now = due;
+    }
+    for (leader, standby, pause) in [
+        // A leader that is in trouble, and a standby that says so.
+        (Outcome::Failed, elsewhere("a:1"), BACKOFF_MIN * 2),
+        // Nobody there.
+        (Outcome::Absent, Outcome::Absent, BACKOFF_MIN * 4),
+        // An election again.
+        (Outcome::Absent, elsewhere("a:1"), BACKOFF_MIN),
+        (Outcome::Absent, Outcome::Leaderless, BACKOFF_MIN),
+        (Outcome::Leaderless, Outcome::Leaderless, BACKOFF_MIN),
+    ] {
+        let due = round(now, leader, standby);
+        assert_eq!(due, now + pause);
+        now = due;
+    }
+}
+
+#[test]
 fn success_waits_for_the_period_from_its_end() {
     let start = Instant::now();
     let mut poll = poll(&["a:1"], start);
@@ -239,7 +273,7 @@ proptest! {
                 }
                 Event::Outcome(kind, to) => if running.take().is_some() {
                     let outcome = match kind {
-                        0 => Outcome::Failed,
+                        0 => [Outcome::Absent, Outcome::Failed, Outcome::Leaderless][usize::from(to % 3)].clone(),
                         1 => FOUND,
                         _ => Outcome::Elsewhere(name(to)),
                     };
