@@ -121,7 +121,7 @@ impl DnsMetrics {
             ),
             ("unsent", "Replies the system refused to send", &self.unsent),
             ("receive_errors", "Failed receive calls", &self.receive_errors),
-            ("panics", "Queries that met a fault in this program", &self.panics),
+            ("panics", "Faults of this program that queries met", &self.panics),
             (
                 "connections_evicted",
                 "Idle connections closed to make room for others",
