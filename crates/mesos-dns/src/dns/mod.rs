@@ -28,6 +28,7 @@ mod standing;
 mod tcp;
 mod tls;
 mod udp;
+mod validity;
 
 use std::{net::SocketAddr, sync::Arc};
 
