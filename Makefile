@@ -8,6 +8,7 @@
 #                  servers (SIDE="--sizes 10000 --transports udp" to choose), how much is checked of the promise that no
 #                  answer is wrong, and how soon a new leader is named
 #   make fuzz      each fuzz target for a time (TIME=60, in seconds)
+#   make fuzz-loop mutated queries at full speed, with no fuzzer (TIME=60, SEED=)
 #   make mutants   shows that the checker finds deliberate faults; half an hour
 #   make check     format, lints, documentation, licences: no tests
 
@@ -19,8 +20,9 @@ LIVE ?=
 SIDE ?=
 
 TIME ?= 60
+SEED ?= $(shell date +%s)
 
-.PHONY: bench demo fuzz test test-all check fmt clippy doc licences advisories doctest nextest mutants install install-bench install-build install-demo install-fuzz
+.PHONY: bench demo fuzz fuzz-loop test test-all check fmt clippy doc licences advisories doctest nextest mutants install install-bench install-build install-demo install-fuzz
 
 bench: install-bench
 	$(CARGO) build --release --locked --package mesos-dns --package mesos-dns-sim --bins
@@ -74,6 +76,12 @@ nextest:
 
 fuzz: install-fuzz
 	scripts/fuzz.sh $(TIME)
+
+# Every overflow is a panic here.
+fuzz-loop: install-build
+	CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=true \
+	  CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true \
+	  $(CARGO) run --release --locked --package mesos-dns-core --example mutate_queries -- $(TIME) $(SEED)
 
 mutants: install-build
 	scripts/mutants.sh

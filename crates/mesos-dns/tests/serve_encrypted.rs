@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
     pin::Pin,
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use certificates::{Authority, Valid};
@@ -346,6 +346,49 @@ async fn certificates_change_under_open_connections() {
     open.write_all(&client::framed(&web(5))).await.unwrap_or_default();
     assert!(served.daemon.metric("dns_certificates_replaced_total").await >= 2.0);
     assert!(served.daemon.metric("dns_certificate_failures_total").await >= 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_certificate_is_shown_and_told_before() {
+    let served = Encrypted::start(json!({})).await;
+    let hour = 3600;
+    let is_near = |end: f64, from_now: i64| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        (now as i64 + from_now - 600..=now as i64 + from_now).contains(&(end as i64))
+    };
+    let soon = "a certificate ends soon";
+    let ended = "a certificate has ended";
+    // By itself, before any reload, and for each listener.
+    until_end(&served, served.tls, |end| is_near(end, 24 * hour)).await;
+    until_end(&served, served.https, |end| is_near(end, 24 * hour)).await;
+    for (valid, from_now, told) in [(Valid::EndsSoon, hour, soon), (Valid::Expired, -24 * hour, ended)] {
+        served.authority.issue(served.directory.path(), &[NAME], valid);
+        served.daemon.signal(Signal::HUP);
+        until_end(&served, served.tls, |end| is_near(end, from_now)).await;
+        until_end(&served, served.https, |end| is_near(end, from_now)).await;
+        let told = served.daemon.logged(told);
+        assert!(is_near(told["end"].as_f64().unwrap(), from_now), "{told}");
+    }
+    // Nothing of a good one; and each is told once for each listener, however often the files are looked at.
+    served.authority.issue(served.directory.path(), &[NAME], Valid::Now);
+    until_end(&served, served.tls, |end| is_near(end, 24 * hour)).await;
+    until_end(&served, served.https, |end| is_near(end, 24 * hour)).await;
+    assert_eq!(served.daemon.count_logged(soon), 2);
+}
+
+/// Waits until the end of a listener's certificate, as it is shown, is like this.
+async fn until_end(served: &Encrypted, listener: SocketAddr, is: impl Fn(f64) -> bool) {
+    let name = format!("mesos_dns_dns_certificate_end_seconds{{listener=\"{listener}\"}} ");
+    let started = Instant::now();
+    loop {
+        let (_, text) = served.daemon.get("/metrics").await;
+        let end = text.lines().find_map(|line| line.strip_prefix(&name));
+        if end.is_some_and(|end| is(end.parse().unwrap())) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "{name}: {end:?}");
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,6 +5,7 @@ mod edns;
 mod laws;
 mod mutate;
 mod mutation;
+mod seeds;
 mod standing;
 mod strict;
 mod truncation;
@@ -19,6 +20,8 @@ use domain::{
     rdata::AllRecordData,
 };
 use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
+
+use seeds::query;
 
 use super::*;
 use crate::{
@@ -68,25 +71,6 @@ const SETTINGS: Settings = Settings {
 
 const LIVE: Standing =
     Standing { state: State::Live, age: Some(2), version: 41, now: Duration::from_secs(1_700_000_000) };
-
-/// A query with one question; `edns` is the OPT record's payload size and its TTL field.
-fn query(name: &str, qtype: u16, edns: Option<(u16, u32)>) -> Vec<u8> {
-    let mut message = vec![0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(edns.is_some())];
-    for label in name.trim_end_matches('.').split('.').filter(|label| !label.is_empty()) {
-        message.push(label.len() as u8);
-        message.extend(label.as_bytes());
-    }
-    message.push(0);
-    message.extend(qtype.to_be_bytes());
-    message.extend([0, 1]);
-    if let Some((size, ttl)) = edns {
-        message.extend([0, 0, 41]);
-        message.extend(size.to_be_bytes());
-        message.extend(ttl.to_be_bytes());
-        message.extend([0, 0]);
-    }
-    message
-}
 
 fn ask(message: &[u8], transport: Transport, dice: u64) -> (Action, Vec<u8>) {
     let mut out = vec![0; TCP_PAYLOAD_BYTES_MAX];

@@ -154,7 +154,7 @@ struct Daemon {
     descriptors: u64,
     clients: Arc<Clients>,
     /// Who we are on the encrypted listeners.
-    identities: Vec<Arc<Identity>>,
+    identities: Vec<(SocketAddr, Arc<Identity>)>,
     /// What cookies are made with unless the file names a secret: the same until the end, over reloads too.
     secrets: Secrets,
     addresses: Addresses,
@@ -266,9 +266,9 @@ impl Daemon {
         });
         let clients = Arc::new(Clients::new(descriptors::of_dns(&config, descriptors), &shutdown));
         let (mut udp, mut identities) = (Vec::new(), Vec::new());
-        for (Sockets { udp: datagrams, tcp, .. }, carrier) in sockets {
+        for (Sockets { udp: datagrams, tcp, address }, carrier) in sockets {
             udp.extend(datagrams);
-            identities.extend(carrier.identity().cloned());
+            identities.extend(carrier.identity().map(|identity| (address, identity.clone())));
             let (shared, clients, shutdown) = (shared.clone(), clients.clone(), shutdown.clone());
             servers.spawn(async move { Ok(dns::serve_tcp(tcp, carrier, shared, clients, shutdown).await?) });
         }
@@ -394,7 +394,9 @@ impl Daemon {
         self.shared.settings.store(Arc::new(rooms::answer(&config, &self.secrets)));
         self.clients.limit(descriptors::of_dns(&config, self.descriptors));
         // The configuration was judged with the files as they are now; the listeners are those of the start.
-        self.identities.iter().for_each(|identity| identity.refresh(&self.metrics.dns));
+        for (listener, identity) in &self.identities {
+            identity.refresh(*listener, &self.metrics.dns);
+        }
         let own = own_addresses(&self.addresses.dns, &interfaces);
         self.forwarder.replace(rooms::forward(&config), &own);
         self.api.reload(rooms::http(&config));

@@ -3,20 +3,15 @@
 //! What TCP, TLS and HTTPS have in common. Answers are written into a buffer of the thread, which is borrowed while
 //! nothing waits: a connection needs none of its own, and none is cleared for each query.
 
-use std::{
-    cell::RefCell,
-    net::SocketAddr,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{cell::RefCell, net::SocketAddr, sync::Arc};
 
 use arc_swap::Guard;
 use mesos_dns_core::answer::{
     Action, Peer, Settings, Standing, TCP_PAYLOAD_BYTES_MAX, Transport, decide, fail,
 };
-use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
 
-use super::{Outside, Shared, frames::LENGTH_BYTES, metrics::Tally};
+use super::{Outside, Shared, frames::LENGTH_BYTES, guard::guarded, metrics::Tally};
 use crate::publish::Published;
 
 /// Bytes that are read at once.
@@ -115,19 +110,19 @@ impl<'a> Sitting<'a> {
     pub(super) fn answer(
         &mut self,
         query: &[u8],
-        scratch: &mut (&mut Outgoing, &mut SmallRng),
+        scratch: &mut (&mut Outgoing, &mut impl Rng),
         late: impl FnOnce() -> Box<dyn FnOnce(Option<Vec<u8>>) + Send>,
     ) -> Outcome {
         let (outgoing, dice) = scratch;
-        let out = outgoing.room();
-        let decided = catch_unwind(AssertUnwindSafe(|| {
-            let (zone, dice) = (&self.published.zone, dice.random());
-            decide(query, zone, &self.standing, &self.settings, self.peer, dice, out)
-        }));
-        let action = decided.unwrap_or_else(|_| {
-            self.shared.metrics.panics.inc();
-            self.fail(query, outgoing)
-        });
+        let (zone, standing, settings, peer) =
+            (&self.published.zone, &self.standing, &self.settings, self.peer);
+        let action = guarded(
+            query,
+            outgoing.room(),
+            &self.shared.metrics,
+            |out| decide(query, zone, standing, settings, peer, dice.random(), out),
+            |out| fail(query, standing, settings, peer, out),
+        );
         self.tally.note(&action);
         match action {
             Action::Send { length, .. } => outgoing.keep(length),
@@ -170,3 +165,6 @@ impl Drop for Sitting<'_> {
         self.tally.tell(queries, metrics, &self.shared.legacy);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! What the DNS server counts.
 
+use std::net::SocketAddr;
+
 use hyper::StatusCode;
 use mesos_dns_core::answer::{Action, Reason, Silence};
 use prometheus_client::{
@@ -40,6 +42,7 @@ pub struct DnsMetrics {
     pub(super) handshake_failures: Counter,
     pub(super) certificates_replaced: Counter,
     pub(super) certificate_failures: Counter,
+    certificate_ends: Family<Listening, Gauge>,
     https: Family<Responded, Counter>,
 }
 
@@ -58,6 +61,12 @@ pub(super) enum Carried {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Responded {
     status: u16,
+}
+
+/// A listener, by the address it is bound to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Listening {
+    listener: String,
 }
 
 /// One label with its value, both fixed in this file.
@@ -98,6 +107,7 @@ impl Default for DnsMetrics {
             handshake_failures: Counter::default(),
             certificates_replaced: Counter::default(),
             certificate_failures: Counter::default(),
+            certificate_ends: Family::default(),
             https: Family::default(),
         }
     }
@@ -121,7 +131,7 @@ impl DnsMetrics {
             ),
             ("unsent", "Replies the system refused to send", &self.unsent),
             ("receive_errors", "Failed receive calls", &self.receive_errors),
-            ("panics", "Queries that met a fault in this program", &self.panics),
+            ("panics", "Faults of this program that queries met", &self.panics),
             (
                 "connections_evicted",
                 "Idle connections closed to make room for others",
@@ -153,6 +163,11 @@ impl DnsMetrics {
             "Connections closed at once because of a limit",
             self.refused.clone(),
         );
+        dns.register(
+            "certificate_end_seconds",
+            "Unix time at which the certificate of a listener ends, or one of its chain",
+            self.certificate_ends.clone(),
+        );
         dns.register("https_responses", "Responses over HTTPS, by status", self.https.clone());
         drop(self.https.get_or_create(&Responded { status: 200 }));
     }
@@ -162,6 +177,11 @@ impl DnsMetrics {
         let gauge = self.by_carried[carried as usize].clone();
         gauge.inc();
         Open(gauge)
+    }
+
+    /// When the certificate of this listener ends.
+    pub(super) fn certificate_end(&self, listener: SocketAddr) -> Gauge {
+        self.certificate_ends.get_or_create(&Listening { listener: listener.to_string() }).clone()
     }
 
     /// Counts a response over HTTPS.

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `clients` gives connections their seats, `frames` cuts a stream into messages, `tls` is who we are to those that
-//! want encryption.
+//! want encryption, `guard` what a fault of ours costs.
 //!
 //! Both receive, let [`decide`](mesos_dns_core::answer::decide) decide, and act; plain queries among datagrams are
 //! answered together ([`Many`](mesos_dns_core::answer::Many)). Queries for other names leave this room through
@@ -18,13 +18,17 @@ mod answering;
 mod bind;
 mod clients;
 mod connection;
+#[cfg(test)]
+mod fixture;
 mod frames;
+mod guard;
 mod https;
 mod metrics;
 mod standing;
 mod tcp;
 mod tls;
 mod udp;
+mod validity;
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -1,13 +1,15 @@
 //! Who we are to clients that want encryption: a certificate, its key, and what comes of them when their files change.
 //!
 //! The files are read again every few seconds and at a reload. A pair that is of no use changes nothing: it is counted
-//! and logged once, and the former one stays. Connections keep what they shook hands with.
+//! and logged once, and the former one stays. Connections keep what they shook hands with. When a certificate ends is
+//! shown, and told before it does (`validity`).
 
 use std::{
     fs::File,
     io::{self, Read},
+    net::SocketAddr,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -25,7 +27,10 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::DnsMetrics;
+use super::{
+    DnsMetrics,
+    validity::{Stage, Validity},
+};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -54,6 +59,10 @@ pub struct Identity {
 struct Judged {
     pair: Pair,
     is_unreadable: bool,
+    /// Of the pair that is in force.
+    validity: Option<Validity>,
+    /// What was told of its end.
+    told: Stage,
 }
 
 /// The bytes of both files.
@@ -89,18 +98,19 @@ impl Identity {
         protocols: &'static [&'static [u8]],
     ) -> Result<Self, IdentityError> {
         let pair = Pair::read(certificate, key)?;
-        let config = pair.config((certificate, key), protocols)?;
+        let (config, validity) = pair.config((certificate, key), protocols)?;
+        let judged = Judged { pair, is_unreadable: false, validity, told: Stage::default() };
         Ok(Self {
             certificate: certificate.to_owned(),
             key: key.to_owned(),
             protocols,
             config: ArcSwap::from_pointee(config),
-            judged: Mutex::new(Judged { pair, is_unreadable: false }),
+            judged: Mutex::new(judged),
         })
     }
 
-    /// Looks at the files again, and tells of it.
-    pub fn refresh(&self, metrics: &DnsMetrics) {
+    /// Looks at the files again, and tells of it, and of the end of what this listener shows now.
+    pub fn refresh(&self, listener: SocketAddr, metrics: &DnsMetrics) {
         match self.look() {
             Ok(Look::Same) => {}
             Ok(Look::Replaced) => {
@@ -113,12 +123,20 @@ impl Identity {
                 error!(error, "the new certificate is of no use, the former one stays in force");
             }
         }
+        let mut judged = self.judged();
+        if let Some(validity) = judged.validity {
+            validity.tell(listener, &mut judged.told, metrics);
+        }
+    }
+
+    fn judged(&self) -> MutexGuard<'_, Judged> {
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A pair is judged once: what is of no use is told once, however often it is looked at.
     fn look(&self) -> Result<Look, IdentityError> {
         let read = Pair::read(&self.certificate, &self.key);
-        let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut judged = self.judged();
         let pair = match read {
             Ok(pair) => pair,
             Err(_) if std::mem::replace(&mut judged.is_unreadable, true) => return Ok(Look::Same),
@@ -130,7 +148,9 @@ impl Identity {
         }
         let config = pair.config((&self.certificate, &self.key), self.protocols);
         judged.pair = pair;
-        self.config.store(Arc::new(config?));
+        let (config, validity) = config?;
+        self.config.store(Arc::new(config));
+        (judged.validity, judged.told) = (validity, Stage::default());
         Ok(Look::Replaced)
     }
 
@@ -144,8 +164,12 @@ impl Identity {
     }
 }
 
-/// Looks at the files of all of them every few seconds, until told to stop.
-pub async fn watch(identities: Vec<Arc<Identity>>, metrics: Arc<DnsMetrics>, stop: CancellationToken) {
+/// Looks at the files of all listeners every few seconds, until told to stop.
+pub async fn watch(
+    identities: Vec<(SocketAddr, Arc<Identity>)>,
+    metrics: Arc<DnsMetrics>,
+    stop: CancellationToken,
+) {
     if identities.is_empty() {
         return;
     }
@@ -159,7 +183,7 @@ pub async fn watch(identities: Vec<Arc<Identity>>, metrics: Arc<DnsMetrics>, sto
         let (identities, metrics) = (identities.clone(), metrics.clone());
         // Files may be on a disk that hangs.
         let looked = tokio::task::spawn_blocking(move || {
-            identities.iter().for_each(|identity| identity.refresh(&metrics));
+            identities.iter().for_each(|(listener, identity)| identity.refresh(*listener, &metrics));
         });
         tokio::select! {
             () = stop.cancelled() => return,
@@ -173,12 +197,12 @@ impl Pair {
         Ok(Self { certificate: read(certificate)?, key: read(key)? })
     }
 
-    /// Checks that both can be used, together.
+    /// Checks that both can be used, together; tells how long.
     fn config(
         &self,
         (certificate, key): (&Path, &Path),
         protocols: &[&[u8]],
-    ) -> Result<ServerConfig, IdentityError> {
+    ) -> Result<(ServerConfig, Option<Validity>), IdentityError> {
         let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&self.certificate).collect();
         let malformed = |path: &Path| {
             let path = path.to_owned();
@@ -188,6 +212,7 @@ impl Pair {
         if chain.is_empty() {
             return Err(IdentityError::NoCertificate { path: certificate.to_owned() });
         }
+        let validity = Validity::of(&chain);
         let private = PrivateKeyDer::from_pem_slice(&self.key).map_err(malformed(key))?;
         let unusable =
             |source| IdentityError::Unusable { certificate: certificate.into(), key: key.into(), source };
@@ -196,7 +221,7 @@ impl Pair {
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
             .map_err(unusable)?;
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-        Ok(config)
+        Ok((config, validity))
     }
 }
 

@@ -2,12 +2,12 @@
 //!
 //! A worker takes as many queries as are waiting, answers them from one version of the zone, the plain ones together,
 //! and sends all replies with one call. It shares nothing with the others but that version and the counters,
-//! which it adds to once per batch.
+//! which it adds to once per batch. A fault costs one query its answer (`guard`), and no worker its life: nobody else
+//! reads its socket.
 
 use std::{
     io,
     net::SocketAddr,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -24,11 +24,15 @@ use mesos_dns_core::{
     },
     zone::Snapshot,
 };
-use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
 use socket2::Socket;
 use tracing::error;
 
-use super::{Outside, Shared, metrics::Tally};
+use super::{
+    Outside, Shared,
+    guard::{guarded, survived},
+    metrics::Tally,
+};
 
 /// How long a worker waits for a query before it looks whether it should stop.
 const RECEIVE_TIMEOUT: Duration = Duration::from_millis(200);
@@ -61,22 +65,23 @@ pub fn serve(sockets: Vec<Socket>, shared: &Arc<Shared>) -> io::Result<Workers> 
         socket.set_read_timeout(Some(RECEIVE_TIMEOUT))?;
         let (shared, stop) = (shared.clone(), stop.clone());
         let socket = Arc::new(socket);
-        let work = move || Worker::new(socket, shared).run(&stop);
+        let dice = SmallRng::from_rng(&mut rand::rng());
+        let work = move || Worker::new(socket, shared, dice).run(&stop);
         threads.push(Builder::new().name(format!("udp-{number}")).spawn(work)?);
     }
     Ok(Workers { stop, threads })
 }
 
-struct Worker {
+struct Worker<D> {
     socket: Arc<Socket>,
     shared: Arc<Shared>,
-    dice: SmallRng,
+    dice: D,
     tally: Tally,
 }
 
-impl Worker {
-    fn new(socket: Arc<Socket>, shared: Arc<Shared>) -> Self {
-        Self { socket, shared, dice: SmallRng::from_rng(&mut rand::rng()), tally: Tally::default() }
+impl<D: Rng> Worker<D> {
+    fn new(socket: Arc<Socket>, shared: Arc<Shared>, dice: D) -> Self {
+        Self { socket, shared, dice, tally: Tally::default() }
     }
 
     /// Answers until told to stop, and then what is already waiting: a burst is no reason to lose its rest.
@@ -90,7 +95,10 @@ impl Worker {
                 return;
             }
             match batch.receive(&self.socket) {
-                Ok(_) => self.answer(&mut batch),
+                Ok(_) => {
+                    let shared = self.shared.clone();
+                    survived(&shared.metrics, || self.answer(&mut batch));
+                }
                 Err(error) if is_patience(&error) && end.is_some() => return,
                 Err(error) if is_patience(&error) => {}
                 Err(error) => self.wait_out(&error),
@@ -124,17 +132,12 @@ impl Worker {
         let mut tally = Tally::default();
         let dice = &mut self.dice;
         let limiter = &self.shared.limiter;
-        let answered = catch_unwind(AssertUnwindSafe(|| plain(batch, version, limiter, dice, &mut tally)));
-        match answered {
-            Ok(answered) => {
-                self.tally.add(&tally);
-                answered
-            }
-            Err(_) => {
-                self.shared.metrics.panics.inc();
-                Answered { each: [false; BATCH], all: false }
-            }
-        }
+        let work = || plain(batch, version, limiter, dice, &mut tally);
+        let Some(answered) = survived(&self.shared.metrics, work) else {
+            return Answered { each: [false; BATCH], all: false };
+        };
+        self.tally.add(&tally);
+        answered
     }
 
     /// Decides one query.
@@ -145,18 +148,19 @@ impl Worker {
         out: &mut [u8; REPLY_BYTES_MAX],
     ) -> usize {
         let peer = Peer { address: datagram.peer.ip().to_canonical(), transport: Transport::Udp };
-        let dice = self.dice.random();
         let out = &mut out[..UDP_PAYLOAD_BYTES_MAX];
         let Version { zone, standing, settings } = version;
-        let decided = catch_unwind(AssertUnwindSafe(|| {
-            decide(datagram.bytes, zone, standing, settings, peer, dice, out)
-        }));
-        let action = decided.unwrap_or_else(|_| {
-            self.shared.metrics.panics.inc();
-            fail(datagram.bytes, standing, settings, peer, out)
-        });
-        let limiter = &self.shared.limiter;
-        let action = limiter.restrain(action, datagram.bytes, settings, peer, standing.now, out);
+        let (query, dice, shared) = (datagram.bytes, &mut self.dice, &self.shared);
+        let restrain = |action, out: &mut [u8]| {
+            shared.limiter.restrain(action, query, settings, peer, standing.now, out)
+        };
+        let action = guarded(
+            query,
+            out,
+            &shared.metrics,
+            |out| restrain(decide(query, zone, standing, settings, peer, dice.random(), out), out),
+            |out| restrain(fail(query, standing, settings, peer, out), out),
+        );
         self.tally.note(&action);
         match action {
             Action::Send { length, .. } => length,
@@ -210,7 +214,7 @@ fn plain(
     batch: &mut Batch,
     version: &Version<'_>,
     limiter: &RateLimiter,
-    dice: &mut SmallRng,
+    dice: &mut impl Rng,
     tally: &mut Tally,
 ) -> Answered {
     let Version { zone, standing, settings } = version;
@@ -264,3 +268,6 @@ fn is_patience(error: &io::Error) -> bool {
 const _: () = assert!(BATCH > 0 && UDP_PAYLOAD_BYTES_MAX <= REPLY_BYTES_MAX);
 // All of a batch can be looked up together.
 const _: () = assert!(BATCH <= MANY_MAX);
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,8 @@ static KEY: LazyLock<PKey<Private>> = LazyLock::new(|| PKey::from_rsa(Rsa::gener
 pub enum Valid {
     /// Until tomorrow.
     Now,
+    /// For an hour more.
+    EndsSoon,
     /// Until yesterday.
     Expired,
 }
@@ -99,6 +101,7 @@ fn builder(name: &str, valid: Valid) -> X509Builder {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
     let (from, to) = match valid {
         Valid::Now => (now - day, now + day),
+        Valid::EndsSoon => (now - 2 * day, now + day / 24),
         Valid::Expired => (now - 2 * day, now - day),
     };
     let mut builder = X509::builder().unwrap();

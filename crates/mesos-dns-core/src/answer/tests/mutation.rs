@@ -5,39 +5,10 @@
 
 use std::time::Instant;
 
-use super::{dice::Dice, mutate::mutate, strict::strict, *};
+use super::{dice::Dice, mutate::mutate, seeds::seeds, strict::strict, *};
 
 /// Messages in a run of the gate.
 const MUTATIONS: u64 = 1_000_000;
-
-/// Well-formed queries of every kind.
-fn seeds() -> Vec<Vec<u8>> {
-    let mut seeds = Vec::new();
-    let names = [
-        "web.marathon.mesos",
-        "_big._tcp.mesos",
-        "big.mesos",
-        "mesos",
-        "nope.mesos",
-        "_status.mesos",
-        "a.org",
-        "",
-    ];
-    for name in names {
-        for qtype in [1, 2, 6, 16, 28, 33, 41, 252, 255, 43, 999] {
-            seeds.push(query(name, qtype, None));
-            seeds.push(query(name, qtype, Some((1232, 0))));
-            let mut message = query(name, qtype, Some((4096, 0x8000)));
-            let options =
-                b"\0\x0a\0\x18cookies!\x01\0\0\0\x65\x53\xf1\0abcdefgh\0\x03\0\0\0\x0b\0\0\0\x0c\0\x03\0\0\0";
-            let end = message.len();
-            message[end - 1] = options.len() as u8;
-            message.extend(options);
-            seeds.push(message);
-        }
-    }
-    seeds
-}
 
 #[test]
 fn m14_m15_a_million_mutated_messages() {

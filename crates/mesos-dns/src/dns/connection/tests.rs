@@ -1,21 +1,12 @@
 //! Clients that are slow, silent or greedy, in made-up time. No zone is loaded: names of ours are answered SERVFAIL,
 //! others are handed on.
 
-use arc_swap::ArcSwap;
-use mesos_dns_core::{
-    answer::{RateLimiter, Settings},
-    wire::Name,
-};
+use mesos_dns_core::answer::Settings;
 use tokio::io::{DuplexStream, duplex};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::{
-    dns::{Clients, ConnectionLimits, Outside},
-    metrics::Metrics,
-    publish::Board,
-    test_support::{policy, soa},
-};
+use crate::dns::{Clients, ConnectionLimits, Outside, fixture};
 
 /// A server of one connection.
 struct Served {
@@ -31,18 +22,8 @@ struct Served {
 impl Served {
     /// Starts it; the network between holds that many bytes each way.
     fn start(network_bytes: usize) -> Self {
-        let (metrics, _registry) = Metrics::new();
-        let (outside, handed_on) = mpsc::channel(100);
         let settings = Settings { forwards: true, idle: Duration::from_secs(7), ..Settings::default() };
-        let shared = Arc::new(Shared {
-            board: Arc::new(Board::new(policy(), soa())),
-            settings: ArcSwap::from_pointee(settings),
-            standing: Arc::default(),
-            limiter: RateLimiter::new([0; 16]),
-            outside,
-            metrics: metrics.dns.clone(),
-            legacy: metrics.legacy.clone(),
-        });
+        let (shared, _registry, handed_on) = fixture::shared(settings);
         let stop = CancellationToken::new();
         let clients = Arc::new(Clients::new(ConnectionLimits { connections: 1, per_client: 2 }, &stop));
         let (client, server) = duplex(network_bytes);
@@ -73,9 +54,7 @@ impl Served {
 
 /// A query with its length in front, RD set.
 fn query(id: u16, name: &str) -> Vec<u8> {
-    let name = Name::parse(name).unwrap();
-    let message =
-        [&id.to_be_bytes()[..], &[1, 0, 0, 1, 0, 0, 0, 0, 0, 0], name.as_wire(), &[0, 1, 0, 1]].concat();
+    let message = fixture::query(id, name, 1);
     [&(message.len() as u16).to_be_bytes()[..], &message].concat()
 }
 
