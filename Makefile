@@ -46,6 +46,7 @@ test: install
 
 # The second run is of an optimized build: other timing, other code. Without LTO, as forty programs are linked.
 test-all: test
+	scripts/install.sh test-all
 	@$(MAKE) --no-print-directory advisories
 	CARGO_PROFILE_RELEASE_LTO=off TRUTH_SEEDS=$${TRUTH_SEEDS:-20} DIFFERENTIAL=$${DIFFERENTIAL:-100000} \
 	  scripts/test.sh --release

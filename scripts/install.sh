@@ -4,6 +4,7 @@
 # usage: scripts/install.sh build   what compiling needs
 #        scripts/install.sh demo    that, and what the demonstration tells people to type
 #        scripts/install.sh test    that, and what the tests run against
+#        scripts/install.sh test-all  that, and what only the long run has: Go, 450 MB
 #        scripts/install.sh bench   what compiling needs, and what the benchmark compares with
 #        scripts/install.sh fuzz    what compiling needs, and cargo-fuzz
 #
@@ -18,6 +19,8 @@ cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 purpose=${1:-test}
+is_long=no
+[ "$purpose" = test-all ] && is_long=yes purpose=test
 missing_packages=()
 failed=0
 
@@ -134,6 +137,7 @@ if [ "$purpose" = test ]; then
   need ip iproute2
   need ps procps
   need unshare util-linux
+  [ "$is_long" = yes ] && need go golang-go
 fi
 
 if [ "$purpose" = bench ]; then

@@ -6,6 +6,8 @@
 
 #[path = "support/daemon.rs"]
 mod daemon;
+#[path = "clients/go.rs"]
+mod go;
 #[path = "support/http_peer.rs"]
 mod http_peer;
 #[path = "support/master.rs"]

@@ -9,8 +9,12 @@ mod daemon;
 mod dig;
 #[path = "support/http_peer.rs"]
 mod http_peer;
+#[path = "forward/knot.rs"]
+mod knot;
 #[path = "support/master.rs"]
 mod master;
+#[path = "support/rival.rs"]
+mod rival;
 
 use std::{
     fs,
@@ -26,7 +30,11 @@ use certificates::{Authority, Valid};
 use daemon::{Daemon, LOOK, PATIENCE, Process};
 use data_encoding::BASE64URL_NOPAD;
 use dig::Tool;
-use domain::base::iana::Rtype;
+use domain::base::{
+    Message,
+    iana::{Rcode, Rtype},
+    opt::Padding,
+};
 use master::{Master, ordinary};
 use mesos_dns_sim::client::{self, Query};
 use openssl::ssl::{SslConnector, SslMethod};
@@ -234,6 +242,54 @@ async fn messages_in_tls_are_those_of_tcp() {
     // A client that ends in order is told the same.
     Pin::new(&mut stream).shutdown().await.unwrap();
     assert_eq!(timeout(PATIENCE, stream.read(&mut [0])).await.expect("it ends").unwrap_or(0), 0);
+}
+
+/// Replies are padded for those who pad their queries, ours and forwarded ones alike, whatever they hold.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn encrypted_replies_are_padded_wherever_they_come_from() {
+    let Some(knot) = knot::start().await else {
+        eprintln!("skipped: knotd is not installed (apt-get install knot)");
+        return;
+    };
+    let zones = json!({"dead.test": ["127.0.0.1:9"]});
+    let members =
+        json!({"externalon": true, "resolvers": [knot.address.to_string()], "zoneResolvers": zones});
+    let served = Encrypted::start(members).await;
+    let mut stream = served.connect(served.tls, b"\x03dot").await;
+    for (id, (name, rcode, least)) in [
+        ("web.marathon.mesos", Rcode::NOERROR, 468),
+        ("www.example.test", Rcode::NOERROR, 468),
+        ("many.example.test", Rcode::NOERROR, 200 * 16),
+        ("nobody.example.test", Rcode::NXDOMAIN, 468),
+        ("www.dead.test", Rcode::SERVFAIL, 468),
+        ("localhost", Rcode::NOERROR, 468),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let query = Query::new(name, Rtype::A).edns(1232).message(id as u16).unwrap();
+        // The OPT record is the last one; the option goes behind it.
+        let padding = [&query[..query.len() - 1], b"\x04\0\x0c\0\0"].concat();
+        for (query, is_padded) in [(padding, true), (query, false)] {
+            stream.write_all(&client::framed(&query)).await.unwrap();
+            let reply = message(&mut stream).await;
+            let read = Message::from_octets(&reply[..]).unwrap();
+            assert_eq!(read.header().rcode(), rcode, "{name}");
+            let options = read.opt().unwrap();
+            let padding = options.opt().iter::<Padding<_>>().filter_map(Result::ok).count();
+            assert_eq!(padding, usize::from(is_padded), "{name}");
+            assert_eq!(reply.len() % 468 == 0 && reply.len() >= least, is_padded, "{name}: {}", reply.len());
+        }
+    }
+    if let Some(kdig) = Tool::installed().into_iter().find(|tool| *tool == Tool::Kdig) {
+        let ca = served.ca();
+        let verified = format!("+tls-ca={} +tls-hostname={NAME} +padding=64", ca.display());
+        for (server, how) in [(served.tls, "+tls"), (served.https, "+https=/dns-query")] {
+            let reply = kdig.ask(server, &format!("{how} {verified} www.example.test A"));
+            assert_eq!(reply.answer.len(), 2, "{}", reply.text);
+            assert!(reply.text.contains("Received 468 B"), "{}", reply.text);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,6 +12,7 @@ mod cookie;
 mod many;
 mod options;
 mod order;
+mod padding;
 mod rate;
 mod render;
 mod standing;
@@ -35,7 +36,8 @@ use standing::StatusData;
 pub use action::{Action, Reason, Silence};
 pub use cookie::{SERVER_COOKIE_BYTES, Secrets, SecretsError};
 pub use many::{MANY_MAX, Many, Ticket};
-pub use options::hop_options;
+pub use options::Hop;
+pub use padding::pad;
 pub use rate::{RateLimit, RateLimiter};
 pub use standing::{Standing, State};
 

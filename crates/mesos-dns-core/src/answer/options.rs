@@ -4,7 +4,7 @@
 //! EDNS may be told (RFC 8914 section 2). Names that the forwarder answers get the same options, as the hop is the
 //! same: a client that knows our cookies throws away a reply without one (RFC 7873 section 5.3).
 
-use super::{Peer, Settings, Transport, cookie::COOKIE_BYTES};
+use super::{Peer, Settings, Transport, cookie::COOKIE_BYTES, padding::zeroes};
 use crate::wire::{Edns, Query, option};
 
 /// Bytes before the data of an option: code and length.
@@ -12,9 +12,6 @@ const OPTION_HEAD_BYTES: usize = 4;
 
 /// Bytes of an Extended DNS Error option without text (RFC 8914 section 2).
 pub(super) const EDE_BYTES: usize = 6;
-
-/// Replies that are to be padded become a multiple of this, in bytes (RFC 8467 section 4.1).
-const PADDED_BYTES: usize = 468;
 
 /// What to tell a client in the OPT record.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,9 +59,7 @@ impl<'a> Options<'a> {
 
     /// Zeroes to be sent as padding, if any, behind a message of this length, that may be `limit` long.
     pub(super) fn padding(&self, length: usize, limit: usize) -> Option<usize> {
-        let length = length.saturating_add(OPTION_HEAD_BYTES);
-        let wanted = length.next_multiple_of(PADDED_BYTES).saturating_sub(length);
-        (self.is_padded && length <= limit).then(|| wanted.min(limit.saturating_sub(length)))
+        if self.is_padded { zeroes(length, limit) } else { None }
     }
 
     /// The options, each as its code and its data.
@@ -90,18 +85,28 @@ fn deciseconds(settings: &Settings) -> [u8; 2] {
     u16::try_from(tenths).unwrap_or(u16::MAX).to_be_bytes()
 }
 
-/// The options for the reply to a query that is forwarded, as they stand in the OPT record.
+/// What this hop has to say in the reply to a query that is forwarded.
 ///
-/// The reply comes later and from elsewhere, but what this hop says of itself is known now. Empty if the client sent
-/// no EDNS.
-pub fn hop_options(message: &[u8], settings: &Settings, peer: Peer, now: u32) -> Vec<u8> {
-    let Ok(Query { edns: Some(edns), .. }) = Query::read(message) else { return Vec::new() };
-    let options = Options::new(&edns, settings, peer, now);
-    let mut written = Vec::with_capacity(options.bytes());
-    for (code, data) in options.pieces() {
-        written.extend(code.to_be_bytes());
-        written.extend(u16::try_from(data.len()).unwrap_or_default().to_be_bytes());
-        written.extend(data);
+/// The reply comes later and from elsewhere, but this is known now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hop {
+    /// The options as they stand in the OPT record. Empty if the client sent no EDNS.
+    pub options: Vec<u8>,
+    /// Whether the whole reply is to be [padded](super::pad).
+    pub is_padded: bool,
+}
+
+impl Hop {
+    /// Reads the query for what its client wants to be told.
+    pub fn new(message: &[u8], settings: &Settings, peer: Peer, now: u32) -> Self {
+        let Ok(Query { edns: Some(edns), .. }) = Query::read(message) else { return Self::default() };
+        let options = Options::new(&edns, settings, peer, now);
+        let mut written = Vec::with_capacity(options.bytes());
+        for (code, data) in options.pieces() {
+            written.extend(code.to_be_bytes());
+            written.extend(u16::try_from(data.len()).unwrap_or_default().to_be_bytes());
+            written.extend(data);
+        }
+        Self { options: written, is_padded: options.is_padded }
     }
-    written
 }

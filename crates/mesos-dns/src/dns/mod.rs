@@ -34,7 +34,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
 use mesos_dns_core::answer::{
-    Action, Peer, RateLimiter, Settings, Standing, TCP_PAYLOAD_BYTES_MAX, Transport, fail, hop_options,
+    Action, Hop, Peer, RateLimiter, Settings, Standing, TCP_PAYLOAD_BYTES_MAX, Transport, fail, pad,
 };
 use tokio::sync::mpsc;
 
@@ -93,9 +93,20 @@ impl Outside {
         standing: &Standing,
         reply: Box<dyn FnOnce(Option<Vec<u8>>) + Send>,
     ) -> Self {
-        let options = hop_options(&query, settings, peer, standing.now.as_secs() as u32);
+        let Hop { options, is_padded } = Hop::new(&query, settings, peer, standing.now.as_secs() as u32);
+        let reply = if is_padded { padded(reply) } else { reply };
         Self { query, peer: from, transport: peer.transport, options, reply }
     }
+}
+
+/// Pads the reply before it is taken. Its length is known only when it is finished.
+fn padded(reply: Box<dyn FnOnce(Option<Vec<u8>>) + Send>) -> Box<dyn FnOnce(Option<Vec<u8>>) + Send> {
+    Box::new(move |mut bytes| {
+        if let Some(bytes) = &mut bytes {
+            pad(bytes);
+        }
+        reply(bytes);
+    })
 }
 
 /// The reply to a query that could not be forwarded: SERVFAIL.

@@ -52,7 +52,7 @@ fn stub(compiler: &str, place: &TempDir) -> Option<PathBuf> {
 }
 
 /// What a program prints, as a set; `None`, and a line that says so, where it is missing.
-fn says(program: &str, arguments: &[&str]) -> Option<BTreeSet<String>> {
+pub(crate) fn says(program: &str, arguments: &[&str]) -> Option<BTreeSet<String>> {
     let lines = client(program, arguments)?;
     let (told, end) = lines.split_at(lines.iter().position(|line| line.starts_with("status")).unwrap());
     assert_eq!(end[0], "status 0", "{program} {arguments:?}: {told:?} {end:?}");
@@ -71,7 +71,7 @@ fn drill(name: &str, rtype: &str) -> Option<BTreeSet<String>> {
     Some(lines.iter().filter_map(data).collect())
 }
 
-fn set<'a>(lines: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
+pub(crate) fn set<'a>(lines: impl IntoIterator<Item = &'a str>) -> BTreeSet<String> {
     lines.into_iter().map(str::to_owned).collect()
 }
 

@@ -325,7 +325,8 @@ fn options_for_the_forwarder() {
     let now = LIVE.now.as_secs() as u32;
     let all: &[(u16, &[u8])] = &[(3, b""), (10, b"cookies!"), (11, b"")];
     let message_with = message(0x0100, Some(("example.org", 1)), &[&opt(1232, 0, 0, all)]);
-    let written = hop_options(&message_with, &settings, peer, now);
+    let Hop { options: written, is_padded } = Hop::new(&message_with, &settings, peer, now);
+    assert!(!is_padded);
     let ours = message(0x0100, Some(("mesos", 6)), &[&opt(1232, 0, 0, all)]);
     let (mut at, mut codes) = (&written[..], Vec::new());
     while let Some(([c0, c1, l0, l1], rest)) = at.split_first_chunk() {
@@ -337,6 +338,18 @@ fn options_for_the_forwarder() {
     }
     assert_eq!(codes, [10, 3, 11]);
     let plain = message(0x0100, Some(("example.org", 1)), &[]);
-    assert!(hop_options(&plain, &settings, peer, now).is_empty());
-    assert!(hop_options(b"junk", &settings, peer, now).is_empty());
+    assert_eq!(Hop::new(&plain, &settings, peer, now), Hop::default());
+    assert_eq!(Hop::new(b"junk", &settings, peer, now), Hop::default());
+    // Only what is encrypted is padded, and only for those who ask.
+    let padding = message(0x0100, Some(("example.org", 1)), &[&opt(1232, 0, 0, &[(12, b"")])]);
+    for (transport, message, is_padded) in [
+        (Transport::Tls, &padding, true),
+        (Transport::Https, &padding, true),
+        (Transport::Tcp, &padding, false),
+        (Transport::Udp, &padding, false),
+        (Transport::Tls, &message_with, false),
+    ] {
+        let hop = Hop::new(message, &settings, Peer { transport, ..peer }, now);
+        assert_eq!(hop.is_padded, is_padded, "{transport:?}");
+    }
 }
