@@ -29,8 +29,10 @@ use std::{
 
 use super::{
     Transport,
-    message::{Ede, Query, Rcode},
+    key::Key,
+    message::{Ede, Rcode},
     reply::{Belongs, Reply, belongs},
+    resolved::Resolved,
 };
 
 /// Longest wait for one try.
@@ -50,13 +52,12 @@ pub const STRAYS_MAX: u8 = 16;
 /// One query upstream.
 #[derive(Debug)]
 pub struct Exchange<'a> {
-    query: &'a Query<'a>,
-    client: Transport,
+    key: &'a Key,
     end: Instant,
     share: Duration,
     waiting: VecDeque<Turn>,
     open: Option<Try>,
-    best: Option<Answer>,
+    best: Option<Resolved>,
     answered: bool,
     network_error: bool,
 }
@@ -108,30 +109,14 @@ pub enum Heard {
     Truncated,
 }
 
-/// How an exchange ended.
-#[derive(Debug)]
-pub enum Answer {
-    /// With a server's reply: the answer, or the best that was seen.
-    Reply(Reply),
-    /// With a response code only.
-    Code(Rcode, Ede),
-}
-
 impl<'a> Exchange<'a> {
     /// Begins: nothing is sent yet. The budget counts from `now`.
-    pub fn new(
-        query: &'a Query<'a>,
-        servers: &[SocketAddr],
-        client: Transport,
-        budget: Duration,
-        now: Instant,
-    ) -> Self {
+    pub fn new(key: &'a Key, servers: &[SocketAddr], budget: Duration, now: Instant) -> Self {
         let shares = u32::try_from(servers.len()).unwrap_or(u32::MAX).max(1);
         let turn =
             |server: &SocketAddr| Turn { server: *server, transport: Transport::Udp, edns: true, round: 1 };
         Self {
-            query,
-            client,
+            key,
             end: later(now, budget),
             share: budget.checked_div(shares).unwrap_or(budget).min(TRY_MAX),
             waiting: servers.iter().map(turn).collect(),
@@ -150,7 +135,7 @@ impl<'a> Exchange<'a> {
         let turn = self.waiting.pop_front()?;
         let deadline = later(now, self.share).min(self.end);
         self.open = Some(Try { turn, id, deadline, strays: 0 });
-        let message = self.query.upstream(id, turn.edns);
+        let message = self.key.query(id, &self.key.question(), turn.edns);
         Some(Transmit { server: turn.server, transport: turn.transport, message })
     }
 
@@ -162,7 +147,7 @@ impl<'a> Exchange<'a> {
     /// A message came from the server of the open try.
     pub fn handle_message(&mut self, message: &[u8]) -> Heard {
         let Some(open) = &mut self.open else { return Heard::Stray };
-        match belongs(message, open.id, &self.query.question) {
+        match belongs(message, open.id, self.key) {
             Belongs::No => {
                 open.strays = open.strays.saturating_add(1);
                 if open.strays < STRAYS_MAX {
@@ -171,7 +156,7 @@ impl<'a> Exchange<'a> {
                 self.close(Follow::OverTcp);
                 Heard::StraysMax
             }
-            Belongs::Bare(rcode) => self.refused(rcode, Answer::Code(rcode, Ede::Other)),
+            Belongs::Bare(rcode) => self.refused(rcode, Resolved::Code(rcode, Ede::Other)),
             Belongs::Yes(flags) => self.judge(message, flags.truncated()),
         }
     }
@@ -188,9 +173,9 @@ impl<'a> Exchange<'a> {
     }
 
     /// The end: the answer, or else the best that was seen, or else SERVFAIL.
-    pub fn finish(self) -> Answer {
+    pub fn finish(self) -> Resolved {
         let reason = if self.network_error { Ede::NetworkError } else { Ede::NoReachableAuthority };
-        self.best.unwrap_or(Answer::Code(Rcode::SERVFAIL, reason))
+        self.best.unwrap_or(Resolved::Code(Rcode::SERVFAIL, reason))
     }
 
     /// A reply that belongs.
@@ -198,8 +183,8 @@ impl<'a> Exchange<'a> {
         let reply = Reply::parse(message.to_vec());
         if truncated && self.open.as_ref().is_some_and(|open| open.turn.transport == Transport::Udp) {
             // Half an answer that says so is of use to a client that can come back over TCP.
-            if let Some(reply) = reply.filter(|_| self.client == Transport::Udp) {
-                self.keep(Answer::Reply(reply));
+            if let Some(reply) = reply {
+                self.keep(Resolved::Half(reply));
             }
             self.close(Follow::OverTcp);
             return Heard::Truncated;
@@ -210,10 +195,10 @@ impl<'a> Exchange<'a> {
         };
         match reply.rcode() {
             // Extended codes speak of this hop (BADVERS, BADCOOKIE), not of the name.
-            rcode if rcode.0 > 15 => self.refused(rcode, Answer::Code(Rcode::SERVFAIL, Ede::Other)),
-            rcode if rcode.is_failure() => self.refused(rcode, Answer::Reply(reply)),
+            rcode if rcode.0 > 15 => self.refused(rcode, Resolved::Code(Rcode::SERVFAIL, Ede::Other)),
+            rcode if rcode.is_failure() => self.refused(rcode, Resolved::Reply(reply)),
             _ => {
-                self.best = Some(Answer::Reply(reply));
+                self.best = Some(Resolved::Reply(reply));
                 self.answered = true;
                 self.close(Follow::Nothing);
                 Heard::Answer
@@ -222,7 +207,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// The server cannot or will not answer.
-    fn refused(&mut self, rcode: Rcode, answer: Answer) -> Heard {
+    fn refused(&mut self, rcode: Rcode, answer: Resolved) -> Heard {
         self.keep(answer);
         let unknown_edns = matches!(rcode, Rcode::FORMERR | Rcode::NOTIMP);
         self.close(if unknown_edns { Follow::WithoutEdns } else { Follow::Nothing });
@@ -231,12 +216,12 @@ impl<'a> Exchange<'a> {
 
     /// Remembers the best so far: half an answer before SERVFAIL before REFUSED before the rest, and of
     /// equals the first.
-    fn keep(&mut self, answer: Answer) {
-        let rank = |answer: &Answer| match (answer, answer.rcode()) {
+    fn keep(&mut self, answer: Resolved) {
+        let rank = |answer: &Resolved| match (answer, answer.rcode()) {
             (_, Rcode::SERVFAIL) => 2,
             (_, Rcode::REFUSED) => 1,
-            (_, Rcode::FORMERR | Rcode::NOTIMP) | (Answer::Code(..), _) => 0,
-            (Answer::Reply(_), _) => 3,
+            (_, Rcode::FORMERR | Rcode::NOTIMP) | (Resolved::Code(..), _) => 0,
+            (Resolved::Reply(_) | Resolved::Half(_), _) => 3,
         };
         if self.best.as_ref().is_none_or(|best| rank(best) < rank(&answer)) {
             self.best = Some(answer);
@@ -250,11 +235,11 @@ impl<'a> Exchange<'a> {
         match follow {
             Follow::OverTcp if udp => self.waiting.push_front(Turn { transport: Transport::Tcp, ..turn }),
             Follow::WithoutEdns if turn.edns => self.waiting.push_front(Turn { edns: false, ..turn }),
-            // TCP repeats what is lost by itself. A client that came over TCP may be behind a network
-            // where datagrams do not pass, so its second round uses TCP as well.
+            // TCP repeats what is lost by itself, and passes where datagrams do not: the last round uses it.
             Follow::NextRound if udp && turn.round < ROUNDS_MAX => {
                 let round = turn.round.saturating_add(1);
-                self.waiting.push_back(Turn { transport: self.client, round, ..turn });
+                let transport = if round < ROUNDS_MAX { Transport::Udp } else { Transport::Tcp };
+                self.waiting.push_back(Turn { transport, round, ..turn });
             }
             _ => {}
         }
@@ -268,16 +253,6 @@ enum Follow {
     NextRound,
     OverTcp,
     WithoutEdns,
-}
-
-impl Answer {
-    /// The response code.
-    pub fn rcode(&self) -> Rcode {
-        match self {
-            Self::Reply(reply) => reply.rcode(),
-            Self::Code(rcode, _) => *rcode,
-        }
-    }
 }
 
 fn later(now: Instant, wait: Duration) -> Instant {

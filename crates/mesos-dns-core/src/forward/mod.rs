@@ -30,10 +30,12 @@
 pub mod admission;
 mod draft;
 pub mod exchange;
+pub mod key;
 pub mod lifetime;
 pub mod local;
 pub mod message;
 pub mod reply;
+pub mod resolved;
 pub mod route;
 mod walk;
 

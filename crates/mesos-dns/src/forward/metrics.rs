@@ -20,6 +20,8 @@ use prometheus_client::{
 pub struct ForwardMetrics {
     /// Queries taken in.
     pub queries: Counter,
+    /// Queries that joined an exchange under way for the same question.
+    pub joined: Counter,
     replies: Family<Replied, Counter>,
     refusals: Family<Refused, Counter>,
     limits: Family<Limited, Counter>,
@@ -89,6 +91,7 @@ impl Default for ForwardMetrics {
     fn default() -> Self {
         Self {
             queries: Counter::default(),
+            joined: Counter::default(),
             replies: Family::default(),
             refusals: Family::default(),
             limits: Family::default(),
@@ -105,6 +108,7 @@ impl ForwardMetrics {
     pub(crate) fn register(&self, registry: &mut Registry) {
         let forward = registry.sub_registry_with_prefix("forward");
         forward.register("queries", "Queries for names that are not ours", self.queries.clone());
+        forward.register("joined", "Queries served by an exchange that was under way", self.joined.clone());
         forward.register("replies", "How these queries ended for the client", self.replies.clone());
         forward.register("refusals", "Queries refused, by reason", self.refusals.clone());
         forward.register("limits", "Queries turned away, by the limit they met", self.limits.clone());
@@ -134,6 +138,7 @@ impl ForwardMetrics {
 
     pub(super) fn limited(&self, limit: Limit) {
         let limit = match limit {
+            Limit::Askers => "askers",
             Limit::Total => "total",
             Limit::Zone => "zone",
             Limit::Client => "client",

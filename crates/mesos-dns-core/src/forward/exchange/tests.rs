@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::forward::{message::tests::query, reply::tests::reply};
+use crate::forward::{message::Query, message::tests::query, reply::tests::reply};
 
 const ID: u16 = 0xbeef;
 
@@ -26,12 +26,12 @@ enum Does {
 use Does::*;
 
 /// Plays a script; tells each try as "server transport" and seconds since the start, and the outcome.
-fn play(client: Transport, count: u8, budget: u64, script: &[Does]) -> (Vec<(String, f64)>, String) {
+fn play(count: u8, budget: u64, script: &[Does]) -> (Vec<(String, f64)>, String) {
     let bytes = query("www.example.com", 1);
-    let query = Query::parse(&bytes).unwrap();
+    let key = Key::of(&Query::parse(&bytes).unwrap());
     let start = Instant::now();
     let mut now = start;
-    let mut exchange = Exchange::new(&query, &servers(count), client, Duration::from_secs(budget), now);
+    let mut exchange = Exchange::new(&key, &servers(count), Duration::from_secs(budget), now);
     let mut log = Vec::new();
     let mut script = script.iter();
     while let Some(transmit) = exchange.poll_transmit(now, ID) {
@@ -47,8 +47,9 @@ fn play(client: Transport, count: u8, budget: u64, script: &[Does]) -> (Vec<(Str
     }
     assert!(exchange.poll_timeout().is_none());
     let outcome = match exchange.finish() {
-        Answer::Reply(reply) => format!("reply {}", reply.rcode().0),
-        Answer::Code(rcode, ede) => format!("code {} {}", rcode.0, ede as u16),
+        Resolved::Reply(reply) => format!("reply {}", reply.rcode().0),
+        Resolved::Half(reply) => format!("half {}", reply.rcode().0),
+        Resolved::Code(rcode, ede) => format!("code {} {}", rcode.0, ede as u16),
     };
     (log, outcome)
 }
@@ -89,49 +90,39 @@ fn act(exchange: &mut Exchange<'_>, does: Does, message: &[u8], now: &mut Instan
     }
 }
 
-fn check(client: Transport, count: u8, script: &[Does], tries: &str, outcome: &str) {
-    let (log, end) = play(client, count, 5, script);
+fn check(count: u8, script: &[Does], tries: &str, outcome: &str) {
+    let (log, end) = play(count, 5, script);
     let log: Vec<String> = log.into_iter().map(|(text, _)| text).collect();
     assert_eq!((log.join(", ").as_str(), end.as_str()), (tries, outcome), "{script:?}");
 }
 
 #[test]
 fn what_follows_what() {
-    let udp = |count, script: &[Does], tries, outcome| check(Transport::Udp, count, script, tries, outcome);
-    udp(2, &[Answers], "1 Udp", "reply 0");
-    udp(2, &[Nothing, Answers], "1 Udp, 2 Udp", "reply 0");
-    udp(2, &[Breaks, Answers], "1 Udp, 2 Udp", "reply 0");
-    udp(2, &[Breaks, Breaks], "1 Udp, 2 Udp", "code 2 23");
-    udp(2, &[Breaks, Nothing, Answers], "1 Udp, 2 Udp, 2 Udp", "reply 0");
-    udp(2, &[Babbles, Answers], "1 Udp, 2 Udp", "reply 0");
-    udp(2, &[Errors(2), Answers], "1 Udp, 2 Udp", "reply 0");
-    udp(2, &[Errors(5), Errors(2)], "1 Udp, 2 Udp", "reply 2");
-    udp(2, &[Errors(2), Errors(5)], "1 Udp, 2 Udp", "reply 2");
-    udp(2, &[Errors(5), Breaks], "1 Udp, 2 Udp", "reply 5");
-    udp(1, &[ErrorsBare(5)], "1 Udp", "code 5 0");
-    udp(1, &[Errors(1), Answers], "1 Udp, 1 Udp plain", "reply 0");
-    udp(2, &[ErrorsBare(4), Errors(4), Errors(2)], "1 Udp, 1 Udp plain, 2 Udp", "reply 2");
-    udp(2, &[Truncates, Answers], "1 Udp, 1 Tcp", "reply 0");
-    udp(2, &[Truncates, Breaks, Errors(2)], "1 Udp, 1 Tcp, 2 Udp", "reply 0");
-    udp(2, &[Strays, Answers], "1 Udp, 1 Tcp", "reply 0");
-    udp(1, &[Strays, Strays], "1 Udp, 1 Tcp", "code 2 22");
-    udp(0, &[], "", "code 2 22");
-    udp(1, &[], "1 Udp, 1 Udp, 1 Udp", "code 2 22");
-}
-
-#[test]
-fn clients_over_tcp() {
-    let tcp = |count, script: &[Does], tries, outcome| check(Transport::Tcp, count, script, tries, outcome);
-    tcp(2, &[Answers], "1 Udp", "reply 0");
-    tcp(1, &[Nothing, Answers], "1 Udp, 1 Tcp", "reply 0");
-    tcp(1, &[Nothing, Nothing], "1 Udp, 1 Tcp", "code 2 22");
-    tcp(1, &[Truncates, Breaks], "1 Udp, 1 Tcp", "code 2 23");
+    check(2, &[Answers], "1 Udp", "reply 0");
+    check(2, &[Nothing, Answers], "1 Udp, 2 Udp", "reply 0");
+    check(2, &[Breaks, Answers], "1 Udp, 2 Udp", "reply 0");
+    check(2, &[Breaks, Breaks], "1 Udp, 2 Udp", "code 2 23");
+    check(2, &[Breaks, Nothing, Answers], "1 Udp, 2 Udp, 2 Udp", "reply 0");
+    check(2, &[Babbles, Answers], "1 Udp, 2 Udp", "reply 0");
+    check(2, &[Errors(2), Answers], "1 Udp, 2 Udp", "reply 0");
+    check(2, &[Errors(5), Errors(2)], "1 Udp, 2 Udp", "reply 2");
+    check(2, &[Errors(2), Errors(5)], "1 Udp, 2 Udp", "reply 2");
+    check(2, &[Errors(5), Breaks], "1 Udp, 2 Udp", "reply 5");
+    check(1, &[ErrorsBare(5)], "1 Udp", "code 5 0");
+    check(1, &[Errors(1), Answers], "1 Udp, 1 Udp plain", "reply 0");
+    check(2, &[ErrorsBare(4), Errors(4), Errors(2)], "1 Udp, 1 Udp plain, 2 Udp", "reply 2");
+    check(2, &[Truncates, Answers], "1 Udp, 1 Tcp", "reply 0");
+    check(2, &[Truncates, Breaks, Errors(2)], "1 Udp, 1 Tcp, 2 Udp", "half 0");
+    check(2, &[Strays, Answers], "1 Udp, 1 Tcp", "reply 0");
+    check(1, &[Strays, Strays], "1 Udp, 1 Tcp", "code 2 22");
+    check(0, &[], "", "code 2 22");
+    check(1, &[], "1 Udp, 1 Udp, 1 Tcp", "code 2 22");
 }
 
 #[test]
 fn time_is_shared() {
     let times = |count, budget| {
-        let (log, end) = play(Transport::Udp, count, budget, &[]);
+        let (log, end) = play(count, budget, &[]);
         assert_eq!(end, "code 2 22");
         log.into_iter().map(|(_, at)| (at * 100.0).round() / 100.0).collect::<Vec<_>>()
     };
@@ -145,9 +136,9 @@ fn time_is_shared() {
 #[test]
 fn extended_codes_are_of_this_hop() {
     let bytes = query("www.example.com", 1);
-    let query = Query::parse(&bytes).unwrap();
+    let key = Key::of(&Query::parse(&bytes).unwrap());
     let now = Instant::now();
-    let mut exchange = Exchange::new(&query, &servers(1), Transport::Udp, TRY_MAX, now);
+    let mut exchange = Exchange::new(&key, &servers(1), TRY_MAX, now);
     let transmit = exchange.poll_transmit(now, ID).unwrap();
     let mut badvers = transmit.message.clone();
     badvers[2] |= 0x80;
@@ -173,7 +164,7 @@ proptest! {
     /// Whatever servers do short of answering: it ends within the budget, and in few tries.
     #[test]
     fn always_ends(script in proptest::collection::vec(anything(), 0..60), count in 0_u8..6, budget in 1_u64..13) {
-        let (log, _) = play(Transport::Udp, count, budget, &script);
+        let (log, _) = play(count, budget, &script);
         prop_assert!(log.iter().all(|(_, at)| *at < budget as f64));
         // Each round: UDP, TCP, and both again without EDNS at most.
         prop_assert!(log.len() <= usize::from(count) * usize::from(ROUNDS_MAX) * 4, "{}", log.len());

@@ -1,0 +1,124 @@
+//! One exchange for all who ask the same.
+//!
+//! The first asker of a key begins a flight, others join it, and all get what it brings. A flight belongs to
+//! nobody: it goes on when the askers have gone away, and its result is still good for a cache. When it is
+//! over it is forgotten here.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use mesos_dns_core::forward::{key::Key, resolved::Resolved};
+use tokio::sync::watch;
+
+/// The flights under way.
+#[derive(Default)]
+pub(super) struct Flights {
+    under_way: Mutex<HashMap<Key, watch::Receiver<Option<Arc<Resolved>>>>>,
+}
+
+/// How somebody who asks gets an answer.
+pub(super) enum Boarding {
+    /// A flight for this key is under way.
+    Joined(Passenger),
+    /// Here is one to be flown.
+    New(Flight, Passenger),
+}
+
+/// Somebody who waits for a flight to land.
+pub(super) struct Passenger(watch::Receiver<Option<Arc<Resolved>>>);
+
+/// A flight, for whoever flies it. Dropped before it has landed, it has failed.
+pub(super) struct Flight {
+    flights: Arc<Flights>,
+    key: Key,
+    landing: watch::Sender<Option<Arc<Resolved>>>,
+}
+
+impl Flights {
+    /// Joins the flight for this key, or makes one.
+    pub(super) fn board(self: &Arc<Self>, key: &Key) -> Boarding {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        match under_way.entry(key.clone()) {
+            Entry::Occupied(flight) => Boarding::Joined(Passenger(flight.get().clone())),
+            Entry::Vacant(place) => {
+                let (landing, waiting) = watch::channel(None);
+                let passenger = Passenger(place.insert(waiting).clone());
+                Boarding::New(Flight { flights: self.clone(), key: key.clone(), landing }, passenger)
+            }
+        }
+    }
+}
+
+impl Flight {
+    /// What is asked.
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Lands: everybody on board gets this.
+    pub(super) fn land(self, resolved: Arc<Resolved>) {
+        self.landing.send_replace(Some(resolved));
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.flights.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+impl Passenger {
+    /// What the flight brought; `None` if it failed.
+    pub(super) async fn arrive(mut self) -> Option<Arc<Resolved>> {
+        self.0.wait_for(Option::is_some).await.ok()?.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mesos_dns_core::{
+        forward::message::{Ede, Rcode},
+        wire::Name,
+    };
+
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        let name = Name::parse(name).unwrap();
+        Key { name, qtype: 1, qclass: 1, dnssec_ok: false, checking_disabled: false }
+    }
+
+    fn begin(flights: &Arc<Flights>, name: &str) -> (Flight, Passenger) {
+        match flights.board(&key(name)) {
+            Boarding::New(flight, passenger) => (flight, passenger),
+            Boarding::Joined(_) => panic!("{name} is under way"),
+        }
+    }
+
+    fn join(flights: &Arc<Flights>, name: &str) -> Passenger {
+        match flights.board(&key(name)) {
+            Boarding::Joined(passenger) => passenger,
+            Boarding::New(..) => panic!("{name} is not under way"),
+        }
+    }
+
+    #[tokio::test]
+    async fn all_who_ask_the_same_get_the_same() {
+        let flights = Arc::new(Flights::default());
+        let (flight, first) = begin(&flights, "a.b");
+        let second = join(&flights, "A.B");
+        let (other, _) = begin(&flights, "c.b");
+        drop(first);
+        let third = join(&flights, "a.b");
+        flight.land(Arc::new(Resolved::Code(Rcode::NXDOMAIN, Ede::Other)));
+        let (second, third) = (second.arrive().await.unwrap(), third.arrive().await.unwrap());
+        assert!(Arc::ptr_eq(&second, &third) && second.rcode() == Rcode::NXDOMAIN);
+        let (_again, _) = begin(&flights, "a.b");
+        let waiting = join(&flights, "c.b");
+        drop(other);
+        assert!(waiting.arrive().await.is_none(), "one that never lands is told to all");
+        drop(begin(&flights, "c.b"));
+    }
+}
