@@ -16,7 +16,7 @@ mod upstream;
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -24,11 +24,14 @@ use arc_swap::ArcSwap;
 use mesos_dns_core::forward::{
     Decision, Policy, Settings, Transport,
     admission::Limit,
+    exchange::Candidate,
     key::Key,
     message::{Ede, Query, Rcode},
     resolved::Resolved,
     route::Group,
+    server::Server,
 };
+use rustls::RootCertStore;
 use tokio::time::{Instant, timeout};
 use tracing::warn;
 
@@ -36,7 +39,7 @@ use self::{
     asking::{Desk, Held},
     flights::{Boarding, Flight, Flights},
     metrics::Outcome,
-    upstream::Upstream,
+    upstream::{Trust, Upstream},
 };
 pub use self::{metrics::ForwardMetrics, own::own_addresses};
 use crate::metrics::LegacyCounters;
@@ -67,7 +70,7 @@ pub struct Forwarder {
 struct Active {
     policy: Policy,
     /// Every server that is asked. One that is ourselves is not here.
-    upstreams: HashMap<SocketAddr, Arc<Upstream>>,
+    upstreams: HashMap<Server, Arc<Upstream>>,
     flights: Arc<Flights>,
 }
 
@@ -80,15 +83,29 @@ impl Forwarder {
         metrics: Arc<ForwardMetrics>,
         legacy: Arc<LegacyCounters>,
     ) -> Self {
-        let active = Active::new(settings, own, &HashMap::new(), &metrics);
-        let desk = Arc::new(Desk { admission: Mutex::default(), metrics, legacy });
-        Self { active: ArcSwap::from_pointee(active), desk }
+        Self::with_desk(settings, own, Desk::new(Trust::system(), metrics, legacy))
+    }
+
+    /// The same; servers over TLS are trusted by these roots and not by the system's.
+    pub fn with_roots(
+        settings: Settings,
+        own: &[SocketAddr],
+        roots: RootCertStore,
+        metrics: Arc<ForwardMetrics>,
+        legacy: Arc<LegacyCounters>,
+    ) -> Self {
+        Self::with_desk(settings, own, Desk::new(Trust::only(roots), metrics, legacy))
+    }
+
+    fn with_desk(settings: Settings, own: &[SocketAddr], desk: Desk) -> Self {
+        let active = Active::new(settings, own, &HashMap::new(), &desk);
+        Self { active: ArcSwap::from_pointee(active), desk: Arc::new(desk) }
     }
 
     /// Puts other settings in force. Queries under way end by the old ones.
     pub fn replace(&self, settings: Settings, own: &[SocketAddr]) {
         let before = self.active.load_full();
-        let active = Active::new(settings, own, &before.upstreams, &self.desk.metrics);
+        let active = Active::new(settings, own, &before.upstreams, &self.desk);
         self.active.store(Arc::new(active));
     }
 
@@ -111,7 +128,7 @@ impl Forwarder {
                 (Outcome::Refused, query.reply(Rcode::REFUSED, refusal.ede()))
             }
             Decision::Local(reply) => (Outcome::Local, reply),
-            Decision::Ask(group) => match self.resolve(&active, group, Key::of(&query), &client).await {
+            Decision::Ask(group) => match self.resolve(&active, group, &query, &client).await {
                 Ok(resolved) => {
                     let reply = resolved.for_client(&query, client.transport, active.policy.truncation());
                     (self.outcome(&resolved), reply)
@@ -136,13 +153,17 @@ impl Forwarder {
         &self,
         active: &Arc<Active>,
         group: &Group,
-        key: Key,
+        query: &Query<'_>,
         client: &Client,
     ) -> Result<Arc<Resolved>, Limit> {
-        let (now, zone) = (Instant::now().into_std(), group.zone.as_ref());
+        let (now, zone, key) = (Instant::now().into_std(), group.zone.as_ref(), Key::of(query));
         let asker = self.desk.hold(|admission| admission.admit(now, client.address.ip(), zone, &key))?;
         let mut asker = Some(asker);
-        let passenger = match active.flights.board(&key) {
+        let passenger = match active.flights.board(&key, query.question.octets) {
+            Boarding::Loop => {
+                self.desk.note_loop(client);
+                return Err(Limit::Loop);
+            }
             Boarding::Joined(passenger) => {
                 self.desk.metrics.joined.inc();
                 passenger
@@ -168,13 +189,9 @@ impl Forwarder {
     ) -> Result<(), Limit> {
         let place = self.desk.hold(|admission| admission.open(group.zone.as_ref()))?;
         let servers = group.servers.iter().filter(|server| active.upstreams.contains_key(server));
-        let servers: Vec<SocketAddr> = servers.copied().collect();
+        let servers: Vec<Server> = servers.cloned().collect();
         let (desk, active) = (self.desk.clone(), active.clone());
-        tokio::spawn(async move {
-            let resolved = desk.ask(&active, &servers, flight.key()).await;
-            drop((place, asker));
-            flight.land(Arc::new(resolved));
-        });
+        tokio::spawn(async move { desk.fly(&active, &servers, flight, [Some(place), asker]).await });
         Ok(())
     }
 
@@ -192,20 +209,31 @@ impl Active {
     fn new(
         settings: Settings,
         own: &[SocketAddr],
-        before: &HashMap<SocketAddr, Arc<Upstream>>,
-        metrics: &ForwardMetrics,
+        before: &HashMap<Server, Arc<Upstream>>,
+        desk: &Desk,
     ) -> Self {
         let policy = Policy::new(settings);
         let mut upstreams = HashMap::new();
         for server in policy.groups().flat_map(|group| &group.servers) {
-            if own::is_own(*server, own) {
-                metrics.own_servers.inc();
+            if own::is_own(server.address, own) {
+                desk.metrics.own_servers.inc();
                 warn!(%server, "server is this process itself; it is not asked");
             } else {
                 let known = before.get(server).cloned();
-                upstreams.entry(*server).or_insert_with(|| known.unwrap_or_else(|| Upstream::new(*server)));
+                let make = || known.unwrap_or_else(|| Upstream::new(server, &desk.trust));
+                upstreams.entry(server.clone()).or_insert_with(make);
             }
         }
+        for gone in before.keys().filter(|server| !upstreams.contains_key(*server)) {
+            desk.metrics.forget(gone);
+        }
         Self { policy, upstreams, flights: Arc::default() }
+    }
+
+    /// These servers and what is known of them. One of them at most is probed.
+    fn candidates(&self, servers: &[Server], now: Instant) -> Vec<Candidate> {
+        let mut may_probe = true;
+        let known = servers.iter().filter_map(|server| self.upstreams.get(server));
+        known.map(|upstream| upstream.candidate(now, &mut may_probe)).collect()
     }
 }
