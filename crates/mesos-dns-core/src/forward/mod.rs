@@ -14,6 +14,7 @@
 //! - [`local`]: the few names every resolver answers by itself (RFC 6303, 6761, 7686).
 //! - [`admission`]: how much may be outstanding, in all and for each client.
 //! - [`exchange`]: one query upstream: servers in order, deadlines, what counts as an answer.
+//! - [`server`]: whom to ask and how.
 //! - [`message`] and [`reply`]: bytes: the client's query and our own replies; the server's reply.
 //! - [`lifetime`]: how long a cache that is no resolver may keep a reply, ours included.
 //! - `walk` and `draft`: reading and writing these bytes.
@@ -35,6 +36,7 @@ pub mod local;
 pub mod message;
 pub mod reply;
 pub mod route;
+pub mod server;
 mod walk;
 
 use std::{

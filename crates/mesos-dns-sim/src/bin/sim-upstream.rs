@@ -46,7 +46,7 @@ fn main() -> anyhow::Result<()> {
         }
         _ => None,
     };
-    let settings = Settings { port: args.port, tls, keep: 0 };
+    let settings = Settings { port: args.port, tls, keep: 0, ..Settings::default() };
     let upstream = Upstream::start_with(&scene, settings)?;
     if !scene.about.is_empty() {
         println!("{}", scene.about);

@@ -61,6 +61,8 @@ const PORTS_MAX: usize = 100;
 /// How to start a server.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Where it listens; loopback.
+    pub ip: Ipv4Addr,
     /// Port of UDP and TCP; 0 lets the system choose.
     pub port: u16,
     /// Port of TLS and who we are there; no TLS if absent.
@@ -80,7 +82,7 @@ pub struct Identity {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { port: 0, tls: None, keep: KEPT_MAX }
+        Self { ip: Ipv4Addr::LOCALHOST, port: 0, tls: None, keep: KEPT_MAX }
     }
 }
 
@@ -126,13 +128,13 @@ impl Upstream {
     /// The scene names what is none, or a port is taken.
     pub fn start_with(scene: &Scene, settings: Settings) -> Result<Self, UpstreamError> {
         let desk = Arc::new(Desk::new(scene, settings.keep)?);
-        let (udp, tcp) = bind(settings.port, scene.tcp)?;
+        let (udp, tcp) = bind(settings.ip, settings.port, scene.tcp)?;
         let address = udp.local_addr()?;
         let mut listeners = Vec::new();
         listeners.extend(tcp.map(|tcp| (tcp, None)));
         let mut tls_address = None;
         if let Some((port, identity)) = settings.tls {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+            let listener = TcpListener::bind((settings.ip, port))?;
             tls_address = Some(listener.local_addr()?);
             listeners.push((listener, Some(acceptor(&identity)?)));
         }
@@ -191,10 +193,10 @@ impl Drop for Upstream {
 }
 
 /// A port that is free for both.
-fn bind(port: u16, with_tcp: bool) -> io::Result<(UdpSocket, Option<TcpListener>)> {
+fn bind(ip: Ipv4Addr, port: u16, with_tcp: bool) -> io::Result<(UdpSocket, Option<TcpListener>)> {
     let mut last = io::ErrorKind::AddrInUse.into();
     for _ in 0..PORTS_MAX {
-        let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, port))?;
+        let udp = UdpSocket::bind((ip, port))?;
         if !with_tcp {
             return Ok((udp, None));
         }
