@@ -3,6 +3,8 @@
 //!
 //! The resolvers are Debian's, in front of Knot's zones, all on loopback. What is not installed is said.
 
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "support/daemon.rs"]
 mod daemon;
 #[path = "support/http_peer.rs"]
@@ -23,12 +25,13 @@ use std::{
     process::{Command, Stdio},
 };
 
+use certificates::{Authority, Valid};
 use daemon::Daemon;
 use domain::base::iana::{Rcode, Rtype};
 use knot::Knot;
 use master::{Master, ordinary};
 use mesos_dns_sim::client::{self, Answer, Query};
-use rivals::{KINDS, Resolver, UNBOUND};
+use rivals::{KINDS, KNOT_RESOLVER, Resolver, Tls, UNBOUND};
 use serde_json::{Value, json};
 
 /// Everything that is asked of everybody.
@@ -216,5 +219,38 @@ async fn load_generators_lose_nothing() {
         let codes = said(&text, "Response codes:");
         assert!(codes.contains("NOERROR") && codes.contains("NXDOMAIN"), "{tool}: {codes}");
         assert!(!codes.contains("SERVFAIL") && !codes.contains("REFUSED"), "{tool}: {codes}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn resolvers_are_asked_over_tls_and_verified() {
+    let Some(knot) = knot().await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new("test authority");
+    let roots = authority.write(folder.path().join("roots.pem"));
+    let (certificate, key) = authority.issue(folder.path(), &["dns.test"], Valid::Now);
+    for kind in [UNBOUND, KNOT_RESOLVER] {
+        let (certificate, key) = (certificate.clone(), key.clone());
+        let tls = Tls { address: rival::free_port(), certificate, key };
+        let Some(_resolver) = Resolver::start_with(kind, knot.address, Some(&tls)) else { continue };
+        let master = Master::start(&ordinary()).await;
+        for (name, rcode) in [("dns.test", Rcode::NOERROR), ("dns.other.test", Rcode::SERVFAIL)] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_mesos-dns"));
+            command.env("SSL_CERT_FILE", &roots);
+            let server = format!("tls://{}#{name}", tls.address);
+            let daemon = Daemon::start_by(
+                command,
+                json!({
+                    "masters": [master.address().to_string()], "externalon": true, "resolvers": [server], "timeout": 2,
+                }),
+            );
+            for (question, records) in [("www", 2), ("many", 200), ("one", 5)] {
+                let query = Query::new(format!("{question}.example.test"), Rtype::A).edns(1232);
+                let answer = client::tcp(daemon.dns, &query).await.unwrap();
+                let records = if rcode == Rcode::NOERROR { records } else { 0 };
+                let told = (answer.rcode(), answer.answers().unwrap().len());
+                assert_eq!(told, (rcode, records), "{}: {name}: {question}", kind.name);
+            }
+        }
     }
 }

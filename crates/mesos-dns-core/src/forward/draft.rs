@@ -1,8 +1,6 @@
 //! Writing a message: the query that goes upstream, and replies.
 
-use super::message::{
-    Ede, Edns, OPTION_EDE, Question, TYPE_OPT, UDP_PAYLOAD_BYTES_DEFAULT, UDP_PAYLOAD_BYTES_MAX,
-};
+use super::message::{Ede, Edns, OPTION_EDE, TYPE_OPT, UDP_PAYLOAD_BYTES_DEFAULT, UDP_PAYLOAD_BYTES_MAX};
 
 /// A message being written.
 pub(crate) struct Draft {
@@ -19,12 +17,13 @@ pub(crate) enum Section {
 }
 
 impl Draft {
-    pub(crate) fn new(id: u16, flags: u16, question: &Question<'_>) -> Self {
+    /// Begins with header and question; the question as it is to stand there.
+    pub(crate) fn new(id: u16, flags: u16, question: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(usize::from(UDP_PAYLOAD_BYTES_DEFAULT));
         bytes.extend_from_slice(&id.to_be_bytes());
         bytes.extend_from_slice(&flags.to_be_bytes());
         bytes.extend_from_slice(&[0; 8]);
-        bytes.extend_from_slice(question.octets);
+        bytes.extend_from_slice(question);
         Self { bytes, counts: [1, 0, 0, 0] }
     }
 

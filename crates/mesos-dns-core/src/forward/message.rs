@@ -2,8 +2,8 @@
 //!
 //! [`Query`] is what a forwarder needs of a query: identifier, flags, the one question as it was spelled,
 //! and what its OPT record says. Whatever else it carried (cookies, client subnet, TSIG) speaks of the hop
-//! between client and us, and ends here: the query that goes upstream is written anew from these four. What this
-//! hop answers to it (`options`) is worked out by `answer` and only carried along.
+//! between client and us, and ends here: the query that goes upstream is written anew from its [`Key`](super::key::Key). What
+//! this hop answers to it (`options`) is worked out by `answer` and only carried along.
 
 use super::{
     Transport,
@@ -170,18 +170,9 @@ impl<'a> Query<'a> {
         Ok(Self { id, flags, question, edns, options: Vec::new() })
     }
 
-    /// The query as a server gets it: our identifier, the same question, an OPT record of our own.
-    ///
-    /// Of the flags it keeps CD and AD, which say how the answer will be used (RFC 4035 section 3.2.2,
-    /// RFC 6840 section 5.7), and of the OPT record DO. `edns` is false towards a server that has just
-    /// shown that it does not know EDNS.
-    pub fn upstream(&self, id: u16, edns: bool) -> Vec<u8> {
-        let flags = Flags::RD | (self.flags.0 & (Flags::AD | Flags::CD));
-        let mut draft = Draft::new(id, flags, &self.question);
-        if edns {
-            draft.opt(self.edns.is_some_and(|edns| edns.dnssec_ok), &[]);
-        }
-        draft.finish()
+    /// Whether the client wants to know if the answer is authentic (RFC 6840 section 5.8).
+    pub(crate) fn wants_authentic(&self) -> bool {
+        self.flags.has(Flags::AD) || self.edns.is_some_and(|edns| edns.dnssec_ok)
     }
 
     /// A reply without records.
@@ -194,7 +185,7 @@ impl<'a> Query<'a> {
     /// The start of a reply of ours: RD and CD as the client has them, and the question in its spelling.
     pub(crate) fn draft(&self, rcode: Rcode, flags: u16) -> Draft {
         let copied = self.flags.0 & (Flags::RD | Flags::CD);
-        Draft::new(self.id, Flags::QR | copied | flags | (rcode.0 & Flags::RCODE), &self.question)
+        Draft::new(self.id, Flags::QR | copied | flags | (rcode.0 & Flags::RCODE), self.question.octets)
     }
 
     /// Most bytes that a reply may have.
@@ -282,6 +273,7 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::forward::key::Key;
 
     /// A query for `name` with identifier 0x1234 and RD.
     pub(crate) fn query(name: &str, qtype: u16) -> Vec<u8> {
@@ -304,28 +296,6 @@ pub(crate) mod tests {
         bytes.extend_from_slice(&[if dnssec_ok { 0x80 } else { 0 }, 0, 0, 23, 0, 10, 0, 8]);
         bytes.extend_from_slice(b"cookies!\0\x08\0\x07\0\x01\x18\0\x0a\x01\x02");
         bytes
-    }
-
-    #[test]
-    fn what_goes_upstream_is_written_anew() {
-        for (dnssec_ok, edns) in [(false, true), (true, true), (true, false)] {
-            let mut bytes = query_edns("WWW.Example.com", 28, 4096, dnssec_ok);
-            bytes[3] |= 0x70; // Z, AD and CD.
-            let query = Query::parse(&bytes).unwrap();
-            assert_eq!(query.edns, Some(Edns { udp_payload_bytes: 4096, dnssec_ok }));
-            let upstream = query.upstream(0xbeef, edns);
-            let message = Message::from_octets(&upstream[..]).unwrap();
-            let header = message.header();
-            assert_eq!(header.id(), 0xbeef);
-            assert!(header.rd() && header.ad() && header.cd() && !header.qr() && !header.z());
-            assert_eq!(query.question.octets, &upstream[12..12 + 21]);
-            assert_eq!(message.opt().is_some(), edns);
-            if let Some(opt) = message.opt() {
-                assert_eq!((opt.udp_payload_size(), opt.dnssec_ok(), opt.version()), (1232, dnssec_ok, 0));
-                assert!(opt.opt().is_empty(), "no option goes on");
-            }
-            assert_eq!(upstream.len(), 12 + 21 + if edns { 11 } else { 0 });
-        }
     }
 
     #[test]
@@ -379,7 +349,7 @@ pub(crate) mod tests {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
             match Query::parse(&bytes) {
-                Ok(query) => drop(query.upstream(1, true)),
+                Ok(query) => drop(query.reply(Rcode::SERVFAIL, Ede::Other)),
                 Err(error) => drop(error.reply()),
             }
         }
@@ -391,7 +361,8 @@ pub(crate) mod tests {
             bytes[at] = value;
             bytes.truncate(bytes.len().saturating_sub(length));
             if let Ok(query) = Query::parse(&bytes) {
-                let upstream = query.upstream(7, true);
+                let key = Key::of(&query);
+                let upstream = key.query(7, &key.question(), true);
                 prop_assert!(Message::from_octets(&upstream[..]).unwrap().sole_question().is_ok());
             }
         }

@@ -5,43 +5,50 @@
 //!           (one question,    (route, access) |
 //!            OPT)                             +-> Local      localhost and friends, answered here
 //!                                             |
-//!                                             +-> Ask -> Admission -> Exchange <-> servers
-//!                                                        (shares)     (tries)        |
-//!                                  client <- reply::Reply::for_client <--------------+
+//!                                             +-> Ask -> Key -> Admission -> Exchange <-> servers
+//!                                                               (shares)     (tries)        |
+//!                                 clients <- Resolved::for_client <-------------------------+
 //! ```
 //!
 //! - [`route`]: the longest matching suffix decides which servers are asked.
 //! - [`local`]: the few names every resolver answers by itself (RFC 6303, 6761, 7686).
 //! - [`admission`]: how much may be outstanding, in all and for each client.
-//! - [`exchange`]: one query upstream: servers in order, deadlines, what counts as an answer.
-//! - [`server`]: whom to ask and how.
+//! - [`key`]: what tells two questions apart; all who ask the same share one exchange.
+//! - [`exchange`]: one question upstream: servers in order, deadlines, what counts as an answer.
+//! - [`server`] and [`health`]: whom to ask and how; what is remembered of each.
+//! - [`allowance`]: how many queries may go to a second server early.
+//! - [`spelling`]: letters in upper and lower case, against forgers and loops.
+//! - [`resolved`]: the outcome, from which every client gets a reply of its own.
 //! - [`message`] and [`reply`]: bytes: the client's query and our own replies; the server's reply.
 //! - [`lifetime`]: how long a cache that is no resolver may keep a reply, ours included.
 //! - `walk` and `draft`: reading and writing these bytes.
 //!
-//! Nothing is remembered from one query to the next but how many are outstanding. A cache belongs between
-//! `Policy::decide` and `Admission`; asking a second server early belongs into [`exchange`], which then
-//! holds two open tries instead of one; a server that is asked over TLS is one more kind of
-//! [`Transport`] towards it.
+//! Nothing is remembered from one query to the next but how many are outstanding and how servers did. A cache
+//! belongs between `Policy::decide` and `Admission`.
 //!
 //! Why messages are walked here and not parsed into records: a forwarder must change an identifier, an OPT
 //! record and perhaps the length, and nothing else. The bytes in between stay as the server wrote them,
 //! checked but not re-encoded, so no record type has to be understood to be passed on (RFC 3597).
 
 pub mod admission;
+pub mod allowance;
 mod draft;
 pub mod exchange;
+pub mod health;
+pub mod key;
 pub mod lifetime;
 pub mod local;
 pub mod message;
 pub mod reply;
+pub mod resolved;
 pub mod route;
 pub mod server;
+pub mod spelling;
 mod walk;
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::{Duration, Instant},
 };
 
 use ipnet::IpNet;
@@ -50,6 +57,7 @@ use crate::{
     forward::{
         message::{Ede, Query},
         route::{Group, Route, Router},
+        server::Server,
     },
     wire::Name,
 };
@@ -68,9 +76,9 @@ pub struct Settings {
     /// Our own domain: nothing in it is ever sent to another server.
     pub domain: Name,
     /// Servers for everything that no zone claims (`resolvers`), in the order they are asked.
-    pub resolvers: Vec<SocketAddr>,
+    pub resolvers: Vec<Server>,
     /// Servers for a zone and the names below it (`zoneResolvers`). The longest zone wins.
-    pub zones: Vec<(Name, Vec<SocketAddr>)>,
+    pub zones: Vec<(Name, Vec<Server>)>,
     /// Time for one query, all servers together (`timeout`); at most [`BUDGET_MAX`].
     pub budget: Duration,
     /// Who may ask (`recursionAllow`).
@@ -88,7 +96,7 @@ pub enum Truncation {
     Silent,
 }
 
-/// How a message travels.
+/// How a client's message travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// One datagram each way.
@@ -213,6 +221,11 @@ impl Refusal {
             Self::NoRecursion | Self::NoServers | Self::Off | Self::OwnDomain => Ede::NotAuthoritative,
         }
     }
+}
+
+/// So much later.
+pub(crate) fn later(now: Instant, wait: Duration) -> Instant {
+    now.checked_add(wait).unwrap_or(now)
 }
 
 #[cfg(test)]

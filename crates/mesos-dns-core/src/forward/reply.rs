@@ -9,6 +9,7 @@
 use super::{
     Transport, Truncation,
     draft::Section,
+    key::Key,
     message::{Edns, Flags, HEADER_BYTES, OPTION_EDE, Query, Question, Rcode, TYPE_OPT, TYPE_TSIG},
     walk::{Cursor, Record},
 };
@@ -32,7 +33,7 @@ pub enum Belongs {
 ///
 /// The name is compared without regard to case, as some servers fold it; type and class octet by octet.
 /// That it came from the right server is the socket's business.
-pub fn belongs(message: &[u8], id: u16, question: &Question<'_>) -> Belongs {
+pub fn belongs(message: &[u8], id: u16, key: &Key) -> Belongs {
     let mut cursor = Cursor::new(message);
     let (Some((reply_id, flags)), Some([questions, ..])) = (cursor.id_and_flags(), cursor.counts()) else {
         return Belongs::No;
@@ -45,7 +46,7 @@ pub fn belongs(message: &[u8], id: u16, question: &Question<'_>) -> Belongs {
     }
     let same = questions == 1
         && Question::read(&mut cursor).is_some_and(|reply| {
-            (&reply.name, reply.qtype, reply.qclass) == (&question.name, question.qtype, question.qclass)
+            (&reply.name, reply.qtype, reply.qclass) == (&key.name, key.qtype, key.qclass)
         });
     if same { Belongs::Yes(flags) } else { Belongs::No }
 }
@@ -131,7 +132,9 @@ impl Reply {
         let missing =
             self.flags.truncated() || cut.iter().any(|(section, _)| *section != Section::Additional);
         let truncated = if missing && truncation == Truncation::Flagged { Flags::TC } else { 0 };
-        let flags = self.flags.0 & (Flags::AA | Flags::RA | Flags::AD);
+        // AD is for those who asked for it; all others may take it for a bit that must be zero.
+        let authentic = if query.wants_authentic() { Flags::AD } else { 0 };
+        let flags = self.flags.0 & (Flags::AA | Flags::RA | authentic);
         let mut draft = query.draft(self.rcode, flags | truncated);
         let count = |wanted| (wanted, kept.iter().filter(|(section, _)| *section == wanted).count() as u16);
         draft.raw(

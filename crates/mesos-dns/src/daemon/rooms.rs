@@ -82,8 +82,8 @@ pub(super) fn forward(config: &Config) -> forward::Settings {
     forward::Settings {
         external_on: config.external_on,
         domain: config.apex.clone(),
-        resolvers: plain(&config.resolvers),
-        zones: config.zone_resolvers.iter().map(|(zone, servers)| (zone.clone(), plain(servers))).collect(),
+        resolvers: config.resolvers.clone(),
+        zones: config.zone_resolvers.clone(),
         budget: config.timeout,
         recursion_allow: config.recursion_allow.clone(),
         truncation: if config.set_truncate_bit {
@@ -92,12 +92,6 @@ pub(super) fn forward(config: &Config) -> forward::Settings {
             forward::Truncation::Silent
         },
     }
-}
-
-/// Those that are asked over UDP and TCP: the forwarder knows no TLS yet, and what is to be encrypted does not go out in
-/// clear.
-fn plain(servers: &[forward::server::Server]) -> Vec<SocketAddr> {
-    servers.iter().filter(|server| server.tls.is_none()).map(|server| server.address).collect()
 }
 
 /// The same in the forwarder's own words: all it wants to know is how much a reply can hold.

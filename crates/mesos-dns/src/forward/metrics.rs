@@ -1,15 +1,19 @@
 //! What the forwarder counts.
 
+use std::{sync::atomic::AtomicU64, time::Duration};
+
 use mesos_dns_core::forward::{
-    Refusal, Transport,
+    Refusal,
     admission::Limit,
-    exchange::{Heard, Transmit},
+    exchange::{Closed, Ended, Transmit},
+    server::{Carrier, Server},
 };
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
     metrics::{
         counter::Counter,
         family::Family,
+        gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
     registry::{Registry, Unit},
@@ -20,10 +24,16 @@ use prometheus_client::{
 pub struct ForwardMetrics {
     /// Queries taken in.
     pub queries: Counter,
+    /// Queries that joined an exchange under way for the same question.
+    pub joined: Counter,
     replies: Family<Replied, Counter>,
     refusals: Family<Refused, Counter>,
     limits: Family<Limited, Counter>,
     tries: Family<Tried, Counter>,
+    hedges: Family<Asked, Counter>,
+    probes: Family<Asked, Counter>,
+    times: Family<Asked, Gauge<f64, AtomicU64>>,
+    ill: Family<Asked, Gauge>,
     /// Messages on a socket of ours that belonged to no question of ours: late, doubled or forged.
     pub strays: Counter,
     /// Configured servers left out because they are ourselves, counted at each start and reload.
@@ -51,17 +61,6 @@ pub(super) enum Outcome {
     Refused,
 }
 
-/// How a try ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// With something the server said.
-    Heard(Heard),
-    /// With an error of the network.
-    Failure,
-    /// With silence.
-    Timeout,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Replied {
     outcome: Outcome,
@@ -85,14 +84,25 @@ struct Tried {
     result: &'static str,
 }
 
+/// The server, one that the operator configured.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    server: String,
+}
+
 impl Default for ForwardMetrics {
     fn default() -> Self {
         Self {
             queries: Counter::default(),
+            joined: Counter::default(),
             replies: Family::default(),
             refusals: Family::default(),
             limits: Family::default(),
             tries: Family::default(),
+            hedges: Family::default(),
+            probes: Family::default(),
+            times: Family::default(),
+            ill: Family::default(),
             strays: Counter::default(),
             own_servers: Counter::default(),
             // From a cache next door (1 ms) to the longest budget (16 s).
@@ -105,10 +115,21 @@ impl ForwardMetrics {
     pub(crate) fn register(&self, registry: &mut Registry) {
         let forward = registry.sub_registry_with_prefix("forward");
         forward.register("queries", "Queries for names that are not ours", self.queries.clone());
+        forward.register("joined", "Queries served by an exchange that was under way", self.joined.clone());
         forward.register("replies", "How these queries ended for the client", self.replies.clone());
         forward.register("refusals", "Queries refused, by reason", self.refusals.clone());
         forward.register("limits", "Queries turned away, by the limit they met", self.limits.clone());
         forward.register("tries", "Messages sent to servers, by what became of them", self.tries.clone());
+        let help = "Queries sent early, because the server asked before was slower than usual";
+        forward.register("hedges", help, self.hedges.clone());
+        forward.register(
+            "probes",
+            "Queries sent to ill servers to see if they are well",
+            self.probes.clone(),
+        );
+        let help = "Smoothed time of a server's answers";
+        forward.register_with_unit("server_time", help, Unit::Seconds, self.times.clone());
+        forward.register("server_ill", "Whether a server is held ill and asked last", self.ill.clone());
         forward.register("strays", "Messages from servers that belong to no question", self.strays.clone());
         let help = "Configured servers left out because they are this process";
         forward.register("own_servers", help, self.own_servers.clone());
@@ -134,6 +155,7 @@ impl ForwardMetrics {
 
     pub(super) fn limited(&self, limit: Limit) {
         let limit = match limit {
+            Limit::Askers => "askers",
             Limit::Total => "total",
             Limit::Zone => "zone",
             Limit::Client => "client",
@@ -142,20 +164,56 @@ impl ForwardMetrics {
         self.limits.get_or_create(&Limited { limit }).inc();
     }
 
-    pub(super) fn tried(&self, transmit: &Transmit, ended: Ended) {
-        let transport = match transmit.transport {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
-        };
-        let result = match ended {
-            Ended::Heard(Heard::Answer) => "answer",
-            Ended::Heard(Heard::Error(_)) => "error",
-            Ended::Heard(Heard::Malformed) => "malformed",
-            Ended::Heard(Heard::Stray | Heard::StraysMax) => "strays",
-            Ended::Heard(Heard::Truncated) => "truncated",
-            Ended::Failure => "failure",
-            Ended::Timeout => "timeout",
-        };
-        self.tries.get_or_create(&Tried { server: transmit.server.to_string(), transport, result }).inc();
+    /// A query goes out.
+    pub(super) fn sent(&self, sent: &Transmit) {
+        if sent.hedge {
+            self.hedges.get_or_create(&asked(&sent.server)).inc();
+        }
+        if sent.probe {
+            self.probes.get_or_create(&asked(&sent.server)).inc();
+        }
     }
+
+    /// A query has come to its end.
+    pub(super) fn tried(&self, closed: &Closed) {
+        let transport = match closed.carrier {
+            Carrier::Udp => "udp",
+            Carrier::Tcp => "tcp",
+            Carrier::Tls => "tls",
+        };
+        let result = match closed.ended {
+            Ended::Abandoned => "abandoned",
+            Ended::Answer => "answer",
+            Ended::Error(_) => "error",
+            Ended::Failure(_) => "failure",
+            Ended::Folded => "folded",
+            Ended::Malformed => "malformed",
+            Ended::Silence => "timeout",
+            Ended::Strays => "strays",
+            Ended::Truncated => "truncated",
+        };
+        let server = closed.server.to_string();
+        self.tries.get_or_create(&Tried { server, transport, result }).inc();
+    }
+
+    /// How long this server takes, once that is known.
+    pub(super) fn took(&self, server: &Server, smoothed: Option<Duration>) {
+        if let Some(smoothed) = smoothed {
+            self.times.get_or_create(&asked(server)).set(smoothed.as_secs_f64());
+        }
+    }
+
+    pub(super) fn ill(&self, server: &Server, is_ill: bool) {
+        self.ill.get_or_create(&asked(server)).set(is_ill.into());
+    }
+
+    /// This server is asked no more.
+    pub(super) fn forget(&self, server: &Server) {
+        self.times.remove(&asked(server));
+        self.ill.remove(&asked(server));
+    }
+}
+
+fn asked(server: &Server) -> Asked {
+    Asked { server: server.to_string() }
 }

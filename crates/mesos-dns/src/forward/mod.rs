@@ -1,13 +1,14 @@
 //! Sockets, clock and dice for `core::forward`: names that are not ours, asked of other servers.
 //!
 //! [`Forwarder::answer`] takes a query as it came and gives the reply as it goes. The core decides whether
-//! and whom to ask and what counts as an answer; here stand the sockets (`upstream`), the shares, and
-//! what servers have done lately, so that an operator hears of a server that fell silent once and not with
-//! each query.
+//! and whom to ask and what counts as an answer. Here one exchange serves all who ask the same (`flights`), is
+//! driven to its end (`asking`), and has its sockets (`upstream`).
 //!
 //! Every wait in here ends with a deadline of the core's exchange, so a call to `answer` lasts at most as
-//! long as the budget. Dropping the future gives back what it held.
+//! long as the budget. Whoever drops the future ends nothing: the exchange goes on by itself.
 
+mod asking;
+mod flights;
 mod metrics;
 mod own;
 mod upstream;
@@ -15,26 +16,37 @@ mod upstream;
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use mesos_dns_core::forward::{
     Decision, Policy, Settings, Transport,
-    admission::{Admission, Limit, Ticket},
-    exchange::{Answer, Exchange, Heard, Transmit},
-    message::{Ede, Query, Question, Rcode},
+    admission::Limit,
+    exchange::Candidate,
+    key::Key,
+    message::{Ede, Query, Rcode},
+    resolved::Resolved,
     route::Group,
+    server::Server,
 };
-use tokio::time::{Instant, timeout_at};
-use tracing::{debug, warn};
+use rustls::RootCertStore;
+use tokio::time::{Instant, timeout};
+use tracing::warn;
 
-pub use self::{metrics::ForwardMetrics, own::own_addresses};
 use self::{
-    metrics::{Ended, Outcome},
-    upstream::Upstream,
+    asking::{Desk, Held},
+    flights::{Boarding, Flight, Flights},
+    metrics::Outcome,
+    upstream::{Trust, Upstream},
 };
+pub use self::{metrics::ForwardMetrics, own::own_addresses};
 use crate::metrics::LegacyCounters;
+
+/// How much longer an asker waits than its own budget: what a flight brings at the very end of the budget is
+/// still on its way then.
+const LANDING: Duration = Duration::from_millis(200);
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -50,16 +62,16 @@ pub struct Client {
 /// Answers queries that no zone of ours does.
 pub struct Forwarder {
     active: ArcSwap<Active>,
-    admission: Mutex<Admission>,
-    metrics: Arc<ForwardMetrics>,
-    legacy: Arc<LegacyCounters>,
+    desk: Arc<Desk>,
 }
 
-/// The settings in force, and the servers they name.
+/// The settings in force, the servers they name, and what is under way by them: other settings may lead the
+/// same question elsewhere.
 struct Active {
     policy: Policy,
     /// Every server that is asked. One that is ourselves is not here.
-    upstreams: HashMap<SocketAddr, Arc<Upstream>>,
+    upstreams: HashMap<Server, Arc<Upstream>>,
+    flights: Arc<Flights>,
 }
 
 impl Forwarder {
@@ -71,21 +83,36 @@ impl Forwarder {
         metrics: Arc<ForwardMetrics>,
         legacy: Arc<LegacyCounters>,
     ) -> Self {
-        let active = Active::new(settings, own, &HashMap::new(), &metrics);
-        Self { active: ArcSwap::from_pointee(active), admission: Mutex::default(), metrics, legacy }
+        Self::with_desk(settings, own, Desk::new(Trust::system(), metrics, legacy))
+    }
+
+    /// The same; servers over TLS are trusted by these roots and not by the system's.
+    pub fn with_roots(
+        settings: Settings,
+        own: &[SocketAddr],
+        roots: RootCertStore,
+        metrics: Arc<ForwardMetrics>,
+        legacy: Arc<LegacyCounters>,
+    ) -> Self {
+        Self::with_desk(settings, own, Desk::new(Trust::only(roots), metrics, legacy))
+    }
+
+    fn with_desk(settings: Settings, own: &[SocketAddr], desk: Desk) -> Self {
+        let active = Active::new(settings, own, &HashMap::new(), &desk);
+        Self { active: ArcSwap::from_pointee(active), desk: Arc::new(desk) }
     }
 
     /// Puts other settings in force. Queries under way end by the old ones.
     pub fn replace(&self, settings: Settings, own: &[SocketAddr]) {
         let before = self.active.load_full();
-        let active = Active::new(settings, own, &before.upstreams, &self.metrics);
+        let active = Active::new(settings, own, &before.upstreams, &self.desk);
         self.active.store(Arc::new(active));
     }
 
     /// The reply to a query: under its identifier, with its question in its spelling, of a size the client
     /// takes. `None` if what came is no query and is to be met with silence.
     pub async fn answer(&self, query: &[u8], client: Client) -> Option<Vec<u8>> {
-        let metrics = &*self.metrics;
+        let metrics = &*self.desk.metrics;
         metrics.queries.inc();
         let query = match Query::parse(query) {
             Ok(query) => Query { options: client.options.clone(), ..query },
@@ -101,8 +128,11 @@ impl Forwarder {
                 (Outcome::Refused, query.reply(Rcode::REFUSED, refusal.ede()))
             }
             Decision::Local(reply) => (Outcome::Local, reply),
-            Decision::Ask(group) => match self.admit(&client, group, &query.question) {
-                Ok(_held) => self.ask(&active, group, &query, client.transport).await,
+            Decision::Ask(group) => match self.resolve(&active, group, &query, &client).await {
+                Ok(resolved) => {
+                    let reply = resolved.for_client(&query, client.transport, active.policy.truncation());
+                    (self.outcome(&resolved), reply)
+                }
                 Err(limit) => {
                     metrics.limited(limit);
                     (Outcome::Limited, query.reply(Rcode::SERVFAIL, Ede::Other))
@@ -113,129 +143,97 @@ impl Forwarder {
         Some(reply)
     }
 
-    /// Queries outstanding now.
+    /// Exchanges outstanding now.
     pub fn outstanding(&self) -> u32 {
-        self.admission.lock().unwrap_or_else(PoisonError::into_inner).outstanding()
+        self.desk.admission.lock().unwrap_or_else(PoisonError::into_inner).outstanding()
     }
 
-    /// Asks the servers of a group until one answers or time is up.
-    async fn ask(
+    /// What the servers of this group say to this question. One exchange serves all who wait for the same.
+    async fn resolve(
         &self,
-        active: &Active,
+        active: &Arc<Active>,
         group: &Group,
         query: &Query<'_>,
-        client: Transport,
-    ) -> (Outcome, Vec<u8>) {
-        let started = Instant::now();
-        let servers: Vec<SocketAddr> =
-            group.servers.iter().filter(|server| active.upstreams.contains_key(server)).copied().collect();
-        let budget = active.policy.budget();
-        let mut exchange = Exchange::new(query, &servers, client, budget, started.into_std());
-        while let Some(transmit) = exchange.poll_transmit(Instant::now().into_std(), rand::random()) {
-            let ended = self.attempt(&mut exchange, &transmit).await;
-            self.metrics.tried(&transmit, ended);
-            self.count_legacy(ended);
-            if let Some(upstream) = active.upstreams.get(&transmit.server) {
-                upstream.note(ended);
+        client: &Client,
+    ) -> Result<Arc<Resolved>, Limit> {
+        let (now, zone, key) = (Instant::now().into_std(), group.zone.as_ref(), Key::of(query));
+        let asker = self.desk.hold(|admission| admission.admit(now, client.address.ip(), zone, &key))?;
+        let mut asker = Some(asker);
+        let passenger = match active.flights.board(&key, query.question.octets) {
+            Boarding::Loop => {
+                self.desk.note_loop(client);
+                return Err(Limit::Loop);
             }
-        }
-        self.metrics.seconds.observe(started.elapsed().as_secs_f64());
-        match exchange.finish() {
-            Answer::Reply(reply) => {
-                if reply.is_empty() {
-                    self.legacy.non_mesos_nxdomain.inc();
-                }
-                let outcome = if reply.rcode().is_failure() { Outcome::Error } else { Outcome::Answered };
-                (outcome, reply.for_client(query, client, active.policy.truncation()))
+            Boarding::Joined(passenger) => {
+                self.desk.metrics.joined.inc();
+                passenger
             }
-            Answer::Code(rcode, ede) => (Outcome::Failed, query.reply(rcode, ede)),
-        }
-    }
-
-    /// One try at one server, to its end.
-    async fn attempt(&self, exchange: &mut Exchange<'_>, transmit: &Transmit) -> Ended {
-        let Some(deadline) = exchange.poll_timeout() else { return Ended::Timeout };
-        let hear = |message: &[u8]| {
-            let heard = exchange.handle_message(message);
-            if matches!(heard, Heard::Stray | Heard::StraysMax) {
-                self.metrics.strays.inc();
-            }
-            heard
-        };
-        let asked = async {
-            match transmit.transport {
-                Transport::Udp => upstream::ask_udp(transmit.server, &transmit.message, hear).await,
-                Transport::Tcp => upstream::ask_tcp(transmit.server, &transmit.message, hear).await,
+            Boarding::New(flight, passenger) => {
+                // Whoever begins an exchange holds its place as long as that lasts, see `admission`.
+                self.fly(active, group, flight, asker.take())?;
+                passenger
             }
         };
-        match timeout_at(deadline.into(), asked).await {
-            Ok(Ok(heard)) => Ended::Heard(heard),
-            Ok(Err(error)) => {
-                debug!(server = %transmit.server, transport = ?transmit.transport, %error, "asking failed");
-                exchange.handle_failure();
-                Ended::Failure
-            }
-            Err(_) => {
-                exchange.handle_timeout();
-                Ended::Timeout
-            }
+        let arrived = timeout(active.policy.budget().saturating_add(LANDING), passenger.arrive()).await;
+        let failed = || Arc::new(Resolved::Code(Rcode::SERVFAIL, Ede::Other));
+        Ok(arrived.ok().flatten().unwrap_or_else(failed))
+    }
+
+    /// Begins an exchange; `asker` is held until it has ended. It runs by itself, and ends with its budget.
+    fn fly(
+        &self,
+        active: &Arc<Active>,
+        group: &Group,
+        flight: Flight,
+        asker: Option<Held>,
+    ) -> Result<(), Limit> {
+        let place = self.desk.hold(|admission| admission.open(group.zone.as_ref()))?;
+        let servers = group.servers.iter().filter(|server| active.upstreams.contains_key(server));
+        let servers: Vec<Server> = servers.cloned().collect();
+        let (desk, active) = (self.desk.clone(), active.clone());
+        tokio::spawn(async move { desk.fly(&active, &servers, flight, [Some(place), asker]).await });
+        Ok(())
+    }
+
+    /// Counts how a query ended that went to servers.
+    fn outcome(&self, resolved: &Resolved) -> Outcome {
+        let (Resolved::Reply(reply) | Resolved::Half(reply)) = resolved else { return Outcome::Failed };
+        if reply.is_empty() {
+            self.desk.legacy.non_mesos_nxdomain.inc();
         }
-    }
-
-    fn admit(&self, client: &Client, group: &Group, question: &Question<'_>) -> Result<Held<'_>, Limit> {
-        let (now, client) = (Instant::now().into_std(), client.address.ip());
-        let mut admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
-        let ticket = admission.admit(now, client, group.zone.as_ref(), question)?;
-        Ok(Held { admission: &self.admission, ticket: Some(ticket) })
-    }
-
-    /// The original counts exchanges with servers, whatever they were about. (Whole queries are counted where
-    /// they come in.)
-    fn count_legacy(&self, ended: Ended) {
-        let legacy = &*self.legacy;
-        legacy.non_mesos_forwarded.inc();
-        match ended {
-            Ended::Heard(Heard::Answer | Heard::Error(_) | Heard::Truncated) => {
-                legacy.non_mesos_success.inc()
-            }
-            Ended::Heard(_) | Ended::Failure | Ended::Timeout => legacy.non_mesos_failed.inc(),
-        };
+        if reply.rcode().is_failure() { Outcome::Error } else { Outcome::Answered }
     }
 }
-
 impl Active {
     /// Prepares settings. A server that was known before keeps what is known of it.
     fn new(
         settings: Settings,
         own: &[SocketAddr],
-        before: &HashMap<SocketAddr, Arc<Upstream>>,
-        metrics: &ForwardMetrics,
+        before: &HashMap<Server, Arc<Upstream>>,
+        desk: &Desk,
     ) -> Self {
         let policy = Policy::new(settings);
         let mut upstreams = HashMap::new();
         for server in policy.groups().flat_map(|group| &group.servers) {
-            if own::is_own(*server, own) {
-                metrics.own_servers.inc();
+            if own::is_own(server.address, own) {
+                desk.metrics.own_servers.inc();
                 warn!(%server, "server is this process itself; it is not asked");
             } else {
                 let known = before.get(server).cloned();
-                upstreams.entry(*server).or_insert_with(|| known.unwrap_or_else(|| Upstream::new(*server)));
+                let make = || known.unwrap_or_else(|| Upstream::new(server, &desk.trust));
+                upstreams.entry(server.clone()).or_insert_with(make);
             }
         }
-        Self { policy, upstreams }
-    }
-}
-
-/// A place among the outstanding queries, given back when dropped.
-struct Held<'a> {
-    admission: &'a Mutex<Admission>,
-    ticket: Option<Ticket>,
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            self.admission.lock().unwrap_or_else(PoisonError::into_inner).release(ticket);
+        for gone in before.keys().filter(|server| !upstreams.contains_key(*server)) {
+            desk.metrics.forget(gone);
         }
+        Self { policy, upstreams, flights: Arc::default() }
+    }
+
+    /// These servers and what is known of them. One of them at most is probed.
+    fn candidates(&self, servers: &[Server], now: Instant) -> Vec<Candidate> {
+        let mut may_probe = true;
+        let known = servers.iter().filter_map(|server| self.upstreams.get(server));
+        known.map(|upstream| upstream.candidate(now, &mut may_probe)).collect()
     }
 }

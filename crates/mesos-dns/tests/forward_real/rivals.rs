@@ -60,7 +60,7 @@ const DNSMASQ: Kind = Kind {
     arguments: dnsmasq,
 };
 
-const KNOT_RESOLVER: Kind = Kind {
+pub(crate) const KNOT_RESOLVER: Kind = Kind {
     name: "Knot Resolver",
     programs: &["kresd", "/usr/sbin/kresd"],
     package: "knot-resolver",

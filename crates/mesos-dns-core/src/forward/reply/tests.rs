@@ -76,7 +76,7 @@ fn passed_on_as_it_is() {
     let mut answer = reply(&query("www.example.COM", 1), 5, true);
     answer[0] = 0xff;
     let out = fitted(&answer, &bytes, Transport::Udp, Truncation::Flagged);
-    assert_eq!(belongs(&answer, 0xff34, &parsed.question), Belongs::Yes(Flags(0x8180)));
+    assert_eq!(belongs(&answer, 0xff34, &Key::of(&parsed)), Belongs::Yes(Flags(0x8180)));
     assert_eq!(records(&out), records(&answer));
     assert_eq!(out[..4], [0x12, 0x34, 0x81, 0x80], "the client's identifier");
     assert_eq!(out[12..33], bytes[12..], "the client's spelling");
@@ -141,12 +141,12 @@ fn what_this_hop_says_has_its_place() {
 #[test]
 fn what_belongs() {
     let asked = query("www.example.com", 1);
-    let question = Query::parse(&asked).unwrap().question;
+    let asks = Key::of(&Query::parse(&asked).unwrap());
     let good = reply(&asked, 1, true);
     let edit = |at: usize, value: u8| {
         let mut bytes = good.clone();
         bytes[at] = value;
-        belongs(&bytes, 0x1234, &question)
+        belongs(&bytes, 0x1234, &asks)
     };
     assert!(matches!(edit(0, 0x12), Belongs::Yes(_)));
     assert!(matches!(edit(13, b'W'), Belongs::Yes(_)), "another case");
@@ -155,22 +155,19 @@ fn what_belongs() {
     }
     // Type 0x41 and type 0x61 differ, though `A` and `a` do not.
     let https = query("www.example.com", 0x41);
-    assert_eq!(belongs(&reply(&query("www.example.com", 0x61), 0, false), 0x1234, &question), Belongs::No);
+    assert_eq!(belongs(&reply(&query("www.example.com", 0x61), 0, false), 0x1234, &asks), Belongs::No);
     assert_eq!(
         belongs(
             &reply(&query("www.example.com", 0x61), 0, false),
             0x1234,
-            &Query::parse(&https).unwrap().question
+            &Key::of(&Query::parse(&https).unwrap())
         ),
         Belongs::No
     );
-    assert_eq!(
-        belongs(b"\x12\x34\x80\x01\0\0\0\0\0\0\0\0", 0x1234, &question),
-        Belongs::Bare(Rcode::FORMERR)
-    );
-    assert_eq!(belongs(b"\x12\x34\x80\x00\0\0\0\0\0\0\0\0", 0x1234, &question), Belongs::No);
+    assert_eq!(belongs(b"\x12\x34\x80\x01\0\0\0\0\0\0\0\0", 0x1234, &asks), Belongs::Bare(Rcode::FORMERR));
+    assert_eq!(belongs(b"\x12\x34\x80\x00\0\0\0\0\0\0\0\0", 0x1234, &asks), Belongs::No);
     for length in 0..33 {
-        assert_eq!(belongs(&good[..length], 0x1234, &question), Belongs::No, "{length}");
+        assert_eq!(belongs(&good[..length], 0x1234, &asks), Belongs::No, "{length}");
     }
 }
 
@@ -226,7 +223,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         let asked = query("www.example.com", 1);
-        let _ = belongs(&bytes, 0x1234, &Query::parse(&asked).unwrap().question);
+        let _ = belongs(&bytes, 0x1234, &Key::of(&Query::parse(&asked).unwrap()));
         let _ = Reply::parse(bytes);
     }
 
