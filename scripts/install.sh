@@ -126,6 +126,11 @@ if [ "$purpose" = test ]; then
   need kdig knot-dnsutils
   need knotd knot
   need nsd nsd
+  need unbound unbound
+  need named bind9
+  need dnsmasq dnsmasq-base
+  need kresd knot-resolver
+  need dnsperf dnsperf
   need java default-jre-headless
   need /usr/share/java/zookeeper.jar zookeeper
   need openssl openssl
@@ -142,8 +147,10 @@ fi
 
 if [ "$purpose" = bench ]; then
   need dnsperf dnsperf
+  need dnsmasq dnsmasq-base
   need knotd knot
   need nsd nsd
+  need unbound unbound
 fi
 
 debian_packages

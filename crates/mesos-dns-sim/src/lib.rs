@@ -9,6 +9,7 @@
 //! - [`scenario`]: what happens to cluster and masters, as data.
 //! - [`clock`]: lets clusters live and scenarios be played in real time.
 //! - [`client`]: asks, over DNS and HTTP; [`subscriber`]: listens to a stream.
+//! - [`upstream`]: a DNS server that names which are not ours are asked of.
 //! - [`truth`]: a world whose answers name their version, and a checker that knows what was true.
 
 pub mod bench;
@@ -24,3 +25,4 @@ pub mod render;
 pub mod scenario;
 pub mod subscriber;
 pub mod truth;
+pub mod upstream;

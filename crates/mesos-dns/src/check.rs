@@ -6,7 +6,10 @@
 
 use std::{fmt::Write, io, process::ExitCode};
 
-use mesos_dns_core::config::{Authentication, Config, Listener, Protocol, line};
+use mesos_dns_core::{
+    config::{Authentication, Config, Listener, Protocol, line},
+    forward::server::Server,
+};
 
 use crate::{
     args::{EXIT_BAD_CONFIGURATION, print},
@@ -140,10 +143,11 @@ fn forwarding(config: &Config) -> String {
     if config.resolvers.is_empty() && config.zone_resolvers.is_empty() {
         return "refused, as there is no server to ask".to_owned();
     }
-    let join = |servers: &[std::net::SocketAddr]| {
-        servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-    };
+    let join = |servers: &[Server]| servers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let mut text = format!("forwarded to {}", join(&config.resolvers));
+    if config.follows_system() {
+        text.push_str(", as long as /etc/resolv.conf says so");
+    }
     for (zone, servers) in &config.zone_resolvers {
         let _ = write!(text, "; {zone} to {}", join(servers));
     }

@@ -21,6 +21,9 @@ use crate::dns::Identity;
 /// a quarter of it.
 const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// Where the system says which servers it asks.
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
 /// Reads, checks and completes the configuration file that `-config` names.
 ///
 /// # Errors
@@ -64,6 +67,11 @@ pub fn interface_addresses() -> Vec<IpAddr> {
             Vec::new()
         }
     }
+}
+
+/// The system's file of servers as it is now, or why it cannot be read.
+pub(crate) fn resolv_conf() -> Result<String, String> {
+    read_text(RESOLV_CONF)
 }
 
 //------------ Paths -----------------------------------------------------------
@@ -110,7 +118,7 @@ fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
 fn look_around(wants: &Wants<'_>) -> Surroundings {
     let text = |path: Option<&str>| path.map_or(Err("not wanted".to_owned()), read_text);
     Surroundings {
-        resolv_conf: text(Some("/etc/resolv.conf").filter(|_| wants.resolv_conf)),
+        resolv_conf: text(Some(RESOLV_CONF).filter(|_| wants.resolv_conf)),
         interfaces: interface_addresses(),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         authorities: wants.ca_cert_file.map_or(Ok(()), check_authorities),

@@ -320,6 +320,27 @@ fn certificates_must_load() {
 }
 
 #[test]
+fn check_says_how_other_names_are_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = |members: &str| format!("{{\"masters\": [\"10.0.0.1:5050\"], {members}}}");
+    let members = r#""resolvers": ["tls://9.9.9.9#dns.quad9.net", "10.0.0.53"],
+        "zoneResolvers": {"corp": ["tls://[fd00::53]:8853#dns.corp"]}"#;
+    let (status, said) = check(directory.path(), &config(members));
+    assert_eq!(status, Some(0), "{said}");
+    let effect =
+        "forwarded to tls://9.9.9.9:853#dns.quad9.net, 10.0.0.53:53; corp to tls://[fd00::53]:8853#dns.corp";
+    assert!(said.contains(effect), "{said}");
+    for (members, what) in [
+        (r#""resolvers": ["tls://9.9.9.9"]"#, "does not say which name its certificate is for"),
+        (r#""resolvers": ["tls://dns.quad9.net#dns.quad9.net"]"#, "illegal ip specified: \"dns.quad9.net\""),
+        (r#""zoneResolvers": {"corp": ["https://9.9.9.9"]}"#, "asks in a way that is not known: \"https\""),
+    ] {
+        let (status, said) = check(directory.path(), &config(members));
+        assert!(status == Some(3) && said.contains(what), "{members}: {said}");
+    }
+}
+
+#[test]
 fn secrets_come_from_files_and_stay_there() {
     let directory = with_file("secret", "hunter2\n");
     let iam = r#"{"uid": "dns", "private_key": "hunter3", "login_endpoint": "https://login.example/"}"#;

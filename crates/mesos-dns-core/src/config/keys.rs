@@ -227,9 +227,11 @@ keys! {
     soa_rname: String = "root.ns1.mesos".to_owned(), "SOARname", "SOARname", Original;
     /// The masters as host:port. Needed unless `zk` is set.
     masters: List = List(None), "Masters", "masters", Original;
-    /// Servers for the names below a zone, each as IP or IP:port; the longest matching zone counts.
+    /// Servers for the names below a zone, written like those of `resolvers`; the longest matching zone counts.
     zone_resolvers: Zones = Zones::default(), "ZoneResolvers", "zoneResolvers", Original;
-    /// Servers for all other names, each as IP or IP:port. An empty list means those of /etc/resolv.conf.
+    /// Servers for all other names, each as IP or IP:port, or tls://IP#name or tls://IP:port#name for one that is asked
+    /// over TLS and whose certificate must be for that name. An empty list means those of /etc/resolv.conf, which is
+    /// followed when it changes.
     resolvers: List = List::of(["8.8.8.8"]), "Resolvers", "resolvers", Original;
     /// Where addresses of tasks are taken from, best first: netinfo, mesos, docker, host.
     ip_sources: List = List::of(["netinfo", "mesos", "host"]), "IPSources", "IPSources", Original;

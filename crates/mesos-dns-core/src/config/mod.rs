@@ -12,7 +12,7 @@
 //!
 //! - `keys`: the table of all keys. `file`: the JSON. `reference`: the table as documentation.
 //! - `value`, `object`, `json`: kinds of values, and JSON with places.
-//! - `validate`, `address`, `listeners`: the rules. [`Remark`]: what is said when one is broken.
+//! - `validate`, `address`, `servers`, `listeners`: the rules. [`Remark`]: what is said when one is broken.
 
 mod address;
 mod file;
@@ -23,15 +23,12 @@ mod object;
 mod reference;
 mod remark;
 mod secret;
+mod servers;
 mod surroundings;
 mod validate;
 mod value;
 
-use std::{
-    collections::BTreeSet,
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{collections::BTreeSet, net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
@@ -47,7 +44,7 @@ pub use surroundings::{Surroundings, Unusable, Wants};
 pub use value::{Anything, Bytes, Item, List, Prefixes, SECONDS_MAX, Seconds, Whole};
 
 pub use crate::watch::subscribe::Updates;
-use crate::{answer::Secrets, cluster::AddressSource, mesos::zk_url, wire::Name};
+use crate::{answer::Secrets, cluster::AddressSource, forward::server::Server, mesos::zk_url, wire::Name};
 use value::Word;
 
 /// Budget of a forwarded query if `timeout` is 0.
@@ -93,9 +90,9 @@ pub struct Config {
     /// The masters as written: each splits into host and port.
     pub masters: Vec<String>,
     /// Servers by zone; empty if forwarding is off. Zones may lie within each other, none within the domain.
-    pub zone_resolvers: Vec<(Name, Vec<SocketAddr>)>,
+    pub zone_resolvers: Vec<(Name, Vec<Server>)>,
     /// Servers for all other names; empty if forwarding is off or there are none.
-    pub resolvers: Vec<SocketAddr>,
+    pub resolvers: Vec<Server>,
     /// Where addresses of tasks are taken from, best first.
     pub ip_sources: Vec<AddressSource>,
     /// Where ZooKeeper knows the leader; `None`: the masters are a fixed list.
@@ -409,6 +406,29 @@ impl Config {
         let mut seen = BTreeSet::new();
         own.retain(|address| seen.insert(*address));
         own
+    }
+
+    /// Whether other names go to the servers of the system, `/etc/resolv.conf`: the file names none.
+    pub fn follows_system(&self) -> bool {
+        matches!(self.settings.resolvers.origin, Origin::Derived(validate::RESOLV_CONF))
+    }
+
+    /// This configuration with the servers of another `/etc/resolv.conf`; `None` if they are the same. Only for one that
+    /// [follows](Self::follows_system) the system.
+    ///
+    /// # Errors
+    ///
+    /// The text names a server that is none, or no server at all.
+    pub fn with_system(&self, resolv_conf: &str, interfaces: &[IpAddr]) -> Result<Option<Self>, Remark> {
+        let mut settings = self.settings.clone();
+        let resolvers = validate::system(&mut settings, resolv_conf, interfaces)?;
+        if resolvers.is_empty() && !self.resolvers.is_empty() {
+            // No news but a fault: whoever writes that file may be halfway through.
+            let what = "it names no server but this machine";
+            return Err(Remark::new(what, "write a line with nameserver"));
+        }
+        let changes = resolvers != self.resolvers;
+        Ok(changes.then(|| Self { resolvers, settings, ..self.clone() }))
     }
 
     /// The body of `/v1/config`: the original's keys in its order, with secrets masked.

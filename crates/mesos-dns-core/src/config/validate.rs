@@ -8,15 +8,16 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{
     Authentication, Surroundings,
-    address::{masters as read_masters, resolvers as read_resolvers, system_resolvers},
+    address::masters as read_masters,
     json::Source,
     keys::Settings,
     object::Zone,
     remark::{Place, Remark, quote},
     secret::Secret,
+    servers::{resolvers as read_resolvers, system_resolvers},
     value::List,
 };
-use crate::{cluster::AddressSource, mesos::zk_url::ZkUrl, wire::Name};
+use crate::{cluster::AddressSource, forward::server::Server, mesos::zk_url::ZkUrl, wire::Name};
 
 /// Values of `IPSources`.
 const SOURCES: [(&str, AddressSource); 4] = [
@@ -25,6 +26,9 @@ const SOURCES: [(&str, AddressSource); 4] = [
     ("mesos", AddressSource::Mesos),
     ("netinfo", AddressSource::NetInfo),
 ];
+
+/// Where the servers come from if the file names none.
+pub(super) const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Something must be served.
 pub(super) fn service(settings: &Settings) -> Result<(), Remark> {
@@ -55,9 +59,9 @@ pub(super) fn masters(settings: &Settings) -> Result<Vec<String>, Remark> {
 #[derive(Default)]
 pub(super) struct Forwarding {
     /// For names in no zone.
-    pub(super) resolvers: Vec<SocketAddr>,
+    pub(super) resolvers: Vec<Server>,
     /// For names in a zone.
-    pub(super) zones: Vec<(Name, Vec<SocketAddr>)>,
+    pub(super) zones: Vec<(Name, Vec<Server>)>,
 }
 
 /// The servers for other names. With forwarding off neither key is looked at. An empty list of resolvers becomes
@@ -68,19 +72,31 @@ pub(super) fn forwarding(settings: &mut Settings, around: &Surroundings) -> Resu
     }
     if settings.resolvers.value.items().is_empty() {
         let text = around.resolv_conf.as_ref().map_err(|reason| {
-            let what = format!("cannot read /etc/resolv.conf: {reason}");
+            let what = format!("cannot read {RESOLV_CONF}: {reason}");
             Remark::new(what, "list servers in resolvers, or set externalon to false").about("resolvers")
         })?;
         let system = system_resolvers(text, &around.interfaces);
-        settings.resolvers.derive(List(Some(system)), "/etc/resolv.conf");
+        settings.resolvers.derive(List(Some(system)), RESOLV_CONF);
     }
     let resolvers = read_resolvers(settings.resolvers.value.items())
         .map_err(|remark| remark.about("resolvers").or_at(settings.resolvers.place()))?;
     Ok(Forwarding { resolvers, zones: zones(settings)? })
 }
 
+/// The system's servers as another text of its file has them, in the settings too.
+pub(super) fn system(
+    settings: &mut Settings,
+    resolv_conf: &str,
+    interfaces: &[IpAddr],
+) -> Result<Vec<Server>, Remark> {
+    let items = system_resolvers(resolv_conf, interfaces);
+    let servers = read_resolvers(&items)?;
+    settings.resolvers.derive(List(Some(items)), RESOLV_CONF);
+    Ok(servers)
+}
+
 /// The zones, folded to lower case in the settings too: names are compared without regard to case.
-fn zones(settings: &mut Settings) -> Result<Vec<(Name, Vec<SocketAddr>)>, Remark> {
+fn zones(settings: &mut Settings) -> Result<Vec<(Name, Vec<Server>)>, Remark> {
     let domain = settings.domain.value.to_ascii_lowercase();
     let Some(written) = settings.zone_resolvers.value.0.take() else {
         return Ok(Vec::new());
@@ -102,7 +118,7 @@ fn zones(settings: &mut Settings) -> Result<Vec<(Name, Vec<SocketAddr>)>, Remark
 }
 
 /// Checks one zone. Zones within zones are fine, the longest match counts; only the domain is ours alone.
-fn zone_servers(name: &str, zone: &Zone, domain: &str) -> Result<(Name, Vec<SocketAddr>), Remark> {
+fn zone_servers(name: &str, zone: &Zone, domain: &str) -> Result<(Name, Vec<Server>), Remark> {
     let items = zone.servers.items();
     if items.is_empty() {
         let what = format!("field ZoneResolver {} is empty", quote(name));

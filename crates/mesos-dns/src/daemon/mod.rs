@@ -14,6 +14,7 @@ mod restore;
 pub(crate) mod rooms;
 mod sockets;
 pub(crate) mod standing;
+mod system_servers;
 
 use std::{net::SocketAddr, sync::Arc, thread, time::Duration};
 
@@ -29,6 +30,7 @@ use tokio::{
     runtime::Builder,
     sync::{mpsc, watch},
     task::JoinSet,
+    time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -47,6 +49,7 @@ use crate::{
     watch::{Contact, Watch, WatchError},
 };
 use standing::{Seen, StaleAfter, View};
+use system_servers::SystemServers;
 
 /// How long answers in hand may take when the process is told to stop. With what the workers take before, it
 /// ends within five seconds.
@@ -124,10 +127,13 @@ pub async fn serve(
     let (asks, mut asked) = watch::channel(Asked::default());
     let relay = tokio::spawn(signals.relay(asks, shutdown.clone()));
     let mut done = Asked::default();
+    let mut looks = tokio::time::interval(system_servers::LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
         tokio::select! {
             () = shutdown.cancelled() => break Ok(()),
             ended = daemon.watched() => break ended,
+            _ = looks.tick(), if daemon.config.follows_system() => daemon.follow_system(),
             Ok(()) = asked.changed() => {
                 let before = std::mem::replace(&mut done, *asked.borrow_and_update());
                 if before.releases != done.releases {
@@ -150,6 +156,8 @@ pub async fn serve(
 /// Everything that runs.
 struct Daemon {
     config: Config,
+    /// Whether the system asks other servers by now.
+    system_servers: SystemServers,
     /// How many file descriptors there are.
     descriptors: u64,
     clients: Arc<Clients>,
@@ -298,6 +306,7 @@ impl Daemon {
         });
         Ok(Self {
             config,
+            system_servers: SystemServers::default(),
             descriptors,
             clients,
             identities,
@@ -349,6 +358,15 @@ impl Daemon {
         warn!(signal = "SIGUSR1", "release asked for");
         // If the publisher is gone, so is what was held.
         let _ = self.orders.send(Order::Release).await;
+    }
+
+    /// Asks the servers that the system names now.
+    fn follow_system(&mut self) {
+        let Some(config) = self.system_servers.look(&self.config) else { return };
+        let own = own_addresses(&self.addresses.dns, &configuration::interface_addresses());
+        self.forwarder.replace(rooms::forward(&config), &own);
+        self.api.reload(rooms::http(&config));
+        self.config = config;
     }
 
     /// Reads the configuration again and puts it in force, as a whole or not at all.

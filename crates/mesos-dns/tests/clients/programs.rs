@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
+use tempfile::TempDir;
+
 use super::*;
 
 /// What dnspython makes of a question: it reads every reply to the last octet.

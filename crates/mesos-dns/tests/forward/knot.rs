@@ -1,4 +1,4 @@
-//! Knot DNS with one small zone, on a loopback port given by the system.
+//! Knot DNS with two small zones, on a loopback port given by the system.
 
 use std::{
     fmt::Write,
@@ -18,8 +18,8 @@ pub(crate) struct Knot {
     _directory: TempDir,
 }
 
-/// Starts Knot with the zone `example.test`: two addresses at `www`, two hundred at `many`. `None` where
-/// Knot is not installed.
+/// Starts Knot with the zone `example.test`, which has two addresses at `www`, two hundred at `many`, and something of
+/// most other kinds, and `signed.test`, which it signs itself. `None` where Knot is not installed.
 pub(crate) async fn start() -> Option<Knot> {
     // Between our finding a port and Knot's taking it somebody else may: then try another.
     for _ in 0..5 {
@@ -41,10 +41,13 @@ fn launch(address: SocketAddr) -> io::Result<Option<Knot>> {
         "server:\n  listen: {ip}@{port}\n  rundir: {path}\n\
          database:\n  storage: {path}/db\n\
          zone:\n- domain: example.test\n  file: {path}/zone\n\
+         - domain: signed.test\n  file: {path}/signed\n  dnssec-signing: on\n  zonefile-sync: -1\n\
          log:\n- target: stderr\n  any: error\n"
     );
     fs::write(directory.path().join("knot.conf"), config)?;
+    fs::create_dir(directory.path().join("db"))?;
     fs::write(directory.path().join("zone"), zone())?;
+    fs::write(directory.path().join("signed"), SIGNED)?;
     let child = Command::new(program())
         .arg("-c")
         .arg(directory.path().join("knot.conf"))
@@ -70,10 +73,18 @@ fn program() -> &'static str {
         .unwrap_or("knotd")
 }
 
+/// What stands in both zones.
+const SIGNED: &str =
+    "$TTL 60\n@ SOA ns root 1 60 60 600 60\n@ NS ns\nns A 192.0.2.1\nwww A 192.0.2.2\nwww A 192.0.2.3\n";
+
+/// What stands in one of them besides.
+const KINDS: &str = "www AAAA 2001:db8::2\n@ MX 10 mail\n@ MX 20 mail.elsewhere.test.\nmail A 192.0.2.25\n\
+                     @ TXT \"v=spf1 -all\" \"two \\\"strings\\\"\"\n_sip._tcp SRV 10 5 5060 www\n\
+                     _sip._tcp SRV 20 0 5061 mail\none CNAME two\ntwo CNAME three\nthree CNAME www\n\
+                     lost CNAME nobody\na.b.c TXT deep\n@ CAA 0 issue \"ca.example\"\nodd TYPE65280 \\# 4 0A000001\n";
+
 fn zone() -> String {
-    let mut zone = "$ORIGIN example.test.\n$TTL 60\n@ SOA ns root 1 60 60 600 60\n@ NS ns\nns A 192.0.2.1\n\
-                    www A 192.0.2.2\nwww A 192.0.2.3\n"
-        .to_owned();
+    let mut zone = format!("{SIGNED}{KINDS}");
     for n in 0..200 {
         writeln!(zone, "many A 198.51.100.{n}").unwrap();
     }

@@ -56,7 +56,15 @@ struct Lines {
 impl Daemon {
     /// Starts it with these members in its file, besides ports that the system chooses; waits until it serves.
     pub fn start(members: Value) -> Self {
-        let process = Process::start(members);
+        Self::serving(Process::start(members))
+    }
+
+    /// The same by a command that ends in the program's name.
+    pub fn start_by(command: Command, members: Value) -> Self {
+        Self::serving(Process::start_by(command, members))
+    }
+
+    fn serving(process: Process) -> Self {
         let serving = process.logged("serving");
         let address = |key: &str| addresses(&serving, key)[0];
         Self { dns: address("dns"), http: address("http"), process }

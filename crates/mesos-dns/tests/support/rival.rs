@@ -21,12 +21,12 @@ pub(crate) fn free_port() -> SocketAddr {
     }
 }
 
-/// Asks for the SOA record of `zone`, a name in wire form, until the server answers, or is gone.
+/// Asks for the SOA record of `zone`, a name in wire form and with RD, as resolvers want it, until the server answers, or is gone.
 pub(crate) fn is_up(server: &mut Child, address: SocketAddr, zone: &[u8]) -> io::Result<bool> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.connect(address)?;
     socket.set_read_timeout(Some(Duration::from_millis(50)))?;
-    let soa = [b"\x01\x02\0\0\0\x01\0\0\0\0\0\0", zone, b"\0\x06\0\x01"].concat();
+    let soa = [b"\x01\x02\x01\0\0\x01\0\0\0\0\0\0", zone, b"\0\x06\0\x01"].concat();
     let started = Instant::now();
     while started.elapsed() < PATIENCE && server.try_wait()?.is_none() {
         let mut reply = [0; 512];

@@ -97,7 +97,8 @@ fn the_complete_example_is_read() {
     assert_eq!(config.refresh_seconds, Duration::from_secs(30));
     assert_eq!(config.zk_detection_timeout, Some(Duration::from_secs(30)));
     assert_eq!((config.ttl, config.negative_ttl), (30, 30));
-    assert_eq!(config.resolvers, ["10.0.0.53:53".parse().unwrap(), "[fd00::53]:5353".parse().unwrap()]);
+    let server = |text: &str| Server::plain(text.parse().unwrap());
+    assert_eq!(config.resolvers, ["10.0.0.53:53", "[fd00::53]:5353"].map(server));
     assert_eq!(config.zone_resolvers.len(), 2);
     assert_eq!(config.ip_sources, [AddressSource::NetInfo, AddressSource::Host]);
     assert_eq!(

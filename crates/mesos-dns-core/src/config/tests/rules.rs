@@ -36,6 +36,8 @@ fn rules_accept_and_refuse() {
         r#""masters": ["m1.example:5050"]"#,
         r#""masters": ["10.0.0.1:5050", "10.0.0.1:5051"]"#,
         r#""resolvers": ["9.9.9.9", "9.9.9.9:5353", "fd00::53", "[fd00::53]:5353"]"#,
+        r#""resolvers": ["tls://9.9.9.9#dns.quad9.net", "9.9.9.9"]"#,
+        r#""zoneResolvers": {"x.corp": ["tls://[fd00::53]:8853#dns.corp"]}"#,
         r#""zoneResolvers": {"x.corp": ["9.9.9.9"], "y-x.corp": ["9.9.9.9"]}"#,
         // Ruling 24: nested zones are fine, and so is a zone above the domain.
         r#""zoneResolvers": {"a.corp": ["9.9.9.9"], "corp": ["9.9.9.9"]}"#,
@@ -85,6 +87,22 @@ fn rules_accept_and_refuse() {
         (
             r#""resolvers": ["9.9.9.9", "9.9.9.9:53"]"#,
             &[":1:57:", "duplicate found: 9.9.9.9:53", "remove one"],
+        ),
+        (
+            r#""resolvers": ["tls://9.9.9.9"]"#,
+            &[
+                ":1:46: \"resolvers\"",
+                "does not say which name its certificate is for",
+                "tls://9.9.9.9#dns.example",
+            ],
+        ),
+        (
+            r#""zoneResolvers": {"corp": ["https://9.9.9.9"]}"#,
+            &[
+                "\"zoneResolvers\"",
+                "asks in a way that is not known: \"https\"",
+                "tls://10.0.0.53#dns.example",
+            ],
         ),
         (
             r#""zoneResolvers": {"corp": []}"#,
@@ -249,7 +267,9 @@ fn an_empty_list_of_resolvers_means_the_systems() {
     };
     for members in [r#""resolvers": []"#, r#""resolvers": null"#] {
         let config = build_around(&with_master(members), &around).unwrap();
-        assert_eq!(config.resolvers, ["10.0.0.53:53".parse().unwrap(), "127.0.0.53:53".parse().unwrap()]);
+        let server = |text: &str| Server::plain(text.parse().unwrap());
+        assert_eq!(config.resolvers, ["10.0.0.53:53", "127.0.0.53:53"].map(server));
+        assert!(config.follows_system());
         assert_eq!(shown(&config, "Resolvers"), r#"["10.0.0.53","127.0.0.53"]"#);
         let row = config.rows().into_iter().find(|row| row.canonical == "Resolvers").unwrap();
         assert_eq!(row.origin, Origin::Derived("/etc/resolv.conf"));
@@ -260,4 +280,39 @@ fn an_empty_list_of_resolvers_means_the_systems() {
     assert!(!file(r#""resolvers": [], "externalon": false"#).wants().resolv_conf);
     let none = Surroundings { resolv_conf: Ok(String::new()), ..surroundings() };
     assert!(build_around(&with_master(r#""resolvers": []"#), &none).unwrap().resolvers.is_empty());
+}
+
+#[test]
+fn the_systems_servers_are_followed() {
+    let config = good(&with_master(r#""resolvers": []"#));
+    assert_eq!(config.with_system("search x\nnameserver 10.0.0.53\n", &[]), Ok(None), "as they were");
+    let text = "nameserver 10.0.0.54\nnameserver 10.0.0.55\n";
+    let after = config.with_system(text, &["10.0.0.55".parse().unwrap()]).unwrap().unwrap();
+    assert_eq!(after.resolvers, [Server::plain("10.0.0.54:53".parse().unwrap())]);
+    assert_eq!(shown(&after, "Resolvers"), r#"["10.0.0.54"]"#);
+    assert!(after.follows_system());
+    assert_eq!(
+        Config { resolvers: config.resolvers.clone(), settings: config.settings.clone(), ..after },
+        config
+    );
+    for (text, what) in [
+        ("", "names no server"),
+        ("nameserver 10.0.0.55\n", "names no server but this machine"),
+        ("nameserver 10.0.0.54\nnameserver dns\n", "illegal ip specified: \"dns\""),
+    ] {
+        let wrong = config.with_system(text, &["10.0.0.55".parse().unwrap()]).unwrap_err().to_string();
+        assert!(wrong.contains(what), "{wrong}");
+    }
+    let alone = Surroundings { resolv_conf: Ok(String::new()), ..surroundings() };
+    let alone = build_around(&with_master(r#""resolvers": []"#), &alone).unwrap();
+    assert_eq!(alone.with_system("# nobody", &[]), Ok(None), "nobody was asked before");
+    assert!(!good(&with_master("")).follows_system());
+    assert!(!good(&with_master(r#""resolvers": [], "externalon": false"#)).follows_system());
+}
+
+#[test]
+fn servers_are_shown_as_written() {
+    let config = good(&with_master(r#""resolvers": ["TLS://9.9.9.9:853#dns.quad9.net", "9.9.9.9:53"]"#));
+    assert_eq!(shown(&config, "Resolvers"), r#"["TLS://9.9.9.9:853#dns.quad9.net","9.9.9.9:53"]"#);
+    assert_eq!(config.resolvers[0].to_string(), "tls://9.9.9.9:853#dns.quad9.net");
 }
