@@ -1,8 +1,11 @@
 //! Go's resolver: it reads `/etc/resolv.conf` itself and speaks DNS itself, EDNS included, without any C library.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
 
 use super::{
+    namespace::text_of,
     programs::{says, set},
     *,
 };

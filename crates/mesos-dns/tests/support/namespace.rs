@@ -91,6 +91,6 @@ impl Place {
 }
 
 /// Both of what it printed.
-fn text_of(output: &Output) -> String {
+pub(crate) fn text_of(output: &Output) -> String {
     text(&output.stdout) + &text(&output.stderr)
 }
