@@ -5,35 +5,43 @@
 //!           (one question,    (route, access) |
 //!            OPT)                             +-> Local      localhost and friends, answered here
 //!                                             |
-//!                                             +-> Ask -> Admission -> Exchange <-> servers
-//!                                                        (shares)     (tries)        |
-//!                                  client <- reply::Reply::for_client <--------------+
+//!                                             +-> Ask -> held::Held -> Admission -> Exchange <-> servers
+//!                                                        (remembered?) (shares)     (tries)        |
+//!                                  client <- entry::Entry::write <-- believe <- Reply <------------+
 //! ```
 //!
 //! - [`route`]: the longest matching suffix decides which servers are asked.
 //! - [`local`]: the few names every resolver answers by itself (RFC 6303, 6761, 7686).
+//! - [`key`]: what tells two questions apart.
 //! - [`admission`]: how much may be outstanding, in all and for each client.
-//! - [`exchange`]: one query upstream: servers in order, deadlines, what counts as an answer.
+//! - [`exchange`]: one query upstream: servers in order, deadlines, what counts as an answer; [`resolved`]: how it
+//!   ended.
 //! - [`message`] and [`reply`]: bytes: the client's query and our own replies; the server's reply.
+//! - [`believe`]: what of a reply is kept, written anew (`pack`); [`entry`]: that, ageing, told to any
+//!   client ([`asker`]); [`held`]: what is remembered of a question, and what to do about it.
 //! - [`lifetime`]: how long a cache that is no resolver may keep a reply, ours included.
-//! - `walk` and `draft`: reading and writing these bytes.
+//! - `walk`, `data` and `draft`: reading and writing these bytes.
 //!
-//! Nothing is remembered from one query to the next but how many are outstanding. A cache belongs between
-//! `Policy::decide` and `Admission`; asking a second server early belongs into [`exchange`], which then
-//! holds two open tries instead of one; a server that is asked over TLS is one more kind of
-//! [`Transport`] towards it.
+//! Asking a second server early belongs into [`exchange`], which then holds two open tries instead of one; a
+//! server that is asked over TLS is one more kind of [`Transport`] towards it.
 //!
-//! Why messages are walked here and not parsed into records: a forwarder must change an identifier, an OPT
-//! record and perhaps the length, and nothing else. The bytes in between stay as the server wrote them,
-//! checked but not re-encoded, so no record type has to be understood to be passed on (RFC 3597).
+//! Why messages are walked here and not parsed into records: to pass a record on, a forwarder need not
+//! understand it. Owner, TTL and the names in the data of a few old types are what it touches; all other data
+//! stays as the server wrote it (RFC 3597).
 
 pub mod admission;
+pub mod asker;
+pub mod believe;
+mod data;
 mod draft;
+pub mod entry;
 pub mod exchange;
+pub mod held;
 pub mod key;
 pub mod lifetime;
 pub mod local;
 pub mod message;
+mod pack;
 pub mod reply;
 pub mod resolved;
 pub mod route;
