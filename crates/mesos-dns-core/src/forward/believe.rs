@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use super::{
     draft::Section,
-    entry::{Entry, Parts},
+    entry::{Entry, Kind, Parts},
     key::Key,
     message::{Ede, Flags, Rcode},
     pack::Packer,
@@ -45,9 +45,9 @@ const ANY: u16 = 255;
 /// What is kept of how an exchange ended. `own` is our own domain.
 pub fn believe(key: &Key, resolved: &Resolved, own: &Name, now: Instant) -> Entry {
     match resolved {
-        Resolved::Code(rcode, ede) => failure(key, *rcode, &ede.option(), now),
+        Resolved::Code(rcode, ede) => failure(key, Kind::Silence, *rcode, &ede.option(), now),
         Resolved::Reply(reply) | Resolved::Half(reply) if reply.rcode().is_failure() => {
-            failure(key, reply.rcode(), reply.reasons(), now)
+            failure(key, Kind::Error, reply.rcode(), reply.reasons(), now)
         }
         Resolved::Reply(reply) => kept(key, reply, own, now, false),
         Resolved::Half(reply) => kept(key, reply, own, now, true),
@@ -60,7 +60,7 @@ pub fn believe(key: &Key, resolved: &Resolved, own: &Name, now: Instant) -> Entr
 pub fn continued(key: &Key, chain: Vec<u8>, own: Vec<u8>, now: Instant) -> Option<Entry> {
     let (chain, own) = (Reply::parse(chain)?, Reply::parse(own)?);
     if own.rcode().is_failure() {
-        return Some(failure(key, own.rcode(), own.reasons(), now));
+        return Some(failure(key, Kind::Error, own.rcode(), own.reasons(), now));
     }
     let mut packer = Packer::new(&key.name);
     let (chain_records, own_records) = (chain.seen(), own.seen());
@@ -76,8 +76,8 @@ pub fn continued(key: &Key, chain: Vec<u8>, own: Vec<u8>, now: Instant) -> Optio
     Some(Entry::new(parts, packer.finish()))
 }
 
-fn failure(key: &Key, rcode: Rcode, reasons: &[u8], now: Instant) -> Entry {
-    let parts = Parts { rcode, reasons, is_failure: true, ..Parts::new(key, now) };
+fn failure(key: &Key, kind: Kind, rcode: Rcode, reasons: &[u8], now: Instant) -> Entry {
+    let parts = Parts { kind, rcode, reasons, ..Parts::new(key, now) };
     Entry::new(parts, Packer::new(&key.name).finish())
 }
 

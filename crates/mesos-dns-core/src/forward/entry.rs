@@ -51,7 +51,7 @@ pub struct Entry {
     question_bytes: u16,
     rcode: Rcode,
     is_authentic: bool,
-    is_failure: bool,
+    kind: Kind,
     is_half: bool,
     is_truncated: bool,
     leads_to_us: Option<Name>,
@@ -67,7 +67,7 @@ pub(crate) struct Parts<'a> {
     /// EDE options as they stand in an OPT record.
     pub(crate) reasons: &'a [u8],
     pub(crate) is_authentic: bool,
-    pub(crate) is_failure: bool,
+    pub(crate) kind: Kind,
     pub(crate) is_half: bool,
     pub(crate) is_truncated: bool,
     pub(crate) leads_to_us: Option<Name>,
@@ -83,7 +83,7 @@ impl Parts<'_> {
             rcode: Rcode::NOERROR,
             reasons: &[],
             is_authentic: false,
-            is_failure: false,
+            kind: Kind::Answer,
             is_half: false,
             is_truncated: false,
             leads_to_us: None,
@@ -91,6 +91,17 @@ impl Parts<'_> {
             came,
         }
     }
+}
+
+/// What an exchange ended with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An answer, that there is nothing included.
+    Answer,
+    /// A server's error; no other did better.
+    Error,
+    /// No server answered.
+    Silence,
 }
 
 /// How old an answer is.
@@ -147,7 +158,7 @@ impl Entry {
             question_bytes: u16::try_from(parts.question_bytes).unwrap_or(u16::MAX),
             rcode: parts.rcode,
             is_authentic: parts.is_authentic,
-            is_failure: parts.is_failure,
+            kind: parts.kind,
             is_half: parts.is_half,
             is_truncated: parts.is_truncated,
             leads_to_us: parts.leads_to_us,
@@ -164,7 +175,12 @@ impl Entry {
 
     /// Whether no server answered, or none but with an error.
     pub fn is_failure(&self) -> bool {
-        self.is_failure
+        self.kind != Kind::Answer
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Whether this is half an answer: no server gave the rest.
@@ -210,7 +226,7 @@ impl Entry {
         let age = now.saturating_duration_since(self.came);
         let Some(left) = self.lifetime.checked_sub(age).filter(|left| !left.is_zero()) else {
             let over = age.saturating_sub(self.lifetime);
-            let is_stale = over < stale_max && !self.is_failure && !self.lifetime.is_zero();
+            let is_stale = over < stale_max && !self.is_failure() && !self.lifetime.is_zero();
             return if is_stale { Freshness::Stale } else { Freshness::Gone };
         };
         let part = |of| self.lifetime.checked_div(of).unwrap_or_default();

@@ -18,7 +18,8 @@
 //!   ended.
 //! - [`message`] and [`reply`]: bytes: the client's query and our own replies; the server's reply.
 //! - [`believe`]: what of a reply is kept, written anew (`pack`); [`entry`]: that, ageing, told to any
-//!   client ([`asker`]); [`held`]: what is remembered of a question, and what to do about it.
+//!   client ([`asker`]); [`held`]: what is remembered of a question, and what to do about it; [`selection`]: which
+//!   names to forget.
 //! - [`lifetime`]: how long a cache that is no resolver may keep a reply, ours included.
 //! - `walk`, `data` and `draft`: reading and writing these bytes.
 //!
@@ -45,6 +46,7 @@ mod pack;
 pub mod reply;
 pub mod resolved;
 pub mod route;
+pub mod selection;
 mod walk;
 
 use std::{
@@ -85,6 +87,10 @@ pub struct Settings {
     pub recursion_allow: Vec<IpNet>,
     /// What a reply that was cut says about it (`setTruncateBit`).
     pub truncation: Truncation,
+    /// Bytes of memory for remembered answers (`cacheSize`); 0: nothing is remembered.
+    pub cache_bytes: u64,
+    /// How long an answer may be told after its time when no server gives a newer one (`serveStaleSeconds`).
+    pub stale_max: Duration,
 }
 
 /// Whether a reply that was cut says so.
@@ -171,6 +177,18 @@ impl Policy {
     /// Time for one query.
     pub fn budget(&self) -> Duration {
         self.settings.budget.min(BUDGET_MAX)
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether each name is asked from the same servers as by another policy, so that what was remembered by that one
+    /// still holds.
+    pub fn leads_like(&self, other: &Self) -> bool {
+        let (ours, theirs) = (&self.settings, &other.settings);
+        (&ours.domain, &ours.resolvers, &ours.zones) == (&theirs.domain, &theirs.resolvers, &theirs.zones)
     }
 
     /// What a cut reply says about it.

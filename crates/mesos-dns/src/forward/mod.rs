@@ -1,16 +1,19 @@
 //! Sockets, clock and dice for `core::forward`: names that are not ours, asked of other servers.
 //!
 //! [`Forwarder::answer`] takes a query as it came and gives the reply as it goes. The core decides whether
-//! and whom to ask and what counts as an answer. Here one exchange serves all who ask the same (`flights`), is
-//! driven to its end (`asking`), and has its sockets (`upstream`).
+//! and whom to ask and what counts as an answer. Here answers are remembered (`cache`) and told (`telling`), one
+//! exchange serves all who ask the same (`flights`), is driven to its end (`asking`), and has its sockets
+//! (`upstream`).
 //!
 //! Every wait in here ends with a deadline of the core's exchange, so a call to `answer` lasts at most as
 //! long as the budget. Whoever drops the future ends nothing: the exchange goes on by itself.
 
 mod asking;
+mod cache;
 mod flights;
 mod metrics;
 mod own;
+mod telling;
 mod upstream;
 
 use std::{
@@ -24,26 +27,37 @@ use arc_swap::ArcSwap;
 use mesos_dns_core::forward::{
     Decision, Policy, Settings, Transport,
     admission::Limit,
+    believe::believe,
+    entry::{Entry, Kind},
     key::Key,
     message::{Ede, Query, Rcode},
-    resolved::Resolved,
     route::Group,
+    selection::Selection,
 };
-use tokio::time::{Instant, timeout};
+use tokio::{sync::Semaphore, time::Instant};
 use tracing::warn;
 
 use self::{
     asking::{Desk, Held},
-    flights::{Boarding, Flight, Flights},
+    flights::{Boarding, Flight, Flights, Passenger},
     metrics::Outcome,
+    telling::OwnZone,
     upstream::Upstream,
 };
-pub use self::{metrics::ForwardMetrics, own::own_addresses};
+pub use self::{
+    cache::Cache,
+    metrics::{CacheMetrics, ForwardMetrics},
+    own::own_addresses,
+};
 use crate::metrics::LegacyCounters;
 
 /// How much longer an asker waits than its own budget: what a flight brings at the very end of the budget is
 /// still on its way then.
 const LANDING: Duration = Duration::from_millis(200);
+
+/// Exchanges at a time for which nobody waits, because what they ask for is remembered and popular. They leave
+/// most places to those who do wait.
+const REFRESHES_MAX: usize = 100;
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -60,15 +74,18 @@ pub struct Client {
 pub struct Forwarder {
     active: ArcSwap<Active>,
     desk: Arc<Desk>,
+    refreshes: Arc<Semaphore>,
+    own_zone: OwnZone,
 }
 
-/// The settings in force, the servers they name, and what is under way by them: other settings may lead the
-/// same question elsewhere.
+/// The settings in force, the servers they name, and what is remembered and under way by them: other settings may
+/// lead the same question elsewhere.
 struct Active {
     policy: Policy,
     /// Every server that is asked. One that is ourselves is not here.
     upstreams: HashMap<SocketAddr, Arc<Upstream>>,
     flights: Arc<Flights>,
+    cache: Arc<Cache>,
 }
 
 impl Forwarder {
@@ -80,16 +97,27 @@ impl Forwarder {
         metrics: Arc<ForwardMetrics>,
         legacy: Arc<LegacyCounters>,
     ) -> Self {
-        let active = Active::new(settings, own, &HashMap::new(), &metrics);
+        let active = Active::new(settings, own, None, &metrics);
         let desk = Arc::new(Desk { admission: Mutex::default(), metrics, legacy });
-        Self { active: ArcSwap::from_pointee(active), desk }
+        Self {
+            active: ArcSwap::from_pointee(active),
+            desk,
+            refreshes: Arc::new(Semaphore::new(REFRESHES_MAX)),
+            own_zone: OwnZone::default(),
+        }
     }
 
-    /// Puts other settings in force. Queries under way end by the old ones.
+    /// Puts other settings in force. Queries under way end by the old ones. What is remembered stays if it still would
+    /// be asked from the same servers.
     pub fn replace(&self, settings: Settings, own: &[SocketAddr]) {
         let before = self.active.load_full();
-        let active = Active::new(settings, own, &before.upstreams, &self.desk.metrics);
+        let active = Active::new(settings, own, Some(&before), &self.desk.metrics);
         self.active.store(Arc::new(active));
+    }
+
+    /// Forgets answers; tells how many were there to forget.
+    pub fn flush(&self, selection: &Selection) -> u64 {
+        self.active.load().cache.flush(selection)
     }
 
     /// The reply to a query: under its identifier, with its question in its spelling, of a size the client
@@ -111,11 +139,8 @@ impl Forwarder {
                 (Outcome::Refused, query.reply(Rcode::REFUSED, refusal.ede()))
             }
             Decision::Local(reply) => (Outcome::Local, reply),
-            Decision::Ask(group) => match self.resolve(&active, group, Key::of(&query), &client).await {
-                Ok(resolved) => {
-                    let reply = resolved.for_client(&query, client.transport, active.policy.truncation());
-                    (self.outcome(&resolved), reply)
-                }
+            Decision::Ask(group) => match self.know(&active, group, &query, &client).await {
+                Ok((entry, reply)) => (self.outcome(&entry), reply),
                 Err(limit) => {
                     metrics.limited(limit);
                     (Outcome::Limited, query.reply(Rcode::SERVFAIL, Ede::Other))
@@ -131,31 +156,28 @@ impl Forwarder {
         self.desk.admission.lock().unwrap_or_else(PoisonError::into_inner).outstanding()
     }
 
-    /// What the servers of this group say to this question. One exchange serves all who wait for the same.
-    async fn resolve(
+    /// Takes part in the exchange about this question, or begins it. One serves all who wait for the same. Whoever waits
+    /// holds the place that comes with it.
+    fn board(
         &self,
         active: &Arc<Active>,
         group: &Group,
-        key: Key,
+        key: &Key,
         client: &Client,
-    ) -> Result<Arc<Resolved>, Limit> {
+    ) -> Result<(Passenger, Option<Held>), Limit> {
         let (now, zone) = (Instant::now().into_std(), group.zone.as_ref());
-        let asker = self.desk.hold(|admission| admission.admit(now, client.address.ip(), zone, &key))?;
-        let mut asker = Some(asker);
-        let passenger = match active.flights.board(&key) {
+        let asker = self.desk.hold(|admission| admission.admit(now, client.address.ip(), zone, key))?;
+        match active.flights.board(key) {
             Boarding::Joined(passenger) => {
                 self.desk.metrics.joined.inc();
-                passenger
+                Ok((passenger, Some(asker)))
             }
             Boarding::New(flight, passenger) => {
                 // Whoever begins an exchange holds its place as long as that lasts, see `admission`.
-                self.fly(active, group, flight, asker.take())?;
-                passenger
+                self.fly(active, group, flight, Some(asker))?;
+                Ok((passenger, None))
             }
-        };
-        let arrived = timeout(active.policy.budget().saturating_add(LANDING), passenger.arrive()).await;
-        let failed = || Arc::new(Resolved::Code(Rcode::SERVFAIL, Ede::Other));
-        Ok(arrived.ok().flatten().unwrap_or_else(failed))
+        }
     }
 
     /// Begins an exchange; `asker` is held until it has ended. It runs by itself, and ends with its budget.
@@ -173,39 +195,46 @@ impl Forwarder {
         tokio::spawn(async move {
             let resolved = desk.ask(&active, &servers, flight.key()).await;
             drop((place, asker));
-            flight.land(Arc::new(resolved));
+            let settings = active.policy.settings();
+            let came = believe(flight.key(), &resolved, &settings.domain, Instant::now().into_std());
+            // Remembered first: who comes too late for the flight finds it.
+            let entry = active.cache.store(flight.key(), came, settings.stale_max);
+            flight.land(entry);
         });
         Ok(())
     }
 
-    /// Counts how a query ended that went to servers.
-    fn outcome(&self, resolved: &Resolved) -> Outcome {
-        let (Resolved::Reply(reply) | Resolved::Half(reply)) = resolved else { return Outcome::Failed };
-        if reply.is_empty() {
+    /// Counts how a query ended that was for servers.
+    fn outcome(&self, entry: &Entry) -> Outcome {
+        if entry.kind() != Kind::Silence && entry.is_negative() {
             self.desk.legacy.non_mesos_nxdomain.inc();
         }
-        if reply.rcode().is_failure() { Outcome::Error } else { Outcome::Answered }
+        match entry.kind() {
+            Kind::Answer => Outcome::Answered,
+            Kind::Error => Outcome::Error,
+            Kind::Silence => Outcome::Failed,
+        }
     }
 }
+
 impl Active {
     /// Prepares settings. A server that was known before keeps what is known of it.
-    fn new(
-        settings: Settings,
-        own: &[SocketAddr],
-        before: &HashMap<SocketAddr, Arc<Upstream>>,
-        metrics: &ForwardMetrics,
-    ) -> Self {
+    fn new(settings: Settings, own: &[SocketAddr], before: Option<&Self>, metrics: &ForwardMetrics) -> Self {
         let policy = Policy::new(settings);
+        let bytes = policy.settings().cache_bytes;
+        let cache = before.filter(|before| before.policy.leads_like(&policy) && before.cache.resize(bytes));
+        let cache = cache.map(|before| before.cache.clone());
+        let cache = cache.unwrap_or_else(|| Arc::new(Cache::new(bytes, metrics.cache.clone())));
         let mut upstreams = HashMap::new();
         for server in policy.groups().flat_map(|group| &group.servers) {
             if own::is_own(*server, own) {
                 metrics.own_servers.inc();
                 warn!(%server, "server is this process itself; it is not asked");
             } else {
-                let known = before.get(server).cloned();
+                let known = before.and_then(|before| before.upstreams.get(server)).cloned();
                 upstreams.entry(*server).or_insert_with(|| known.unwrap_or_else(|| Upstream::new(*server)));
             }
         }
-        Self { policy, upstreams, flights: Arc::default() }
+        Self { policy, upstreams, flights: Arc::default(), cache }
     }
 }

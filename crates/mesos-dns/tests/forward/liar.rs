@@ -1,5 +1,7 @@
 //! A server that says what the test wants: wrong, twice, cut, from elsewhere.
 
+#![allow(dead_code, reason = "each test that shares this file uses its part of it")]
+
 use std::{
     future::Future,
     net::SocketAddr,
@@ -85,6 +87,13 @@ impl Liar {
 impl Asked {
     pub(crate) fn id(&self) -> u16 {
         u16::from_be_bytes([self.message[0], self.message[1]])
+    }
+
+    /// The name that is asked for, in lower case with a dot at its end.
+    pub(crate) fn name(&self) -> String {
+        let end = self.message[12..].iter().position(|octet| *octet == 0).unwrap();
+        let name = mesos_dns_core::wire::Name::from_wire(&self.message[12..=12 + end]);
+        name.unwrap().to_string()
     }
 
     pub(crate) fn has_opt(&self) -> bool {
