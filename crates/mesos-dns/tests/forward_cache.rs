@@ -16,7 +16,7 @@ use mesos_dns::{
     metrics::Metrics,
 };
 use mesos_dns_core::{
-    forward::{Settings, Transport, Truncation, private_networks, selection::Selection},
+    forward::{Settings, Transport, Truncation, private_networks, selection::Selection, server::Server},
     wire::Name,
 };
 use prometheus_client::{encoding::text::encode, registry::Registry};
@@ -36,7 +36,7 @@ fn settings(resolvers: &[SocketAddr]) -> Settings {
     Settings {
         external_on: true,
         domain: Name::parse("mesos").unwrap(),
-        resolvers: resolvers.to_vec(),
+        resolvers: resolvers.iter().copied().map(Server::plain).collect(),
         zones: Vec::new(),
         budget: BUDGET,
         recursion_allow: private_networks().to_vec(),
@@ -383,7 +383,6 @@ async fn stale_answers_do_not_wait_for_the_whole_budget() {
     let subject = Subject::new(Settings { budget: Duration::from_secs(12), ..settings(&[server.address]) });
     assert_eq!(subject.short("www.example.com").await, (0, 1));
     silent.store(true, Ordering::Relaxed);
-    until("its time is over", || subject.count("cache_entries") == 1 && server.seen().len() == 1).await;
     let started = Instant::now();
     let (told, waited) = loop {
         let asked = Instant::now();
@@ -397,10 +396,13 @@ async fn stale_answers_do_not_wait_for_the_whole_budget() {
     assert_eq!((told.ttls, told.reasons), (vec![30], vec![3]));
     assert!(waited >= Duration::from_millis(1700) && waited < Duration::from_secs(10), "{waited:?}");
     assert_eq!(subject.forwarder.outstanding(), 1, "the exchange goes on");
-    // And an answer that comes late is remembered.
+    // And when the server speaks again, what it says takes the place of the stale answer.
     silent.store(false, Ordering::Relaxed);
-    until("the late answer", || subject.forwarder.outstanding() == 0).await;
-    assert_eq!(subject.ask(&query("www.example.com", 1, 0)).await.reasons, [] as [u16; 0]);
+    let started = Instant::now();
+    while !subject.ask(&query("www.example.com", 1, 0)).await.reasons.is_empty() {
+        assert!(started.elapsed() < PATIENCE);
+        sleep(Duration::from_millis(20)).await;
+    }
 
     let off = Settings { stale_max: Duration::ZERO, ..settings(&[server.address]) };
     subject.forwarder.replace(off, &[]);

@@ -1,262 +1,324 @@
-//! One query upstream, from the first try to the outcome.
+//! One question upstream, from the first try to the outcome.
 //!
-//! Servers are asked one after the other, in the order they were configured, each with an identifier of its
-//! own. What happens to a try decides what comes next:
+//! Servers have their turns in the order they were configured, the ill ones last; a due probe goes beside the
+//! first. Each try has an identifier and a spelling of its own. What happens to it decides what comes next:
 //!
 //! ```text
 //!  an answer (also NXDOMAIN)  -> done
 //!  TC                         -> the same server again, over TCP
+//!  another spelling           -> not believed: the same server again, over TCP
 //!  FORMERR, NOTIMP            -> the same server again, without EDNS; then the next
 //!  SERVFAIL, REFUSED          -> the next server; kept in case nobody does better
-//!  malformed                  -> the next server
-//!  network error              -> the next server
+//!  malformed, network error   -> the next server
 //!  too many strays            -> somebody guesses: the same server again, over TCP
 //!  silence                    -> the next server; this one again after all others
 //! ```
 //!
-//! What does not belong to the open try is a stray: it changes nothing and the waiting goes on. Each try
-//! gets the smaller of [`TRY_MAX`] and its share of the whole budget; nothing lasts past the budget's end.
-//! Only silent servers are asked again: a datagram may have been lost, but an answer would not change.
+//! Nobody waits for silence to be certain. When all open tries have lasted longer than *usual*, the next server
+//! is asked early, if the caller's allowance has one to spend; when they have lasted longer than *patience*,
+//! it is asked in any case. Earlier tries stay open, up to [`OPEN_MAX`], so a late answer counts; whoever
+//! answers first wins. What does not belong to an open try is a stray: it changes nothing. Only silent servers
+//! are asked again: a datagram may have been lost, but an answer would not change.
+//!
+//! When there is an outcome, tries may stay open a little longer ([`Exchange::poll_timeout`] goes on): that is
+//! how a slow server is told from a dead one.
 //!
 //! The caller owns sockets, clock and dice: it sends what [`Exchange::poll_transmit`] gives, waits until
-//! [`Exchange::poll_timeout`], and reports with the `handle_*` functions.
+//! [`Exchange::poll_timeout`], reports with the `handle_*` functions, and stops listening to what
+//! [`Exchange::poll_closed`] names.
+
+mod judge;
+mod turn;
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
     time::{Duration, Instant},
 };
 
+pub use self::turn::{Candidate, Closed, Ended, Fault, Transmit, TryId};
+use self::turn::{Try, Turn, Why};
 use super::{
-    Transport,
+    health::Standing,
     key::Key,
+    later,
     message::{Ede, Rcode},
-    reply::{Belongs, Reply, belongs},
+    reply::{Belongs, belongs},
     resolved::Resolved,
+    spelling::{self, Letters},
 };
 
-/// Longest wait for one try.
+/// Longest life of one try.
 pub const TRY_MAX: Duration = Duration::from_secs(2);
 
 /// Shortest wait worth a try; with less than that left of the budget, no further one begins.
 pub const TRY_MIN: Duration = Duration::from_millis(50);
 
 /// How often a silent server is asked. The third question reaches a server that loses one datagram in three
-/// with 96 % certainty; after that it is not loss but absence.
-pub const ROUNDS_MAX: u8 = 3;
+/// with 96 % certainty, and is asked over TCP, which passes where datagrams do not; the fourth is there for
+/// the end of a long budget. After that it is not loss but absence.
+pub const ROUNDS_MAX: u8 = 4;
+
+/// The round that is asked over TCP.
+const ROUND_TCP: u8 = 3;
+
+/// Most tries open at the same time.
+pub const OPEN_MAX: usize = 3;
 
 /// How many messages that do not belong a try may see. One is a late or doubled reply; this many on a
 /// random port within two seconds are guesses at our identifier (RFC 5452 section 9.2).
 pub const STRAYS_MAX: u8 = 16;
 
-/// One query upstream.
+/// One question upstream.
 #[derive(Debug)]
 pub struct Exchange<'a> {
     key: &'a Key,
+    candidates: Vec<Candidate>,
     end: Instant,
+    /// A server's part of the budget, so that each has its turn.
     share: Duration,
+    /// What is sent at once: what follows a reply, and probes.
+    urgent: VecDeque<Turn>,
+    /// What is sent when the open tries have had their time.
     waiting: VecDeque<Turn>,
-    open: Option<Try>,
+    open: Vec<Try>,
+    closed: VecDeque<Closed>,
+    next_id: TryId,
+    /// Whether the caller may still grant an early turn; asked once for each.
+    may_hedge: bool,
     best: Option<Resolved>,
-    answered: bool,
+    stage: Stage,
     network_error: bool,
 }
 
-/// A server's turn: how it is to be asked.
+/// How far an exchange is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Asking,
+    /// There is an answer, not yet taken.
+    Answered,
+    /// The outcome was taken.
+    Told,
+}
+
+/// Random numbers for one try.
 #[derive(Clone, Copy, Debug)]
-struct Turn {
-    server: SocketAddr,
-    transport: Transport,
-    edns: bool,
-    round: u8,
+pub struct Dice {
+    /// The identifier.
+    pub id: u16,
+    /// The spelling.
+    pub letters: Letters,
 }
 
-/// A turn under way.
-#[derive(Debug)]
-struct Try {
-    turn: Turn,
-    id: u16,
-    deadline: Instant,
-    strays: u8,
-}
-
-/// A message to send, on a fresh socket connected to the server.
-#[derive(Debug)]
-pub struct Transmit {
-    /// Whom to ask.
-    pub server: SocketAddr,
-    /// How.
-    pub transport: Transport,
-    /// What to send.
-    pub message: Vec<u8>,
-}
-
-/// What became of a message that was received. All but [`Heard::Stray`] end the try.
+/// What became of a message that was received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use]
 pub enum Heard {
-    /// The answer; the exchange is over.
-    Answer,
-    /// A response code that says the server cannot or will not.
-    Error(Rcode),
-    /// It belonged, but could not be read.
-    Malformed,
-    /// It did not belong; wait on.
+    /// It ended the try.
+    Taken,
+    /// It did not belong; if the try is still open, wait on.
     Stray,
-    /// It did not belong, and it was one too many.
-    StraysMax,
-    /// It was cut; TCP comes next.
-    Truncated,
 }
 
 impl<'a> Exchange<'a> {
     /// Begins: nothing is sent yet. The budget counts from `now`.
-    pub fn new(key: &'a Key, servers: &[SocketAddr], budget: Duration, now: Instant) -> Self {
-        let shares = u32::try_from(servers.len()).unwrap_or(u32::MAX).max(1);
-        let turn =
-            |server: &SocketAddr| Turn { server: *server, transport: Transport::Udp, edns: true, round: 1 };
+    pub fn new(key: &'a Key, candidates: Vec<Candidate>, budget: Duration, now: Instant) -> Self {
+        let shares = u32::try_from(candidates.len()).unwrap_or(u32::MAX).max(1);
+        let turns = |standing| {
+            let server = move |(index, candidate): (usize, &Candidate)| {
+                (candidate.outlook.standing == standing).then(|| Turn::first(index, candidate))
+            };
+            candidates.iter().enumerate().filter_map(server)
+        };
+        let mut waiting: VecDeque<Turn> = turns(Standing::Well).collect();
+        let mut urgent = VecDeque::new();
+        // Where nobody is well, the one that is due is simply the first.
+        match waiting.pop_front() {
+            Some(first) => {
+                urgent.push_back(first);
+                urgent.extend(turns(Standing::Probed));
+            }
+            None => waiting.extend(turns(Standing::Probed)),
+        }
+        waiting.extend(turns(Standing::Ill));
         Self {
             key,
+            candidates,
             end: later(now, budget),
-            share: budget.checked_div(shares).unwrap_or(budget).min(TRY_MAX),
-            waiting: servers.iter().map(turn).collect(),
-            open: None,
+            share: budget.checked_div(shares).unwrap_or(budget).max(TRY_MIN),
+            urgent,
+            waiting,
+            open: Vec::new(),
+            closed: VecDeque::new(),
+            next_id: TryId(0),
+            may_hedge: false,
             best: None,
-            answered: false,
+            stage: Stage::Asking,
             network_error: false,
         }
     }
 
-    /// What to send next, with this identifier. `None` while a try is open, and when the exchange is over.
-    pub fn poll_transmit(&mut self, now: Instant, id: u16) -> Option<Transmit> {
-        if self.open.is_some() || self.answered || later(now, TRY_MIN) > self.end {
+    /// What to send next, by these dice, if it is time. `hedge` says whether a server may be asked early.
+    pub fn poll_transmit(
+        &mut self,
+        now: Instant,
+        dice: &Dice,
+        hedge: impl FnOnce() -> bool,
+    ) -> Option<Transmit> {
+        if self.stage != Stage::Asking || later(now, TRY_MIN) > self.end {
             return None;
         }
-        let turn = self.waiting.pop_front()?;
-        let deadline = later(now, self.share).min(self.end);
-        self.open = Some(Try { turn, id, deadline, strays: 0 });
-        let message = self.key.query(id, &self.key.question(), turn.edns);
-        Some(Transmit { server: turn.server, transport: turn.transport, message })
+        let turn = self.next_turn(now, hedge)?;
+        let candidate = self.candidates.get(turn.server)?;
+        let mut question = self.key.question();
+        if candidate.outlook.spelled {
+            spelling::spell(&mut question, &dice.letters);
+        }
+        let transmit = Transmit {
+            id: self.next_id,
+            server: candidate.server.clone(),
+            carrier: turn.carrier,
+            message: self.key.query(dice.id, &question, turn.edns),
+            question: question.clone(),
+            hedge: turn.why == Why::Early,
+            probe: turn.is_probe(),
+        };
+        let patience = candidate.outlook.patience.saturating_mul(turn.round_factor()).min(self.share);
+        let started = Try::new(self.next_id, turn, dice.id, question, &candidate.outlook, patience, now);
+        if let Some(next) = turn.next_round(candidate) {
+            self.waiting.push_back(next);
+        }
+        if self.open.len() >= OPEN_MAX {
+            // All have had their time, or this would not be due; the oldest makes room.
+            let oldest = self.open.remove(0);
+            self.close(oldest, Ended::Silence, now);
+        }
+        self.open.push(started);
+        self.next_id = self.next_id.next();
+        self.may_hedge = true;
+        Some(transmit)
     }
 
-    /// When the open try ends; `None` if none is open.
+    /// When to call again at the latest, [`Exchange::handle_timeout`] first; `None` when all is over.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.open.as_ref().map(|open| open.deadline)
+        if self.stage == Stage::Told {
+            return self.open.iter().map(|open| open.silent).min();
+        }
+        let mut times: Vec<Instant> = self.open.iter().map(|open| open.dies).collect();
+        times.push(self.end);
+        if let Some(turn) = self.waiting.front() {
+            let early = self.may_hedge && self.is_hedge(turn);
+            let holding = self.open.iter().filter(|open| open.holds());
+            let due = holding.map(|open| if early { open.usual } else { open.overdue }).max();
+            times.extend(due.filter(|due| later(*due, TRY_MIN) <= self.end));
+        }
+        times.into_iter().min()
     }
 
-    /// A message came from the server of the open try.
-    pub fn handle_message(&mut self, message: &[u8]) -> Heard {
-        let Some(open) = &mut self.open else { return Heard::Stray };
-        match belongs(message, open.id, self.key) {
-            Belongs::No => {
-                open.strays = open.strays.saturating_add(1);
-                if open.strays < STRAYS_MAX {
-                    return Heard::Stray;
-                }
-                self.close(Follow::OverTcp);
-                Heard::StraysMax
+    /// A message came for this try.
+    pub fn handle_message(&mut self, id: TryId, message: &[u8], now: Instant) -> Heard {
+        let Some(at) = self.open.iter().position(|open| open.id == id) else { return Heard::Stray };
+        let Some(open) = self.open.get_mut(at) else { return Heard::Stray };
+        let belongs = belongs(message, open.wire_id, self.key);
+        if belongs == Belongs::No {
+            open.strays = open.strays.saturating_add(1);
+            if open.strays >= STRAYS_MAX {
+                let open = self.open.remove(at);
+                self.close(open, Ended::Strays, now);
             }
-            Belongs::Bare(rcode) => self.refused(rcode, Resolved::Code(rcode, Ede::Other)),
-            Belongs::Yes(flags) => self.judge(message, flags.truncated()),
+            return Heard::Stray;
+        }
+        let open = self.open.remove(at);
+        match belongs {
+            Belongs::Bare(rcode) => {
+                self.keep(Resolved::Code(rcode, Ede::Other));
+                self.close(open, Ended::Error(rcode), now);
+            }
+            Belongs::Yes(flags) => self.judge(open, message, flags.truncated(), now),
+            Belongs::No => {}
+        }
+        Heard::Taken
+    }
+
+    /// This try failed before an answer could come.
+    pub fn handle_failure(&mut self, id: TryId, fault: Fault, now: Instant) {
+        if let Some(at) = self.open.iter().position(|open| open.id == id) {
+            self.network_error |= self.stage == Stage::Asking;
+            let open = self.open.remove(at);
+            self.close(open, Ended::Failure(fault), now);
         }
     }
 
-    /// The open try has lasted long enough.
-    pub fn handle_timeout(&mut self) {
-        self.close(Follow::NextRound);
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let told = self.stage == Stage::Told;
+        let dead = |open: &Try| (if told { open.silent } else { open.dies }) <= now;
+        while let Some(at) = self.open.iter().position(dead) {
+            let open = self.open.remove(at);
+            self.close(open, Ended::Silence, now);
+        }
     }
 
-    /// The open try failed before an answer could come: no route, nobody listens, the connection broke.
-    pub fn handle_failure(&mut self) {
-        self.network_error = true;
-        self.close(Follow::Nothing);
-    }
-
-    /// The end: the answer, or else the best that was seen, or else SERVFAIL.
-    pub fn finish(self) -> Resolved {
+    /// The outcome, once: the answer, or else the best that was seen, or else SERVFAIL.
+    pub fn poll_resolved(&mut self, now: Instant) -> Option<Resolved> {
+        let over = match self.stage {
+            Stage::Asking => now >= self.end || (self.open.is_empty() && !self.can_ask(now)),
+            Stage::Answered => true,
+            Stage::Told => false,
+        };
+        if !over {
+            return None;
+        }
+        self.stage = Stage::Told;
         let reason = if self.network_error { Ede::NetworkError } else { Ede::NoReachableAuthority };
-        self.best.unwrap_or(Resolved::Code(Rcode::SERVFAIL, reason))
+        Some(self.best.take().unwrap_or(Resolved::Code(Rcode::SERVFAIL, reason)))
     }
 
-    /// A reply that belongs.
-    fn judge(&mut self, message: &[u8], truncated: bool) -> Heard {
-        let reply = Reply::parse(message.to_vec());
-        if truncated && self.open.as_ref().is_some_and(|open| open.turn.transport == Transport::Udp) {
-            // Half an answer that says so is of use to a client that can come back over TCP.
-            if let Some(reply) = reply {
-                self.keep(Resolved::Half(reply));
-            }
-            self.close(Follow::OverTcp);
-            return Heard::Truncated;
+    /// The next try that has ended: nothing more is expected from there.
+    pub fn poll_closed(&mut self) -> Option<Closed> {
+        self.closed.pop_front()
+    }
+
+    /// Ends all open tries.
+    pub fn abandon(&mut self, now: Instant) {
+        self.stage = Stage::Told;
+        for open in std::mem::take(&mut self.open) {
+            self.close(open, Ended::Abandoned, now);
         }
-        let Some(reply) = reply else {
-            self.close(Follow::Nothing);
-            return Heard::Malformed;
+    }
+
+    fn can_ask(&self, now: Instant) -> bool {
+        !(self.urgent.is_empty() && self.waiting.is_empty()) && later(now, TRY_MIN) <= self.end
+    }
+
+    /// The turn that is due now, if any.
+    fn next_turn(&mut self, now: Instant, hedge: impl FnOnce() -> bool) -> Option<Turn> {
+        if let Some(turn) = self.urgent.pop_front() {
+            return Some(turn);
+        }
+        let turn = *self.waiting.front()?;
+        let all = |passed: fn(&Try) -> Instant| {
+            self.open.iter().filter(|open| open.holds()).all(|open| passed(open) <= now)
         };
-        match reply.rcode() {
-            // Extended codes speak of this hop (BADVERS, BADCOOKIE), not of the name.
-            rcode if rcode.0 > 15 => self.refused(rcode, Resolved::Code(Rcode::SERVFAIL, Ede::Other)),
-            rcode if rcode.is_failure() => self.refused(rcode, Resolved::Reply(reply)),
-            _ => {
-                self.best = Some(Resolved::Reply(reply));
-                self.answered = true;
-                self.close(Follow::Nothing);
-                Heard::Answer
-            }
+        if all(|open| open.overdue) {
+            self.waiting.pop_front();
+            return Some(turn);
         }
-    }
-
-    /// The server cannot or will not answer.
-    fn refused(&mut self, rcode: Rcode, answer: Resolved) -> Heard {
-        self.keep(answer);
-        let unknown_edns = matches!(rcode, Rcode::FORMERR | Rcode::NOTIMP);
-        self.close(if unknown_edns { Follow::WithoutEdns } else { Follow::Nothing });
-        Heard::Error(rcode)
-    }
-
-    /// Remembers the best so far: half an answer before SERVFAIL before REFUSED before the rest, and of
-    /// equals the first.
-    fn keep(&mut self, answer: Resolved) {
-        let rank = |answer: &Resolved| match (answer, answer.rcode()) {
-            (_, Rcode::SERVFAIL) => 2,
-            (_, Rcode::REFUSED) => 1,
-            (_, Rcode::FORMERR | Rcode::NOTIMP) | (Resolved::Code(..), _) => 0,
-            (Resolved::Reply(_) | Resolved::Half(_), _) => 3,
-        };
-        if self.best.as_ref().is_none_or(|best| rank(best) < rank(&answer)) {
-            self.best = Some(answer);
+        if !self.may_hedge || !self.is_hedge(&turn) || !all(|open| open.usual) {
+            return None;
         }
-    }
-
-    /// Ends the open try.
-    fn close(&mut self, follow: Follow) {
-        let Some(Try { turn, .. }) = self.open.take() else { return };
-        let udp = turn.transport == Transport::Udp;
-        match follow {
-            Follow::OverTcp if udp => self.waiting.push_front(Turn { transport: Transport::Tcp, ..turn }),
-            Follow::WithoutEdns if turn.edns => self.waiting.push_front(Turn { edns: false, ..turn }),
-            // TCP repeats what is lost by itself, and passes where datagrams do not: the last round uses it.
-            Follow::NextRound if udp && turn.round < ROUNDS_MAX => {
-                let round = turn.round.saturating_add(1);
-                let transport = if round < ROUNDS_MAX { Transport::Udp } else { Transport::Tcp };
-                self.waiting.push_back(Turn { transport, round, ..turn });
-            }
-            _ => {}
+        self.may_hedge = false;
+        if !hedge() {
+            return None;
         }
+        self.waiting.pop_front();
+        Some(Turn { why: Why::Early, ..turn })
     }
-}
 
-/// How the server of a finished try is asked again, if at all.
-#[derive(Clone, Copy, Debug)]
-enum Follow {
-    Nothing,
-    NextRound,
-    OverTcp,
-    WithoutEdns,
-}
-
-fn later(now: Instant, wait: Duration) -> Instant {
-    now.checked_add(wait).unwrap_or(now)
+    /// Whether this turn could go early: to a well server that was not asked yet.
+    fn is_hedge(&self, turn: &Turn) -> bool {
+        let well = |candidate: &Candidate| candidate.outlook.standing == Standing::Well;
+        turn.round == 1 && self.candidates.get(turn.server).is_some_and(well)
+    }
 }
 
 #[cfg(test)]

@@ -5,17 +5,20 @@
 //!           (one question,    (route, access) |
 //!            OPT)                             +-> Local      localhost and friends, answered here
 //!                                             |
-//!                                             +-> Ask -> held::Held -> Admission -> Exchange <-> servers
-//!                                                        (remembered?) (shares)     (tries)        |
-//!                                  client <- entry::Entry::write <-- believe <- Reply <------------+
+//!                                             +-> Ask -> Key -> Held -> Admission -> Exchange <-> servers
+//!                                                          (remembered?) (shares)     (tries)        |
+//!                                 clients <- Entry::write <--------------- believe <- Resolved <-----+
 //! ```
 //!
 //! - [`route`]: the longest matching suffix decides which servers are asked.
 //! - [`local`]: the few names every resolver answers by itself (RFC 6303, 6761, 7686).
-//! - [`key`]: what tells two questions apart.
 //! - [`admission`]: how much may be outstanding, in all and for each client.
-//! - [`exchange`]: one query upstream: servers in order, deadlines, what counts as an answer; [`resolved`]: how it
-//!   ended.
+//! - [`key`]: what tells two questions apart; all who ask the same share one exchange.
+//! - [`exchange`]: one question upstream: servers in order, deadlines, what counts as an answer.
+//! - [`server`] and [`health`]: whom to ask and how; what is remembered of each.
+//! - [`allowance`]: how many queries may go to a second server early.
+//! - [`spelling`]: letters in upper and lower case, against forgers and loops.
+//! - [`resolved`]: the outcome of an exchange.
 //! - [`message`] and [`reply`]: bytes: the client's query and our own replies; the server's reply.
 //! - [`believe`]: what of a reply is kept, written anew (`pack`); [`entry`]: that, ageing, told to any
 //!   client ([`asker`]); [`held`]: what is remembered of a question, and what to do about it; [`selection`]: which
@@ -23,20 +26,21 @@
 //! - [`lifetime`]: how long a cache that is no resolver may keep a reply, ours included.
 //! - `walk`, `data` and `draft`: reading and writing these bytes.
 //!
-//! Asking a second server early belongs into [`exchange`], which then holds two open tries instead of one; a
-//! server that is asked over TLS is one more kind of [`Transport`] towards it.
+//! From one query to the next these are remembered: how many are outstanding, how servers did, and answers.
 //!
 //! Why messages are walked here and not parsed into records: to pass a record on, a forwarder need not
 //! understand it. Owner, TTL and the names in the data of a few old types are what it touches; all other data
 //! stays as the server wrote it (RFC 3597).
 
 pub mod admission;
+pub mod allowance;
 pub mod asker;
 pub mod believe;
 mod data;
 mod draft;
 pub mod entry;
 pub mod exchange;
+pub mod health;
 pub mod held;
 pub mod key;
 pub mod lifetime;
@@ -47,11 +51,13 @@ pub mod reply;
 pub mod resolved;
 pub mod route;
 pub mod selection;
+pub mod server;
+pub mod spelling;
 mod walk;
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::{Duration, Instant},
 };
 
 use ipnet::IpNet;
@@ -60,6 +66,7 @@ use crate::{
     forward::{
         message::{Ede, Query},
         route::{Group, Route, Router},
+        server::Server,
     },
     wire::Name,
 };
@@ -78,9 +85,9 @@ pub struct Settings {
     /// Our own domain: nothing in it is ever sent to another server.
     pub domain: Name,
     /// Servers for everything that no zone claims (`resolvers`), in the order they are asked.
-    pub resolvers: Vec<SocketAddr>,
+    pub resolvers: Vec<Server>,
     /// Servers for a zone and the names below it (`zoneResolvers`). The longest zone wins.
-    pub zones: Vec<(Name, Vec<SocketAddr>)>,
+    pub zones: Vec<(Name, Vec<Server>)>,
     /// Time for one query, all servers together (`timeout`); at most [`BUDGET_MAX`].
     pub budget: Duration,
     /// Who may ask (`recursionAllow`).
@@ -102,7 +109,7 @@ pub enum Truncation {
     Silent,
 }
 
-/// How a message travels.
+/// How a client's message travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transport {
     /// One datagram each way.
@@ -239,6 +246,11 @@ impl Refusal {
             Self::NoRecursion | Self::NoServers | Self::Off | Self::OwnDomain => Ede::NotAuthoritative,
         }
     }
+}
+
+/// So much later.
+pub(crate) fn later(now: Instant, wait: Duration) -> Instant {
+    now.checked_add(wait).unwrap_or(now)
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@
 //! itself; where both have the very same name, the explicit one wins. What matches neither leads to
 //! `resolvers`. Our own domain does not compete: a name in it never leaves, whatever else is configured.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::collections::BTreeMap;
 
-use super::local::LocalZone;
+use super::{local::LocalZone, server::Server};
 use crate::wire::Name;
 
 /// Servers for one suffix.
@@ -15,7 +15,7 @@ pub struct Group {
     /// The suffix; `None` for the default servers.
     pub zone: Option<Name>,
     /// The servers, in the order they are asked.
-    pub servers: Vec<SocketAddr>,
+    pub servers: Vec<Server>,
 }
 
 /// Where a name leads.
@@ -45,7 +45,7 @@ enum Target {
 
 impl Router {
     /// Routes for the default servers and the zones with servers of their own, around our domain.
-    pub fn new(domain: &Name, resolvers: &[SocketAddr], zones: &[(Name, Vec<SocketAddr>)]) -> Self {
+    pub fn new(domain: &Name, resolvers: &[Server], zones: &[(Name, Vec<Server>)]) -> Self {
         let mut suffixes = BTreeMap::new();
         for zone in LocalZone::all() {
             suffixes.insert(Box::from(zone.apex().as_wire()), Target::Local(zone));
@@ -98,8 +98,8 @@ mod tests {
         Name::parse(text).unwrap()
     }
 
-    fn server(last: u8) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, last], 53))
+    fn server(last: u8) -> Server {
+        Server::plain(([192, 0, 2, last], 53).into())
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
 };
 
 fn settings() -> Settings {
-    let server = |last| vec![SocketAddr::from(([192, 0, 2, last], 53))];
+    let server = |last| vec![Server::plain(([192, 0, 2, last], 53).into())];
     Settings {
         external_on: true,
         domain: Name::parse("mesos").unwrap(),

@@ -9,7 +9,7 @@ use anyhow::Context;
 use mesos_dns_core::{
     answer,
     config::{Authentication, Config},
-    forward,
+    forward::{self, server::Server},
     mesos::state::Limits,
     records::{Policy, Rules},
     views,
@@ -79,11 +79,13 @@ pub(super) fn answer(config: &Config, secrets: &answer::Secrets) -> answer::Sett
 }
 
 pub(super) fn forward(config: &Config) -> forward::Settings {
+    let servers = |addresses: &[SocketAddr]| addresses.iter().copied().map(Server::plain).collect();
+    let zones = config.zone_resolvers.iter().map(|(zone, addresses)| (zone.clone(), servers(addresses)));
     forward::Settings {
         external_on: config.external_on,
         domain: config.apex.clone(),
-        resolvers: config.resolvers.clone(),
-        zones: config.zone_resolvers.clone(),
+        resolvers: servers(&config.resolvers),
+        zones: zones.collect(),
         budget: config.timeout,
         recursion_allow: config.recursion_allow.clone(),
         truncation: if config.set_truncate_bit {

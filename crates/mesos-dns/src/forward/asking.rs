@@ -1,32 +1,49 @@
 //! One exchange, flown to its end: sockets, clock and dice for the core's [`Exchange`].
 
 use std::{
-    net::SocketAddr,
+    future::poll_fn,
+    io,
     sync::{Arc, Mutex, PoisonError},
+    task::Poll,
+    time::Duration,
 };
 
 use mesos_dns_core::forward::{
-    Transport,
     admission::{Admission, Limit, Ticket},
-    exchange::{Exchange, Heard, Transmit},
-    key::Key,
-    resolved::Resolved,
+    allowance::Allowance,
+    believe::believe,
+    exchange::{Closed, Dice, Ended, Exchange, Heard, Transmit, TryId},
+    server::Server,
 };
-use tokio::time::{Instant, timeout_at};
-use tracing::debug;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+use tracing::{debug, warn};
 
 use super::{
-    Active,
-    metrics::{Ended, ForwardMetrics},
-    upstream,
+    Active, Client,
+    flights::Flight,
+    metrics::ForwardMetrics,
+    upstream::{self, Line, Trust},
 };
 use crate::metrics::LegacyCounters;
+
+/// Exchanges with an outcome that go on listening, to tell slow servers from dead ones. A few are enough for that.
+const LINGERING_MAX: usize = 100;
+
+/// Time between two words in the log about queries of ours that come back.
+const LOOP_LOG_PAUSE: Duration = Duration::from_secs(60);
 
 /// What every exchange uses and none owns.
 pub(super) struct Desk {
     pub(super) admission: Mutex<Admission>,
     pub(super) metrics: Arc<ForwardMetrics>,
     pub(super) legacy: Arc<LegacyCounters>,
+    pub(super) trust: Trust,
+    hedges: Mutex<Allowance>,
+    lingering: Semaphore,
+    loop_logged: Mutex<Option<Instant>>,
 }
 
 /// Leave to be outstanding, given back when dropped.
@@ -36,6 +53,18 @@ pub(super) struct Held {
 }
 
 impl Desk {
+    pub(super) fn new(trust: Trust, metrics: Arc<ForwardMetrics>, legacy: Arc<LegacyCounters>) -> Self {
+        Self {
+            admission: Mutex::default(),
+            metrics,
+            legacy,
+            trust,
+            hedges: Mutex::default(),
+            lingering: Semaphore::new(LINGERING_MAX),
+            loop_logged: Mutex::default(),
+        }
+    }
+
     /// Asks for leave to be outstanding.
     pub(super) fn hold(
         self: &Arc<Self>,
@@ -46,63 +75,123 @@ impl Desk {
         Ok(Held { desk: self.clone(), ticket: Some(ticket) })
     }
 
-    /// Asks these servers until one answers or time is up.
-    pub(super) async fn ask(&self, active: &Active, servers: &[SocketAddr], key: &Key) -> Resolved {
-        let started = Instant::now();
-        let mut exchange = Exchange::new(key, servers, active.policy.budget(), started.into_std());
-        while let Some(transmit) = exchange.poll_transmit(Instant::now().into_std(), rand::random()) {
-            let ended = self.attempt(&mut exchange, &transmit).await;
-            self.metrics.tried(&transmit, ended);
-            self.count_legacy(ended);
-            if let Some(upstream) = active.upstreams.get(&transmit.server) {
-                upstream.note(ended);
+    /// Asks these servers until one answers or time is up, and lands with that; `held` is kept till then.
+    pub(super) async fn fly(
+        &self,
+        active: &Active,
+        servers: &[Server],
+        flight: Flight,
+        held: [Option<Held>; 2],
+    ) {
+        let (started, key) = (Instant::now(), flight.key().clone());
+        self.hedges.lock().unwrap_or_else(PoisonError::into_inner).earn();
+        let candidates = active.candidates(servers, started);
+        let budget = active.policy.budget();
+        let mut exchange = Exchange::new(&key, candidates, budget, started.into_std());
+        let (mut lines, mut aboard) = (Lines::default(), Some((flight, held)));
+        let mut _lingering = None;
+        loop {
+            let now = Instant::now();
+            while let Some(sent) = exchange.poll_transmit(now.into_std(), &dice(), || self.may_hedge()) {
+                if let Some((flight, _)) = &aboard {
+                    flight.carries(&sent.question);
+                }
+                self.send(active, &mut exchange, &mut lines, sent, now);
+            }
+            while let Some(closed) = exchange.poll_closed() {
+                lines.hang_up(closed.id);
+                self.note(active, &closed, now);
+            }
+            if let Some(resolved) = exchange.poll_resolved(now.into_std()) {
+                self.metrics.seconds.observe(started.elapsed().as_secs_f64());
+                if let Some((flight, held)) = aboard.take() {
+                    drop(held);
+                    let settings = active.policy.settings();
+                    let came = believe(&key, &resolved, &settings.domain, Instant::now().into_std());
+                    // Remembered first: who comes too late for the flight finds it.
+                    flight.land(active.cache.store(&key, came, settings.stale_max));
+                }
+                _lingering = self.lingering.try_acquire().ok();
+                if _lingering.is_none() {
+                    exchange.abandon(now.into_std());
+                    continue;
+                }
+            }
+            let Some(wake) = exchange.poll_timeout() else { break };
+            match timeout_at(wake.into(), lines.hear()).await {
+                Ok((id, heard)) => self.hear(&mut exchange, id, heard),
+                Err(_) => exchange.handle_timeout(Instant::now().into_std()),
             }
         }
-        self.metrics.seconds.observe(started.elapsed().as_secs_f64());
-        exchange.finish()
     }
 
-    /// One try at one server, to its end.
-    async fn attempt(&self, exchange: &mut Exchange<'_>, transmit: &Transmit) -> Ended {
-        let Some(deadline) = exchange.poll_timeout() else { return Ended::Timeout };
-        let hear = |message: &[u8]| {
-            let heard = exchange.handle_message(message);
-            if matches!(heard, Heard::Stray | Heard::StraysMax) {
-                self.metrics.strays.inc();
-            }
-            heard
-        };
-        let asked = async {
-            match transmit.transport {
-                Transport::Udp => upstream::ask_udp(transmit.server, &transmit.message, hear).await,
-                Transport::Tcp => upstream::ask_tcp(transmit.server, &transmit.message, hear).await,
-            }
-        };
-        match timeout_at(deadline.into(), asked).await {
-            Ok(Ok(heard)) => Ended::Heard(heard),
-            Ok(Err(error)) => {
-                debug!(server = %transmit.server, transport = ?transmit.transport, %error, "asking failed");
-                exchange.handle_failure();
-                Ended::Failure
-            }
-            Err(_) => {
-                exchange.handle_timeout();
-                Ended::Timeout
+    /// A query of ours came back from this client.
+    pub(super) fn note_loop(&self, client: &Client) {
+        let mut logged = self.loop_logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.is_none_or(|logged| logged.elapsed() >= LOOP_LOG_PAUSE) {
+            *logged = Some(Instant::now());
+            warn!(
+                client = %client.address,
+                "a query that we sent to a server came back to us: servers forward in a circle"
+            );
+        }
+    }
+
+    fn may_hedge(&self) -> bool {
+        self.hedges.lock().unwrap_or_else(PoisonError::into_inner).spend()
+    }
+
+    /// Sends what the exchange gave.
+    fn send(
+        &self,
+        active: &Active,
+        exchange: &mut Exchange<'_>,
+        lines: &mut Lines,
+        sent: Transmit,
+        now: Instant,
+    ) {
+        self.metrics.sent(&sent);
+        let Some(upstream) = active.upstreams.get(&sent.server) else { return };
+        match upstream.send(sent.carrier, &sent.message) {
+            Ok(line) => lines.0.push((sent.id, line)),
+            Err(error) => {
+                debug!(server = %sent.server, carrier = ?sent.carrier, %error, "cannot ask");
+                exchange.handle_failure(sent.id, upstream::fault(&error), now.into_std());
             }
         }
     }
 
-    /// The original counts exchanges with servers, whatever they were about. (Whole queries are counted where
-    /// they come in.)
-    fn count_legacy(&self, ended: Ended) {
+    /// Something came in on a line.
+    fn hear(&self, exchange: &mut Exchange<'_>, id: TryId, heard: io::Result<Vec<u8>>) {
+        let now = Instant::now().into_std();
+        match heard {
+            Ok(message) => {
+                if exchange.handle_message(id, &message, now) == Heard::Stray {
+                    self.metrics.strays.inc();
+                }
+            }
+            Err(error) => {
+                debug!(%error, "asking failed");
+                exchange.handle_failure(id, upstream::fault(&error), now);
+            }
+        }
+    }
+
+    /// Takes note of a try that has ended.
+    fn note(&self, active: &Active, closed: &Closed, now: Instant) {
+        self.metrics.tried(closed);
+        if let Some(upstream) = active.upstreams.get(&closed.server) {
+            upstream.note(now, closed, &self.metrics);
+        }
+        // The original counts exchanges with servers, whatever they were about. (Whole queries are counted where
+        // they come in.) It knows no second server whose answer came too late to be of use.
         let legacy = &*self.legacy;
-        legacy.non_mesos_forwarded.inc();
-        match ended {
-            Ended::Heard(Heard::Answer | Heard::Error(_) | Heard::Truncated) => {
-                legacy.non_mesos_success.inc()
-            }
-            Ended::Heard(_) | Ended::Failure | Ended::Timeout => legacy.non_mesos_failed.inc(),
+        match closed.ended {
+            Ended::Abandoned => return,
+            Ended::Answer | Ended::Error(_) | Ended::Truncated => legacy.non_mesos_success.inc(),
+            _ => legacy.non_mesos_failed.inc(),
         };
+        legacy.non_mesos_forwarded.inc();
     }
 }
 
@@ -112,4 +201,32 @@ impl Drop for Held {
             self.desk.admission.lock().unwrap_or_else(PoisonError::into_inner).release(ticket);
         }
     }
+}
+
+/// The open tries of one exchange; three at most.
+#[derive(Default)]
+struct Lines(Vec<(TryId, Line)>);
+
+impl Lines {
+    /// The next thing that is heard on any of them.
+    async fn hear(&mut self) -> (TryId, io::Result<Vec<u8>>) {
+        poll_fn(|context| {
+            for (id, line) in &mut self.0 {
+                if let Poll::Ready(heard) = line.poll_hear(context) {
+                    return Poll::Ready((*id, heard));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn hang_up(&mut self, id: TryId) {
+        self.0.retain(|(open, _)| *open != id);
+    }
+}
+
+/// From a generator fit for cryptography.
+fn dice() -> Dice {
+    Dice { id: rand::random(), letters: rand::random() }
 }

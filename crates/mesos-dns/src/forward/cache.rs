@@ -5,6 +5,8 @@
 //! for once goes first, so a flood of names that nobody asks for again passes by what is in use. Nothing is removed
 //! because its time is over: it may still be told as stale, and is in nobody's way before the memory is full.
 
+mod metrics;
+
 use std::{
     hash::{Hash, RandomState},
     sync::Arc,
@@ -19,7 +21,7 @@ use mesos_dns_core::forward::{
 };
 use quick_cache::{Equivalent, Lifecycle, OptionsBuilder, Weighter, sync};
 
-use super::metrics::CacheMetrics;
+pub use self::metrics::CacheMetrics;
 
 /// Bytes of an ordinary answer with what it takes to find it. From this the number of answers is guessed, and from
 /// that how many names are remembered that were let go.

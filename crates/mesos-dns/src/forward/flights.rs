@@ -3,25 +3,38 @@
 //! The first asker of a key begins a flight, others join it, and all get what it brings. A flight belongs to
 //! nobody: it goes on when the askers have gone away, and its result is still good for a cache. When it is
 //! over it is forgotten here.
+//!
+//! A flight knows how the questions are spelled that went out for it. One that comes in with just that spelling
+//! is our own come back, through servers that forward in a circle: it must not join, or it would wait for itself.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mesos_dns_core::forward::{entry, key::Key};
+use mesos_dns_core::forward::{entry, key::Key, spelling};
 use tokio::sync::watch;
 
 /// The flights under way.
 #[derive(Default)]
 pub(super) struct Flights {
-    under_way: Mutex<HashMap<Key, watch::Receiver<Option<Arc<entry::Entry>>>>>,
+    under_way: Mutex<HashMap<Key, UnderWay>>,
+}
+
+/// A flight as it is seen from the ground.
+struct UnderWay {
+    landing: watch::Receiver<Option<Arc<entry::Entry>>>,
+    /// The question as the first asker spelled it, and as it went out so far.
+    first: Vec<u8>,
+    spelled: Vec<Vec<u8>>,
 }
 
 /// How somebody who asks gets an answer.
 pub(super) enum Boarding {
     /// A flight for this key is under way.
     Joined(Passenger),
+    /// This is what a flight sent out.
+    Loop,
     /// Here is one to be flown.
     New(Flight, Passenger),
 }
@@ -37,14 +50,18 @@ pub(super) struct Flight {
 }
 
 impl Flights {
-    /// Joins the flight for this key, or makes one.
-    pub(super) fn board(self: &Arc<Self>, key: &Key) -> Boarding {
+    /// Joins the flight for this key, or makes one. `question` is how it is spelled in the query.
+    pub(super) fn board(self: &Arc<Self>, key: &Key, question: &[u8]) -> Boarding {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         match under_way.entry(key.clone()) {
-            Entry::Occupied(flight) => Boarding::Joined(Passenger(flight.get().clone())),
+            Entry::Occupied(flight) if flight.get().spelled.iter().any(|sent| sent == question) => {
+                Boarding::Loop
+            }
+            Entry::Occupied(flight) => Boarding::Joined(Passenger(flight.get().landing.clone())),
             Entry::Vacant(place) => {
                 let (landing, waiting) = watch::channel(None);
-                let passenger = Passenger(place.insert(waiting).clone());
+                let passenger = Passenger(waiting.clone());
+                place.insert(UnderWay { landing: waiting, first: question.to_vec(), spelled: Vec::new() });
                 Boarding::New(Flight { flights: self.clone(), key: key.clone(), landing }, passenger)
             }
         }
@@ -55,6 +72,16 @@ impl Flight {
     /// What is asked.
     pub(super) fn key(&self) -> &Key {
         &self.key
+    }
+
+    /// A question went out in this spelling.
+    pub(super) fn carries(&self, question: &[u8]) {
+        let mut under_way = self.flights.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = under_way.get_mut(&self.key)
+            && spelling::is_telling(question, &flight.first)
+        {
+            flight.spelled.push(question.to_vec());
+        }
     }
 
     /// Lands: everybody on board gets this.
@@ -96,16 +123,16 @@ mod tests {
     }
 
     fn begin(flights: &Arc<Flights>, name: &str) -> (Flight, Passenger) {
-        match flights.board(&key(name)) {
+        match flights.board(&key(name), &key(name).question()) {
             Boarding::New(flight, passenger) => (flight, passenger),
-            Boarding::Joined(_) => panic!("{name} is under way"),
+            _ => panic!("{name} is under way"),
         }
     }
 
     fn join(flights: &Arc<Flights>, name: &str) -> Passenger {
-        match flights.board(&key(name)) {
+        match flights.board(&key(name), &key(name).question()) {
             Boarding::Joined(passenger) => passenger,
-            Boarding::New(..) => panic!("{name} is not under way"),
+            _ => panic!("{name} is not under way"),
         }
     }
 
@@ -127,5 +154,25 @@ mod tests {
         drop(other);
         assert!(waiting.arrive().await.is_none(), "one that never lands is told to all");
         drop(begin(&flights, "c.b"));
+    }
+
+    #[test]
+    fn what_comes_back_does_not_board() {
+        let flights = Arc::new(Flights::default());
+        let asked = key("www.example.com");
+        let spelled = |text: &[u8]| [text, &[0, 1, 0, 1]].concat();
+        let first = spelled(b"\x03wWw\x07example\x03com\0");
+        let Boarding::New(flight, _) = flights.board(&asked, &first) else { panic!("nothing is under way") };
+        let sent = spelled(b"\x03wwW\x07Example\x03com\0");
+        let board = |question: &[u8]| matches!(flights.board(&asked, question), Boarding::Loop);
+        assert!(!board(&sent));
+        flight.carries(&first);
+        flight.carries(&sent);
+        flight.carries(&asked.question());
+        assert!(board(&sent));
+        assert!(!board(&first), "the first asker asks again");
+        assert!(!board(&asked.question()), "anybody asks like this");
+        drop(flight);
+        assert!(!board(&sent));
     }
 }

@@ -1,16 +1,15 @@
 //! What the forwarder counts.
 
 use std::{
-    sync::Arc,
-    time::{Duration, Instant},
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
 };
 
 use mesos_dns_core::forward::{
-    Refusal, Transport,
+    Refusal,
     admission::Limit,
-    entry::{Freshness, Manner},
-    exchange::{Heard, Transmit},
-    held::Found,
+    exchange::{Closed, Ended, Transmit},
+    server::{Carrier, Server},
 };
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
@@ -22,6 +21,8 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
+
+use super::cache::CacheMetrics;
 
 /// Counters of the forwarder. Queries less replies is what is outstanding.
 #[derive(Debug)]
@@ -36,6 +37,10 @@ pub struct ForwardMetrics {
     refusals: Family<Refused, Counter>,
     limits: Family<Limited, Counter>,
     tries: Family<Tried, Counter>,
+    hedges: Family<Asked, Counter>,
+    probes: Family<Asked, Counter>,
+    times: Family<Asked, Gauge<f64, AtomicU64>>,
+    ill: Family<Asked, Gauge>,
     /// Messages on a socket of ours that belonged to no question of ours: late, doubled or forged.
     pub strays: Counter,
     /// Configured servers left out because they are ourselves, counted at each start and reload.
@@ -63,17 +68,6 @@ pub(super) enum Outcome {
     Refused,
 }
 
-/// How a try ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// With something the server said.
-    Heard(Heard),
-    /// With an error of the network.
-    Failure,
-    /// With silence.
-    Timeout,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Replied {
     outcome: Outcome,
@@ -97,6 +91,12 @@ struct Tried {
     result: &'static str,
 }
 
+/// The server, one that the operator configured.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    server: String,
+}
+
 impl Default for ForwardMetrics {
     fn default() -> Self {
         Self {
@@ -107,6 +107,10 @@ impl Default for ForwardMetrics {
             refusals: Family::default(),
             limits: Family::default(),
             tries: Family::default(),
+            hedges: Family::default(),
+            probes: Family::default(),
+            times: Family::default(),
+            ill: Family::default(),
             strays: Counter::default(),
             own_servers: Counter::default(),
             // From a cache next door (1 ms) to the longest budget (16 s).
@@ -125,6 +129,16 @@ impl ForwardMetrics {
         forward.register("refusals", "Queries refused, by reason", self.refusals.clone());
         forward.register("limits", "Queries turned away, by the limit they met", self.limits.clone());
         forward.register("tries", "Messages sent to servers, by what became of them", self.tries.clone());
+        let help = "Queries sent early, because the server asked before was slower than usual";
+        forward.register("hedges", help, self.hedges.clone());
+        forward.register(
+            "probes",
+            "Queries sent to ill servers to see if they are well",
+            self.probes.clone(),
+        );
+        let help = "Smoothed time of a server's answers";
+        forward.register_with_unit("server_time", help, Unit::Seconds, self.times.clone());
+        forward.register("server_ill", "Whether a server is held ill and asked last", self.ill.clone());
         forward.register("strays", "Messages from servers that belong to no question", self.strays.clone());
         let help = "Configured servers left out because they are this process";
         forward.register("own_servers", help, self.own_servers.clone());
@@ -159,103 +173,56 @@ impl ForwardMetrics {
         self.limits.get_or_create(&Limited { limit }).inc();
     }
 
-    pub(super) fn tried(&self, transmit: &Transmit, ended: Ended) {
-        let transport = match transmit.transport {
-            Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
-        };
-        let result = match ended {
-            Ended::Heard(Heard::Answer) => "answer",
-            Ended::Heard(Heard::Error(_)) => "error",
-            Ended::Heard(Heard::Malformed) => "malformed",
-            Ended::Heard(Heard::Stray | Heard::StraysMax) => "strays",
-            Ended::Heard(Heard::Truncated) => "truncated",
-            Ended::Failure => "failure",
-            Ended::Timeout => "timeout",
-        };
-        self.tries.get_or_create(&Tried { server: transmit.server.to_string(), transport, result }).inc();
-    }
-}
-
-//------------ CacheMetrics ----------------------------------------------------
-
-/// Counters of what is remembered.
-#[derive(Debug)]
-pub struct CacheMetrics {
-    answers: Family<Remembered, Counter>,
-    // One of each kind, so that counting looks nothing up.
-    fresh: Counter,
-    aging: Counter,
-    negative: Counter,
-    failure: Counter,
-    stale: Counter,
-    /// Questions about which nothing was to be told at once.
-    pub misses: Counter,
-    /// Answers remembered now.
-    pub entries: Gauge,
-    /// Bytes they take.
-    pub bytes: Gauge,
-    /// Answers let go for want of room.
-    pub evictions: Counter,
-    /// Popular answers asked for anew before their end.
-    pub refreshes: Counter,
-    /// Answers forgotten because the operator said so.
-    pub flushed: Counter,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Remembered {
-    kind: &'static str,
-}
-
-impl Default for CacheMetrics {
-    fn default() -> Self {
-        let answers = Family::<Remembered, Counter>::default();
-        let of = |kind| answers.get_or_create(&Remembered { kind }).clone();
-        Self {
-            fresh: of("fresh"),
-            aging: of("aging"),
-            negative: of("negative"),
-            failure: of("failure"),
-            stale: of("stale"),
-            misses: Counter::default(),
-            entries: Gauge::default(),
-            bytes: Gauge::default(),
-            evictions: Counter::default(),
-            refreshes: Counter::default(),
-            flushed: Counter::default(),
-            answers,
+    /// A query goes out.
+    pub(super) fn sent(&self, sent: &Transmit) {
+        if sent.hedge {
+            self.hedges.get_or_create(&asked(&sent.server)).inc();
+        }
+        if sent.probe {
+            self.probes.get_or_create(&asked(&sent.server)).inc();
         }
     }
+
+    /// A query has come to its end.
+    pub(super) fn tried(&self, closed: &Closed) {
+        let transport = match closed.carrier {
+            Carrier::Udp => "udp",
+            Carrier::Tcp => "tcp",
+            Carrier::Tls => "tls",
+        };
+        let result = match closed.ended {
+            Ended::Abandoned => "abandoned",
+            Ended::Answer => "answer",
+            Ended::Error(_) => "error",
+            Ended::Failure(_) => "failure",
+            Ended::Folded => "folded",
+            Ended::Malformed => "malformed",
+            Ended::Silence => "timeout",
+            Ended::Strays => "strays",
+            Ended::Truncated => "truncated",
+        };
+        let server = closed.server.to_string();
+        self.tries.get_or_create(&Tried { server, transport, result }).inc();
+    }
+
+    /// How long this server takes, once that is known.
+    pub(super) fn took(&self, server: &Server, smoothed: Option<Duration>) {
+        if let Some(smoothed) = smoothed {
+            self.times.get_or_create(&asked(server)).set(smoothed.as_secs_f64());
+        }
+    }
+
+    pub(super) fn ill(&self, server: &Server, is_ill: bool) {
+        self.ill.get_or_create(&asked(server)).set(is_ill.into());
+    }
+
+    /// This server is asked no more.
+    pub(super) fn forget(&self, server: &Server) {
+        self.times.remove(&asked(server));
+        self.ill.remove(&asked(server));
+    }
 }
 
-impl CacheMetrics {
-    fn register(&self, registry: &mut Registry) {
-        let help = "Answers told from memory, by kind";
-        registry.register("answers", help, self.answers.clone());
-        registry.register("misses", "Questions with nothing to tell at once", self.misses.clone());
-        registry.register("entries", "Answers remembered", self.entries.clone());
-        registry.register("bytes", "Bytes of memory they take", self.bytes.clone());
-        registry.register("evictions", "Answers let go for want of room", self.evictions.clone());
-        registry.register("refreshes", "Popular answers asked for anew", self.refreshes.clone());
-        registry.register("flushed", "Answers forgotten by order", self.flushed.clone());
-    }
-
-    /// Counts what was found.
-    pub(super) fn found(&self, found: &Found, now: Instant, stale_max: Duration) {
-        let counter = match found {
-            Found::Ask(_) => &self.misses,
-            Found::Tell { manner: Manner::Remembered, .. } => &self.failure,
-            Found::Tell { manner: Manner::Stale, .. } => &self.stale,
-            Found::Tell { entry, .. } if entry.is_negative() => &self.negative,
-            Found::Tell { entry, .. } if entry.freshness(now, stale_max) == Freshness::Aging => &self.aging,
-            Found::Tell { .. } => &self.fresh,
-        };
-        counter.inc();
-    }
-
-    /// Counts a stale answer that was told because no server answered, or not soon.
-    pub(super) fn stale(&self) {
-        self.stale.inc();
-    }
+fn asked(server: &Server) -> Asked {
+    Asked { server: server.to_string() }
 }

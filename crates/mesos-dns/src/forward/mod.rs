@@ -19,7 +19,7 @@ mod upstream;
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -27,13 +27,15 @@ use arc_swap::ArcSwap;
 use mesos_dns_core::forward::{
     Decision, Policy, Settings, Transport,
     admission::Limit,
-    believe::believe,
     entry::{Entry, Kind},
+    exchange::Candidate,
     key::Key,
     message::{Ede, Query, Rcode},
     route::Group,
     selection::Selection,
+    server::Server,
 };
+use rustls::RootCertStore;
 use tokio::{sync::Semaphore, time::Instant};
 use tracing::warn;
 
@@ -42,11 +44,11 @@ use self::{
     flights::{Boarding, Flight, Flights, Passenger},
     metrics::Outcome,
     telling::OwnZone,
-    upstream::Upstream,
+    upstream::{Trust, Upstream},
 };
 pub use self::{
-    cache::Cache,
-    metrics::{CacheMetrics, ForwardMetrics},
+    cache::{Cache, CacheMetrics},
+    metrics::ForwardMetrics,
     own::own_addresses,
 };
 use crate::metrics::LegacyCounters;
@@ -83,7 +85,7 @@ pub struct Forwarder {
 struct Active {
     policy: Policy,
     /// Every server that is asked. One that is ourselves is not here.
-    upstreams: HashMap<SocketAddr, Arc<Upstream>>,
+    upstreams: HashMap<Server, Arc<Upstream>>,
     flights: Arc<Flights>,
     cache: Arc<Cache>,
 }
@@ -97,11 +99,25 @@ impl Forwarder {
         metrics: Arc<ForwardMetrics>,
         legacy: Arc<LegacyCounters>,
     ) -> Self {
-        let active = Active::new(settings, own, None, &metrics);
-        let desk = Arc::new(Desk { admission: Mutex::default(), metrics, legacy });
+        Self::with_desk(settings, own, Desk::new(Trust::system(), metrics, legacy))
+    }
+
+    /// The same; servers over TLS are trusted by these roots and not by the system's.
+    pub fn with_roots(
+        settings: Settings,
+        own: &[SocketAddr],
+        roots: RootCertStore,
+        metrics: Arc<ForwardMetrics>,
+        legacy: Arc<LegacyCounters>,
+    ) -> Self {
+        Self::with_desk(settings, own, Desk::new(Trust::only(roots), metrics, legacy))
+    }
+
+    fn with_desk(settings: Settings, own: &[SocketAddr], desk: Desk) -> Self {
+        let active = Active::new(settings, own, None, &desk);
         Self {
             active: ArcSwap::from_pointee(active),
-            desk,
+            desk: Arc::new(desk),
             refreshes: Arc::new(Semaphore::new(REFRESHES_MAX)),
             own_zone: OwnZone::default(),
         }
@@ -111,7 +127,7 @@ impl Forwarder {
     /// be asked from the same servers.
     pub fn replace(&self, settings: Settings, own: &[SocketAddr]) {
         let before = self.active.load_full();
-        let active = Active::new(settings, own, Some(&before), &self.desk.metrics);
+        let active = Active::new(settings, own, Some(&before), &self.desk);
         self.active.store(Arc::new(active));
     }
 
@@ -163,11 +179,16 @@ impl Forwarder {
         active: &Arc<Active>,
         group: &Group,
         key: &Key,
+        question: &[u8],
         client: &Client,
     ) -> Result<(Passenger, Option<Held>), Limit> {
         let (now, zone) = (Instant::now().into_std(), group.zone.as_ref());
         let asker = self.desk.hold(|admission| admission.admit(now, client.address.ip(), zone, key))?;
-        match active.flights.board(key) {
+        match active.flights.board(key, question) {
+            Boarding::Loop => {
+                self.desk.note_loop(client);
+                Err(Limit::Loop)
+            }
             Boarding::Joined(passenger) => {
                 self.desk.metrics.joined.inc();
                 Ok((passenger, Some(asker)))
@@ -190,17 +211,9 @@ impl Forwarder {
     ) -> Result<(), Limit> {
         let place = self.desk.hold(|admission| admission.open(group.zone.as_ref()))?;
         let servers = group.servers.iter().filter(|server| active.upstreams.contains_key(server));
-        let servers: Vec<SocketAddr> = servers.copied().collect();
+        let servers: Vec<Server> = servers.cloned().collect();
         let (desk, active) = (self.desk.clone(), active.clone());
-        tokio::spawn(async move {
-            let resolved = desk.ask(&active, &servers, flight.key()).await;
-            drop((place, asker));
-            let settings = active.policy.settings();
-            let came = believe(flight.key(), &resolved, &settings.domain, Instant::now().into_std());
-            // Remembered first: who comes too late for the flight finds it.
-            let entry = active.cache.store(flight.key(), came, settings.stale_max);
-            flight.land(entry);
-        });
+        tokio::spawn(async move { desk.fly(&active, &servers, flight, [Some(place), asker]).await });
         Ok(())
     }
 
@@ -219,22 +232,34 @@ impl Forwarder {
 
 impl Active {
     /// Prepares settings. A server that was known before keeps what is known of it.
-    fn new(settings: Settings, own: &[SocketAddr], before: Option<&Self>, metrics: &ForwardMetrics) -> Self {
+    fn new(settings: Settings, own: &[SocketAddr], before: Option<&Self>, desk: &Desk) -> Self {
         let policy = Policy::new(settings);
         let bytes = policy.settings().cache_bytes;
         let cache = before.filter(|before| before.policy.leads_like(&policy) && before.cache.resize(bytes));
         let cache = cache.map(|before| before.cache.clone());
-        let cache = cache.unwrap_or_else(|| Arc::new(Cache::new(bytes, metrics.cache.clone())));
+        let cache = cache.unwrap_or_else(|| Arc::new(Cache::new(bytes, desk.metrics.cache.clone())));
         let mut upstreams = HashMap::new();
         for server in policy.groups().flat_map(|group| &group.servers) {
-            if own::is_own(*server, own) {
-                metrics.own_servers.inc();
+            if own::is_own(server.address, own) {
+                desk.metrics.own_servers.inc();
                 warn!(%server, "server is this process itself; it is not asked");
             } else {
                 let known = before.and_then(|before| before.upstreams.get(server)).cloned();
-                upstreams.entry(*server).or_insert_with(|| known.unwrap_or_else(|| Upstream::new(*server)));
+                let make = || known.unwrap_or_else(|| Upstream::new(server, &desk.trust));
+                upstreams.entry(server.clone()).or_insert_with(make);
             }
         }
+        let known = before.into_iter().flat_map(|before| before.upstreams.keys());
+        for gone in known.filter(|server| !upstreams.contains_key(*server)) {
+            desk.metrics.forget(gone);
+        }
         Self { policy, upstreams, flights: Arc::default(), cache }
+    }
+
+    /// These servers and what is known of them. One of them at most is probed.
+    fn candidates(&self, servers: &[Server], now: Instant) -> Vec<Candidate> {
+        let mut may_probe = true;
+        let known = servers.iter().filter_map(|server| self.upstreams.get(server));
+        known.map(|upstream| upstream.candidate(now, &mut may_probe)).collect()
     }
 }

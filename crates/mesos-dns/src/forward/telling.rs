@@ -63,7 +63,9 @@ impl Forwarder {
                 }
                 (entry, manner)
             }
-            Found::Ask(stale) => self.ask(active, group, &key, client, stale).await?,
+            Found::Ask(stale) => {
+                self.ask(active, group, (&key, query.question.octets), client, stale).await?
+            }
         };
         let reply = self.tell(active, &key, &entry, manner, query, client);
         Ok((entry, reply))
@@ -74,15 +76,16 @@ impl Forwarder {
         &self,
         active: &Arc<Active>,
         group: &Group,
-        key: &Key,
+        (key, question): (&Key, &[u8]),
         client: &Client,
         stale: Option<Arc<Entry>>,
     ) -> Result<(Arc<Entry>, Manner), Limit> {
         let budget = active.policy.budget().saturating_add(LANDING);
         let patience = if stale.is_some() { budget.min(STALE_AFTER) } else { budget };
-        let arrived = match self.board(active, group, key, client) {
+        let arrived = match self.board(active, group, key, question, client) {
             Ok((passenger, _place)) => timeout(patience, passenger.arrive()).await.ok().flatten(),
-            Err(limit) if stale.is_none() => return Err(limit),
+            // Our own query come back must not bring a stale answer, which would then be taken for a server's.
+            Err(limit) if stale.is_none() || limit == Limit::Loop => return Err(limit),
             Err(limit) => {
                 self.desk.metrics.limited(limit);
                 None
@@ -102,7 +105,7 @@ impl Forwarder {
     /// Asks anew for what is remembered and popular, unless that is under way or too much of it is.
     fn refresh(&self, active: &Arc<Active>, group: &Group, key: &Key) {
         let Ok(place) = self.refreshes.clone().try_acquire_owned() else { return };
-        if let Boarding::New(flight, passenger) = active.flights.board(key)
+        if let Boarding::New(flight, passenger) = active.flights.board(key, &key.question())
             && self.fly(active, group, flight, None).is_ok()
         {
             self.desk.metrics.cache.refreshes.inc();

@@ -18,7 +18,8 @@ pub(crate) struct Knot {
     _directory: TempDir,
 }
 
-/// Starts Knot with the zone `example.test`: two addresses at `www`, two hundred at `many`. `None` where
+/// Starts Knot with the zone `example.test`: two addresses at `www`, two hundred at `many`, and names for names in
+/// our domain, one that is there, one that is not. `None` where
 /// Knot is not installed.
 pub(crate) async fn start() -> Option<Knot> {
     // Between our finding a port and Knot's taking it somebody else may: then try another.
@@ -72,7 +73,8 @@ fn program() -> &'static str {
 
 fn zone() -> String {
     let mut zone = "$ORIGIN example.test.\n$TTL 60\n@ SOA ns root 1 60 60 600 60\n@ NS ns\nns A 192.0.2.1\n\
-                    www A 192.0.2.2\nwww A 192.0.2.3\n"
+                    www A 192.0.2.2\nwww A 192.0.2.3\nours CNAME web.marathon.mesos.\n\
+                    nobody-of-ours CNAME nobody.marathon.mesos.\n"
         .to_owned();
     for n in 0..200 {
         writeln!(zone, "many A 198.51.100.{n}").unwrap();

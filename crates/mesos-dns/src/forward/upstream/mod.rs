@@ -1,0 +1,119 @@
+//! One server: how it is reached, and what is remembered of it.
+//!
+//! A try is a [`Line`]: a datagram socket of its own (`udp`), or a place on a connection that others use as well
+//! (`stream`), encrypted for a server that the operator named so (`tls`).
+
+mod stream;
+mod tls;
+mod udp;
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use mesos_dns_core::forward::{
+    exchange::{Candidate, Closed, Fault},
+    health::{Cause, Change, Health, Standing},
+    server::{Carrier, Server},
+};
+use rustix::io::Errno;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+pub(super) use self::tls::Trust;
+use self::{
+    stream::{Pool, Waiting},
+    udp::Datagrams,
+};
+use super::ForwardMetrics;
+
+/// One server.
+pub(super) struct Upstream {
+    server: Server,
+    health: Mutex<Health>,
+    pool: Arc<Pool>,
+}
+
+/// Where replies to one try are heard.
+pub(super) enum Line {
+    Datagrams(Datagrams),
+    Stream(Waiting),
+}
+
+impl Upstream {
+    pub(super) fn new(server: &Server, trust: &Trust) -> Arc<Self> {
+        let tls = server.tls.as_ref().map(|_| trust.config());
+        let pool = Pool::new(server.clone(), tls);
+        Arc::new(Self { server: server.clone(), health: Mutex::default(), pool })
+    }
+
+    /// This server as one that may be asked; it may be probed if nobody else is.
+    pub(super) fn candidate(&self, now: Instant, may_probe: &mut bool) -> Candidate {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let outlook = health.outlook(now.into_std(), *may_probe);
+        *may_probe &= outlook.standing != Standing::Probed;
+        Candidate { server: self.server.clone(), outlook }
+    }
+
+    /// Sends a query.
+    pub(super) fn send(&self, carrier: Carrier, query: &[u8]) -> io::Result<Line> {
+        match carrier {
+            Carrier::Udp => Datagrams::send(self.server.address, query).map(Line::Datagrams),
+            Carrier::Tcp | Carrier::Tls => self.pool.send(query).map(Line::Stream),
+        }
+    }
+
+    /// Takes note of how a try ended. An operator hears of a server that falls ill and that is well again, once
+    /// each: single tries fail all the time, they depend on what strangers ask.
+    pub(super) fn note(&self, now: Instant, closed: &Closed, metrics: &ForwardMetrics) {
+        let (change, smoothed) = {
+            let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+            (health.note(now.into_std(), closed, rand::random()), health.smoothed())
+        };
+        metrics.took(&self.server, smoothed);
+        match change {
+            None => {}
+            Some(Change::FellIll(cause)) => {
+                metrics.ill(&self.server, true);
+                let cause = match cause {
+                    Cause::Silence => "it does not answer",
+                    Cause::Network => "the network does not reach it",
+                    Cause::Errors => "it answers nothing but errors",
+                };
+                warn!(server = %self.server, cause, "server is ill; others are asked first");
+            }
+            Some(Change::Recovered(after)) => {
+                metrics.ill(&self.server, false);
+                info!(server = %self.server, after_seconds = after.as_secs(), "server is well again");
+            }
+        }
+    }
+}
+
+impl Line {
+    /// The next message from the server.
+    pub(super) fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Vec<u8>>> {
+        match self {
+            Self::Datagrams(datagrams) => datagrams.poll_hear(context),
+            Self::Stream(waiting) => waiting.poll_hear(context),
+        }
+    }
+}
+
+/// Whose fault an error is: what this machine lacks says nothing about a server.
+pub(super) fn fault(error: &io::Error) -> Fault {
+    let lacking = [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::ADDRINUSE,
+        Errno::ADDRNOTAVAIL,
+        Errno::NOBUFS,
+        Errno::NOMEM,
+        Errno::AGAIN,
+    ];
+    let ours = Errno::from_io_error(error).is_some_and(|errno| lacking.contains(&errno));
+    let busy = matches!(error.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::AddrInUse);
+    if ours || busy { Fault::Here } else { Fault::There }
+}
