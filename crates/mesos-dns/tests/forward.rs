@@ -3,26 +3,19 @@
 //! The lying servers stand in `forward/liar.rs`; the real one is Knot DNS, where Debian's package is
 //! installed. Everything is on loopback, on ports given by the system.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use mesos_dns::{
-    forward::{Client, Forwarder},
-    metrics::Metrics,
-};
+use mesos_dns::forward::Client;
 use mesos_dns_core::{
-    forward::{
-        Settings, Transport, Truncation, admission::CLIENT_OUTSTANDING_MAX, private_networks, server::Server,
-    },
+    forward::{Settings, Transport, Truncation, admission::CLIENT_OUTSTANDING_MAX, server::Server},
     wire::Name,
 };
-use prometheus_client::{encoding::text::encode, registry::Registry};
 use tokio::{net::UdpSocket, task::JoinSet};
 
-use self::liar::{Liar, Say};
+use self::{
+    liar::{Liar, Say},
+    subject::{BUDGET, Subject, client, closed, query, settings, silent},
+};
 
 #[path = "forward/knot.rs"]
 mod knot;
@@ -30,104 +23,8 @@ mod knot;
 mod liar;
 #[path = "support/rival.rs"]
 mod rival;
-
-/// Long enough for a busy machine, short enough to wait for in a test.
-const BUDGET: Duration = Duration::from_millis(900);
-
-fn settings(resolvers: &[SocketAddr]) -> Settings {
-    Settings {
-        external_on: true,
-        domain: Name::parse("mesos").unwrap(),
-        resolvers: resolvers.iter().copied().map(Server::plain).collect(),
-        zones: Vec::new(),
-        budget: BUDGET,
-        recursion_allow: private_networks().to_vec(),
-        truncation: Truncation::Flagged,
-        // What is remembered has tests of its own.
-        cache_bytes: 0,
-        stale_max: Duration::ZERO,
-    }
-}
-
-/// A forwarder and what it counts.
-struct Subject {
-    forwarder: Arc<Forwarder>,
-    registry: Registry,
-}
-
-impl Subject {
-    fn new(settings: Settings) -> Self {
-        Self::listening(settings, &[])
-    }
-
-    fn listening(settings: Settings, own: &[SocketAddr]) -> Self {
-        let (metrics, registry) = Metrics::new();
-        let forwarder = Forwarder::new(settings, own, metrics.forward, metrics.legacy);
-        Self { forwarder: Arc::new(forwarder), registry }
-    }
-
-    async fn ask(&self, query: &[u8], transport: Transport) -> Vec<u8> {
-        self.forwarder.answer(query, client(transport)).await.expect("a reply")
-    }
-
-    /// Asks over UDP; tells the response code and the number of answers.
-    async fn udp(&self, query: &[u8]) -> (u8, u8) {
-        let reply = self.ask(query, Transport::Udp).await;
-        assert_eq!(reply[..2], query[..2], "the client's identifier");
-        (reply[3] & 15, reply[7])
-    }
-
-    /// Waits until nothing is outstanding.
-    async fn idle(&self) {
-        let idle = async {
-            while self.forwarder.outstanding() > 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(12), idle).await.expect("exchanges end by themselves");
-    }
-
-    /// The value of a counter with these labels.
-    fn count(&self, name: &str) -> u64 {
-        let mut text = String::new();
-        encode(&mut text, &self.registry).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix(&format!("mesos_dns_forward_{name} ")));
-        line.map_or(0, |value| value.parse().unwrap())
-    }
-}
-
-fn client(transport: Transport) -> Client {
-    Client { address: SocketAddr::from(([127, 0, 0, 1], 40_000)), transport, options: Vec::new() }
-}
-
-/// A query with RD for the addresses of a name, with an OPT record if a payload size is given.
-fn query(name: &str, payload: Option<u16>) -> Vec<u8> {
-    let mut bytes = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0".to_vec();
-    for label in name.split('.') {
-        bytes.push(label.len() as u8);
-        bytes.extend_from_slice(label.as_bytes());
-    }
-    bytes.extend_from_slice(b"\0\0\x01\0\x01");
-    if let Some(payload) = payload {
-        bytes[11] = 1;
-        bytes.extend_from_slice(b"\0\0\x29");
-        bytes.extend_from_slice(&payload.to_be_bytes());
-        bytes.extend_from_slice(b"\0\0\0\0\0\0");
-    }
-    bytes
-}
-
-/// A socket that takes queries and never answers.
-async fn silent() -> (UdpSocket, SocketAddr) {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let address = socket.local_addr().unwrap();
-    (socket, address)
-}
-
-/// A port on which nobody listens.
-async fn closed() -> SocketAddr {
-    silent().await.1
-}
+#[path = "forward/subject.rs"]
+mod subject;
 
 #[tokio::test]
 async fn identifiers_and_ports_are_random() {

@@ -64,6 +64,9 @@ const ROUND_TCP: u8 = 3;
 /// Most tries open at the same time.
 pub const OPEN_MAX: usize = 3;
 
+/// Longest first wait with an ill server while there are others: it is not expected to answer.
+pub const PATIENCE_ILL: Duration = Duration::from_millis(100);
+
 /// How many messages that do not belong a try may see. One is a late or doubled reply; this many on a
 /// random port within two seconds are guesses at our identifier (RFC 5452 section 9.2).
 pub const STRAYS_MAX: u8 = 16;
@@ -135,7 +138,7 @@ impl<'a> Exchange<'a> {
         match waiting.pop_front() {
             Some(first) => {
                 urgent.push_back(first);
-                urgent.extend(turns(Standing::Probed));
+                urgent.extend(turns(Standing::Probed).map(|turn| Turn { is_beside: true, ..turn }));
             }
             None => waiting.extend(turns(Standing::Probed)),
         }
@@ -182,7 +185,7 @@ impl<'a> Exchange<'a> {
             hedge: turn.why == Why::Early,
             probe: turn.is_probe(),
         };
-        let patience = candidate.outlook.patience.saturating_mul(turn.round_factor()).min(self.share);
+        let patience = self.patience(&turn, candidate);
         let started = Try::new(self.next_id, turn, dice.id, question, &candidate.outlook, patience, now);
         if let Some(next) = turn.next_round(candidate) {
             self.waiting.push_back(next);
@@ -312,6 +315,15 @@ impl<'a> Exchange<'a> {
         }
         self.waiting.pop_front();
         Some(Turn { why: Why::Early, ..turn })
+    }
+
+    /// How long the next server waits for this turn's.
+    fn patience(&self, turn: &Turn, candidate: &Candidate) -> Duration {
+        let is_ill = candidate.outlook.standing == Standing::Ill && turn.round == 1;
+        if is_ill && self.waiting.front().is_some_and(|next| next.round == 1) {
+            return PATIENCE_ILL.min(self.share);
+        }
+        candidate.outlook.patience.saturating_mul(turn.round_factor()).min(self.share)
     }
 
     /// Whether this turn could go early: to a well server that was not asked yet.

@@ -30,9 +30,6 @@ pub const USUAL_MIN: Duration = Duration::from_millis(10);
 /// nothing is known cost a client twice as much.
 pub const PATIENCE_MIN: Duration = Duration::from_millis(350);
 
-/// Longest first wait with a server that is ill: it is not expected to answer.
-pub const PATIENCE_ILL: Duration = Duration::from_millis(100);
-
 /// Silent tries in a row that make a server ill.
 pub const SILENT_MAX: u32 = 3;
 
@@ -144,7 +141,6 @@ impl Health {
             let usual = smoothed.saturating_add(deviation.saturating_mul(4)).clamp(USUAL_MIN, TRY_MAX);
             (usual, usual.saturating_mul(2).clamp(PATIENCE_MIN, TRY_MAX))
         });
-        let patience = if standing == Standing::Ill { PATIENCE_ILL } else { patience };
         Outlook { standing, usual, patience, spelled: self.case != Case::Folds }
     }
 

@@ -245,7 +245,12 @@ impl Active {
                 warn!(%server, "server is this process itself; it is not asked");
             } else {
                 let known = before.and_then(|before| before.upstreams.get(server)).cloned();
-                let make = || known.unwrap_or_else(|| Upstream::new(server, &desk.trust));
+                let make = || {
+                    known.unwrap_or_else(|| {
+                        desk.metrics.ill(server, false);
+                        Upstream::new(server, &desk.trust)
+                    })
+                };
                 upstreams.entry(server.clone()).or_insert_with(make);
             }
         }

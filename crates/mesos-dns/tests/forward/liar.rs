@@ -150,7 +150,7 @@ pub(crate) async fn receive(socket: &UdpSocket) -> Asked {
 }
 
 /// A port that is free for both.
-async fn bind() -> (UdpSocket, TcpListener) {
+pub(crate) async fn bind() -> (UdpSocket, TcpListener) {
     loop {
         let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         if let Ok(tcp) = TcpListener::bind(udp.local_addr().unwrap()).await {

@@ -281,13 +281,16 @@ fn the_ill_are_asked_last_and_probed_beside() {
     check(
         &[Ill, Well, Ill, Well],
         &[Nothing, Breaks, Nothing, Answers],
-        "2 Udp 0, 4 Udp 350, 1 Udp 350, 3 Udp 700",
+        "2 Udp 0, 4 Udp 350, 1 Udp 350, 3 Udp 450",
     );
     check(&[Probed, Well], &[AnswersAfter(1), Nothing], "2 Udp 0, 1 Udp probe 0");
     check(&[Probed, Well], &[Nothing, AnswersAfter(1)], "2 Udp 0, 1 Udp probe 0");
     check(&[Probed, Well, Well], &[Breaks, Nothing, Answers], "2 Udp 0, 1 Udp probe 0, 3 Udp 0");
     check(&[Ill, Probed], &[Answers], "2 Udp probe 0");
     check(&[Ill, Ill], &[Breaks, Answers], "1 Udp 0, 2 Udp 0");
+    // With nobody else left, an ill server is waited for like any other.
+    check(&[Ill, Ill], &[Nothing, Nothing, Answers], "1 Udp 0, 2 Udp 100, 1 Udp 450");
+    check(&[Probed], &[Nothing, Answers], "1 Udp probe 0, 1 Udp 350");
 }
 
 #[test]

@@ -113,6 +113,8 @@ pub(super) struct Turn {
     pub(super) edns: bool,
     pub(super) round: u8,
     pub(super) why: Why,
+    /// Whether it goes out beside another one: then nobody waits for it.
+    pub(super) is_beside: bool,
 }
 
 /// Why a server has its turn.
@@ -134,7 +136,7 @@ impl Turn {
             Standing::Probed => Why::Probe,
             Standing::Ill | Standing::Well => Why::Due,
         };
-        Self { server, carrier: candidate.server.carrier(), edns: true, round: 1, why }
+        Self { server, carrier: candidate.server.carrier(), edns: true, round: 1, why, is_beside: false }
     }
 
     pub(super) fn is_probe(&self) -> bool {
@@ -150,12 +152,12 @@ impl Turn {
     pub(super) fn next_round(&self, candidate: &Candidate) -> Option<Self> {
         let round = self.round.checked_add(1).filter(|round| *round <= ROUNDS_MAX)?;
         let carrier = if round == ROUND_TCP { candidate.server.stream() } else { candidate.server.carrier() };
-        Some(Self { carrier, round, why: Why::Due, ..*self })
+        Some(Self { carrier, round, why: Why::Due, is_beside: false, ..*self })
     }
 
     /// How this server is asked again after what it said, if at all.
     pub(super) fn follow(&self, ended: Ended, candidate: &Candidate) -> Option<Self> {
-        let follow = Self { why: Why::Follow, ..*self };
+        let follow = Self { why: Why::Follow, is_beside: false, ..*self };
         match ended {
             // TCP repeats what is lost by itself: there is no further round.
             Ended::Truncated | Ended::Folded | Ended::Strays if self.carrier == Carrier::Udp => {
@@ -216,8 +218,8 @@ impl Try {
         }
     }
 
-    /// Whether the next server waits for this try to have its time. Nobody waits for a probe.
+    /// Whether the next server waits for this try to have its time.
     pub(super) fn holds(&self) -> bool {
-        !self.turn.is_probe()
+        !self.turn.is_beside
     }
 }

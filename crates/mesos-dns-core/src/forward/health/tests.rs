@@ -193,7 +193,7 @@ proptest! {
             let outlook = patient.health.outlook(patient.now, true);
             prop_assert_eq!(outlook.standing != Standing::Well, before);
             prop_assert!(outlook.usual >= USUAL_MIN && outlook.usual <= TRY_MAX);
-            prop_assert!(outlook.patience >= PATIENCE_ILL && outlook.patience <= TRY_MAX);
+            prop_assert!(outlook.patience >= PATIENCE_MIN && outlook.patience <= TRY_MAX);
             let probe = outlook.standing == Standing::Probed;
             let change = patient.health.note(patient.now, &closed(ended, wait, probe), dice);
             prop_assert_eq!(matches!(change, Some(Change::FellIll(_))), !before && patient.health.is_ill());

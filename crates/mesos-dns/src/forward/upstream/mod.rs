@@ -11,6 +11,7 @@ use std::{
     io,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use mesos_dns_core::forward::{
@@ -29,11 +30,22 @@ use self::{
 };
 use super::ForwardMetrics;
 
+/// Time between two words in the log about an ill server.
+const LOG_PAUSE: Duration = Duration::from_secs(60);
+
 /// One server.
 pub(super) struct Upstream {
     server: Server,
     health: Mutex<Health>,
+    told: Mutex<Told>,
     pool: Arc<Pool>,
+}
+
+/// What an operator was told of a server's health.
+#[derive(Default)]
+struct Told {
+    is_ill: bool,
+    last: Option<Instant>,
 }
 
 /// Where replies to one try are heard.
@@ -46,7 +58,7 @@ impl Upstream {
     pub(super) fn new(server: &Server, trust: &Trust) -> Arc<Self> {
         let tls = server.tls.as_ref().map(|_| trust.config());
         let pool = Pool::new(server.clone(), tls);
-        Arc::new(Self { server: server.clone(), health: Mutex::default(), pool })
+        Arc::new(Self { server: server.clone(), health: Mutex::default(), told: Mutex::default(), pool })
     }
 
     /// This server as one that may be asked; it may be probed if nobody else is.
@@ -65,18 +77,26 @@ impl Upstream {
         }
     }
 
-    /// Takes note of how a try ended. An operator hears of a server that falls ill and that is well again, once
-    /// each: single tries fail all the time, they depend on what strangers ask.
+    /// Takes note of how a try ended.
     pub(super) fn note(&self, now: Instant, closed: &Closed, metrics: &ForwardMetrics) {
         let (change, smoothed) = {
             let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
             (health.note(now.into_std(), closed, rand::random()), health.smoothed())
         };
         metrics.took(&self.server, smoothed);
+        if let Some(change) = change {
+            metrics.ill(&self.server, matches!(change, Change::FellIll(_)));
+            self.tell(now, change);
+        }
+    }
+
+    /// Tells an operator of a server that fell ill and that is well again, once each, and not too often: what
+    /// single tries end with depends on what strangers ask.
+    fn tell(&self, now: Instant, change: Change) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         match change {
-            None => {}
-            Some(Change::FellIll(cause)) => {
-                metrics.ill(&self.server, true);
+            Change::FellIll(cause) if told.last.is_none_or(|last| now - last >= LOG_PAUSE) => {
+                *told = Told { is_ill: true, last: Some(now) };
                 let cause = match cause {
                     Cause::Silence => "it does not answer",
                     Cause::Network => "the network does not reach it",
@@ -84,10 +104,11 @@ impl Upstream {
                 };
                 warn!(server = %self.server, cause, "server is ill; others are asked first");
             }
-            Some(Change::Recovered(after)) => {
-                metrics.ill(&self.server, false);
+            Change::Recovered(after) if told.is_ill => {
+                told.is_ill = false;
                 info!(server = %self.server, after_seconds = after.as_secs(), "server is well again");
             }
+            Change::FellIll(_) | Change::Recovered(_) => {}
         }
     }
 }
