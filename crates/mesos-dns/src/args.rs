@@ -115,6 +115,8 @@ pub enum Command {
     Status(Status),
     /// Vouch for the leading master: the running server no longer holds what it does not show
     Release(Release),
+    /// Have the running server forget answers of other servers
+    Flush(Flush),
     /// Print a script that completes this command line
     Completions {
         /// For which shell
@@ -174,6 +176,23 @@ pub struct Status {
 /// Options of `release`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Release {
+    /// The admin socket [default: adminSocket of the configuration]
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+/// Options of `flush`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Flush {
+    /// The name to forget
+    #[arg(value_name = "NAME", required_unless_present_any = ["below", "all"])]
+    pub name: Option<String>,
+    /// Forget this name and all names below it
+    #[arg(long, value_name = "SUFFIX", conflicts_with = "name")]
+    pub below: Option<String>,
+    /// Forget all names
+    #[arg(long, conflicts_with_all = ["name", "below"])]
+    pub all: bool,
     /// The admin socket [default: adminSocket of the configuration]
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,

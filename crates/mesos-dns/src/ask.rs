@@ -1,4 +1,4 @@
-//! `mesos-dns status` and `mesos-dns release`: asking a process that runs.
+//! `mesos-dns status`, `mesos-dns release` and `mesos-dns flush`: asking a process that runs.
 //!
 //! The process is found through its admin socket, of which the configuration file tells; `status` can ask any
 //! server over HTTP instead. What comes is printed as it is, as JSON: fit for people and for scripts.
@@ -10,6 +10,8 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Method, Request, StatusCode, Uri, client::conn::http1, header::HOST};
 use hyper_util::rt::TokioIo;
+use mesos_dns_core::wire::Name;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -18,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    args::{Common, Release, Status, print},
+    args::{Common, Flush, Release, Status, print},
     configuration,
     daemon::run_to_end,
 };
@@ -61,6 +63,30 @@ pub fn release(options: &Release, common: &Common) -> anyhow::Result<()> {
         bail!("the answer is {code}");
     }
     show(&told)
+}
+
+/// Has a running process forget answers of other servers.
+///
+/// # Errors
+///
+/// A name is none; it cannot be reached, or refuses.
+pub fn flush(options: &Flush, common: &Common) -> anyhow::Result<()> {
+    let path = match (&options.below, &options.name) {
+        (Some(suffix), _) => format!("/flush?below={}", in_url(suffix)?),
+        (None, Some(name)) => format!("/flush?name={}", in_url(name)?),
+        (None, None) => "/flush?all".to_owned(),
+    };
+    let (code, told) = over_socket(options.socket.clone(), common, Method::POST, &path)?;
+    if code != StatusCode::OK {
+        bail!("the answer is {code}");
+    }
+    show(&told)
+}
+
+/// A name as it stands in a URL.
+fn in_url(name: &str) -> anyhow::Result<String> {
+    Name::parse(name).with_context(|| format!("{name:?} is no name"))?;
+    Ok(utf8_percent_encode(name, NON_ALPHANUMERIC).to_string())
 }
 
 fn show(told: &Value) -> anyhow::Result<()> {

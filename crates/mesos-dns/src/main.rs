@@ -21,6 +21,7 @@ fn main() -> ExitCode {
         Command::Serve => daemon::run(&common),
         Command::Demo(options) => demo::run(&options, &common),
         Command::Dump(options) => dump::run(&options, &common),
+        Command::Flush(options) => ask::flush(&options, &common),
         Command::Release(options) => ask::release(&options, &common),
         Command::Status(options) => ask::status(&options, &common),
         Command::Check(options) => {

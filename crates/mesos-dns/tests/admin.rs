@@ -128,6 +128,10 @@ async fn what_can_be_asked_and_what_not() {
         ("POST /status", "405 Method Not Allowed"),
         ("HEAD /release", "405 Method Not Allowed"),
         ("GET /release", "405 Method Not Allowed"),
+        ("GET /flush?all", "405 Method Not Allowed"),
+        ("POST /flush", "400 Bad Request"),
+        ("POST /flush?name=a..b", "400 Bad Request"),
+        ("POST /flush?name=a.b", "200 OK"),
         ("GET /", "404 Not Found"),
         ("POST /v1/config", "404 Not Found"),
     ] {

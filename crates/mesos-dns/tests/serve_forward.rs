@@ -214,3 +214,68 @@ async fn nobody_is_asked_for_what_he_asked_us() {
         Rcode::NOERROR
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_are_remembered_and_forgotten() {
+    let Some(knot) = knot::start().await else {
+        eprintln!("skipped: knotd is not installed (apt-get install knot)");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("admin");
+    let server = knot.address.to_string();
+    let members = |resolver: &str| json!({"resolvers": [resolver], "timeout": 1, "adminSocket": &socket});
+    let (_master, mut daemon) = forwarding(members(&server)).await;
+    let Some(ask) = asker(daemon.dns) else { return };
+
+    // A name of theirs that leads to a name of ours: the server does not know ours, and is not asked.
+    let addresses = |reply: &Reply| reply.answer.iter().filter(|line| line.contains(" A ")).count();
+    for _ in 0..2 {
+        let reply = ask("ours.example.test A");
+        assert_eq!((reply.status.as_str(), addresses(&reply)), ("NOERROR", 3), "{}", reply.text);
+        assert!(reply.answer[0].contains("CNAME web.marathon.mesos."), "{}", reply.text);
+    }
+    let reply = ask("ours.example.test MX");
+    assert_eq!((reply.status.as_str(), reply.answer.len()), ("NOERROR", 1), "{}", reply.text);
+    assert!(reply.authority[0].starts_with("mesos. "), "our own zone says so: {}", reply.text);
+    let reply = ask("nobody-of-ours.example.test A");
+    assert_eq!((reply.status.as_str(), reply.answer.len()), ("NXDOMAIN", 1), "{}", reply.text);
+
+    ask("www.example.test A");
+    ask("www.example.test A");
+    assert_eq!(ask("no.www.example.test A").status, "NXDOMAIN");
+    assert!(daemon.metric("forward_cache_answers_total{kind=\"fresh\"}").await >= 2.0);
+    let entries = daemon.metric("forward_cache_entries").await;
+    assert!(entries >= 5.0, "{entries}");
+
+    let flush = async |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mesos-dns"));
+        command.arg("flush").args(arguments).arg("--socket").arg(&socket);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        let told: Value = serde_json::from_str(&told).unwrap_or_else(|_| panic!("{output:?}"));
+        told["flushed"].as_u64().unwrap()
+    };
+    assert_eq!(flush(&["nobody.example.test"]).await, 0);
+    assert_eq!(flush(&["NO.www.example.test."]).await, 1);
+    assert!(flush(&["--below", "www.example.test"]).await >= 1);
+    assert!(flush(&["--all"]).await >= 3);
+    assert_eq!(daemon.metric("forward_cache_entries").await, 0.0);
+    assert_eq!(daemon.metric("forward_cache_flushed_total").await, entries);
+
+    // The server goes: what is remembered is told until its time is over, and then as stale.
+    assert_eq!(ask("www.example.test A").data().len(), 2);
+    drop(knot);
+    assert_eq!(ask("www.example.test A").data().len(), 2);
+    assert_eq!(ask("other.example.test A").status, "SERVFAIL");
+    // Another size keeps what is there; other servers do not.
+    let mut longer = members(&server);
+    longer["cacheSize"] = json!("8MiB");
+    daemon.rewrite(longer);
+    reload(&daemon, 1.0).await;
+    assert_eq!(ask("www.example.test A").data().len(), 2);
+    let (_silent, dead) = deaf();
+    daemon.rewrite(members(&dead));
+    reload(&daemon, 2.0).await;
+    assert_eq!(ask("www.example.test A").status, "SERVFAIL");
+}

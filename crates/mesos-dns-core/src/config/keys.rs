@@ -283,6 +283,11 @@ keys! {
     mesos_server_name: String = String::new(), "mesosServerName", "mesosServerName", Ours;
     /// Clients for whom other names are forwarded.
     recursion_allow: Prefixes = private(), "recursionAllow", "recursionAllow", Ours;
+    /// Memory for answers of other servers, from 1 MiB; each is given again until its TTL ends. 0: nothing is
+    /// remembered.
+    cache_size: Bytes = Bytes(64 << 20), "cacheSize", "cacheSize", Ours, "bytes";
+    /// How long such an answer may be given after its end, with a TTL of 30, while no server answers. 0: never.
+    serve_stale_seconds: Seconds = Seconds::new(86400), "serveStaleSeconds", "serveStaleSeconds", Ours, "s";
     /// Clients that may ask at all.
     query_allow: Prefixes = everybody(), "queryAllow", "queryAllow", Ours;
     /// Answers over UDP that one client network (/24, /56) is sent in a second; of those beyond it every second one
@@ -331,16 +336,12 @@ keys! {
     /// File that keeps the last good cluster over a restart: names are answered from it, marked as stale, until a
     /// master has spoken. It is replaced as a whole, so its directory must be writable. Empty: none.
     snapshot_file: String = String::new(), "snapshotFile", "snapshotFile", Ours;
-    /// Path of a Unix socket for `mesos-dns status` and `mesos-dns release`, which only this user and root can
+    /// Path of a Unix socket for `mesos-dns status`, `release` and `flush`, which only this user and root can
     /// open. Empty: none.
     admin_socket: String = String::new(), "adminSocket", "adminSocket", Ours;
 
     /// Directory with secrets, one per file.
     secrets_dir: String = String::new(), "secretsDir", "secretsDir", Later;
-    /// Size of the forwarder's cache.
-    cache_size: Bytes = Bytes(64 << 20), "cacheSize", "cacheSize", Later, "bytes";
-    /// How long an expired answer may be given while servers do not answer.
-    serve_stale_seconds: Seconds = Seconds::new(86400), "serveStaleSeconds", "serveStaleSeconds", Later, "s";
     /// How the address of a task is chosen. In this version `IPSources` decides alone.
     addresses: String = "auto".to_owned(), "addresses", "addresses", Later;
     /// Which container networks can be reached from outside.

@@ -135,6 +135,10 @@ pub struct Config {
     pub mesos_server_name: Option<String>,
     /// Clients we forward for.
     pub recursion_allow: Vec<IpNet>,
+    /// Bytes of memory for answers of other servers; 0: none are remembered.
+    pub cache_size: u64,
+    /// How long they may be given after their end; zero: not at all.
+    pub serve_stale_seconds: Duration,
     /// Clients we answer at all.
     pub query_allow: Vec<IpNet>,
     /// Answers over UDP to one client network in a second; 0: no limit.
@@ -264,6 +268,7 @@ impl Config {
             hear(&mut problems, validate::cluster(&settings)),
             hear(&mut problems, validate::masters(&settings)),
             hear(&mut problems, validate::forwarding(&mut settings, around)),
+            hear(&mut problems, validate::cache_size(&settings)),
             hear(&mut problems, validate::ip_sources(&settings)),
             hear(&mut problems, validate::state_timeout(&settings)),
             hear(&mut problems, validate::domain(&mut settings)),
@@ -285,6 +290,7 @@ impl Config {
             Some(()),
             Some(masters),
             Some(forwarding),
+            Some(cache_size),
             Some(ip_sources),
             Some(()),
             Some(apex),
@@ -352,6 +358,8 @@ impl Config {
             mesos_tls_verify: s.mesos_tls_verify.value,
             mesos_server_name: some(&s.mesos_server_name.value),
             recursion_allow: s.recursion_allow.value.0.clone(),
+            cache_size,
+            serve_stale_seconds: s.serve_stale_seconds.value.0,
             query_allow: s.query_allow.value.0.clone(),
             rate_limit: u32::try_from(s.rate_limit.value.0).unwrap_or(0),
             rate_limit_exempt: s.rate_limit_exempt.value.0.clone(),

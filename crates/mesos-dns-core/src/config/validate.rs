@@ -137,6 +137,22 @@ fn zone_servers(name: &str, zone: &Zone, domain: &str) -> Result<(Name, Vec<Serv
     Ok((apex, servers))
 }
 
+/// Smallest cache, in bytes: less would hold some hundred answers, and not even one of the largest.
+const CACHE_BYTES_MIN: u64 = 1 << 20;
+
+/// Memory for remembered answers: none, or enough to be of use.
+pub(super) fn cache_size(settings: &Settings) -> Result<u64, Remark> {
+    match settings.cache_size.value.0 {
+        bytes @ (0 | CACHE_BYTES_MIN..) => Ok(bytes),
+        bytes => Err(Remark::new(
+            format!("{bytes} bytes are too few"),
+            "write at least \"1MiB\", or 0 for no cache",
+        )
+        .about("cacheSize")
+        .at(settings.cache_size.place())),
+    }
+}
+
 //------------ Names -----------------------------------------------------------
 
 /// The domain, folded to lower case in the settings too.

@@ -97,8 +97,16 @@ impl Rcode {
 pub enum Ede {
     /// None of the others: here, that too many queries are outstanding.
     Other = 0,
+    /// The answer's time is over, and no server gave a newer one.
+    StaleAnswer = 3,
+    /// It failed a moment ago, and was not tried again.
+    CachedError = 13,
+    /// The server is starting and does not know yet.
+    NotReady = 14,
     /// The client may not ask.
     Prohibited = 18,
+    /// The name did not exist when it was last heard of, and no server says so now.
+    StaleNxdomain = 19,
     /// Recursion was needed and not asked for, or is not offered.
     NotAuthoritative = 20,
     /// This kind of query is not supported.

@@ -5,9 +5,9 @@
 //!           (one question,    (route, access) |
 //!            OPT)                             +-> Local      localhost and friends, answered here
 //!                                             |
-//!                                             +-> Ask -> Key -> Admission -> Exchange <-> servers
-//!                                                               (shares)     (tries)        |
-//!                                 clients <- Resolved::for_client <-------------------------+
+//!                                             +-> Ask -> Key -> Held -> Admission -> Exchange <-> servers
+//!                                                          (remembered?) (shares)     (tries)        |
+//!                                 clients <- Entry::write <--------------- believe <- Resolved <-----+
 //! ```
 //!
 //! - [`route`]: the longest matching suffix decides which servers are asked.
@@ -18,30 +18,39 @@
 //! - [`server`] and [`health`]: whom to ask and how; what is remembered of each.
 //! - [`allowance`]: how many queries may go to a second server early.
 //! - [`spelling`]: letters in upper and lower case, against forgers and loops.
-//! - [`resolved`]: the outcome, from which every client gets a reply of its own.
+//! - [`resolved`]: the outcome of an exchange.
 //! - [`message`] and [`reply`]: bytes: the client's query and our own replies; the server's reply.
+//! - [`believe`]: what of a reply is kept, written anew (`pack`); [`entry`]: that, ageing, told to any
+//!   client ([`asker`]); [`held`]: what is remembered of a question, and what to do about it; [`selection`]: which
+//!   names to forget.
 //! - [`lifetime`]: how long a cache that is no resolver may keep a reply, ours included.
-//! - `walk` and `draft`: reading and writing these bytes.
+//! - `walk`, `data` and `draft`: reading and writing these bytes.
 //!
-//! Nothing is remembered from one query to the next but how many are outstanding and how servers did. A cache
-//! belongs between `Policy::decide` and `Admission`.
+//! From one query to the next these are remembered: how many are outstanding, how servers did, and answers.
 //!
-//! Why messages are walked here and not parsed into records: a forwarder must change an identifier, an OPT
-//! record and perhaps the length, and nothing else. The bytes in between stay as the server wrote them,
-//! checked but not re-encoded, so no record type has to be understood to be passed on (RFC 3597).
+//! Why messages are walked here and not parsed into records: to pass a record on, a forwarder need not
+//! understand it. Owner, TTL and the names in the data of a few old types are what it touches; all other data
+//! stays as the server wrote it (RFC 3597).
 
 pub mod admission;
 pub mod allowance;
+pub mod asker;
+pub mod believe;
+mod data;
 mod draft;
+pub mod entry;
 pub mod exchange;
 pub mod health;
+pub mod held;
 pub mod key;
 pub mod lifetime;
 pub mod local;
 pub mod message;
+mod pack;
 pub mod reply;
 pub mod resolved;
 pub mod route;
+pub mod selection;
 pub mod server;
 pub mod spelling;
 mod walk;
@@ -85,6 +94,10 @@ pub struct Settings {
     pub recursion_allow: Vec<IpNet>,
     /// What a reply that was cut says about it (`setTruncateBit`).
     pub truncation: Truncation,
+    /// Bytes of memory for remembered answers (`cacheSize`); 0: nothing is remembered.
+    pub cache_bytes: u64,
+    /// How long an answer may be told after its time when no server gives a newer one (`serveStaleSeconds`).
+    pub stale_max: Duration,
 }
 
 /// Whether a reply that was cut says so.
@@ -171,6 +184,18 @@ impl Policy {
     /// Time for one query.
     pub fn budget(&self) -> Duration {
         self.settings.budget.min(BUDGET_MAX)
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether each name is asked from the same servers as by another policy, so that what was remembered by that one
+    /// still holds.
+    pub fn leads_like(&self, other: &Self) -> bool {
+        let (ours, theirs) = (&self.settings, &other.settings);
+        (&ours.domain, &ours.resolvers, &ours.zones) == (&theirs.domain, &theirs.resolvers, &theirs.zones)
     }
 
     /// What a cut reply says about it.

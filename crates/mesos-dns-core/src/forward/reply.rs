@@ -8,11 +8,13 @@
 
 use super::{
     Transport, Truncation,
+    data::Layout,
     draft::Section,
     key::Key,
     message::{Edns, Flags, HEADER_BYTES, OPTION_EDE, Query, Question, Rcode, TYPE_OPT, TYPE_TSIG},
     walk::{Cursor, Record},
 };
+use crate::wire::Name;
 
 /// Most bytes of reasons (RFC 8914) that are passed on. More than that is no reason but freight; and it must
 /// fit in 512 bytes beside the longest question.
@@ -66,6 +68,19 @@ pub struct Reply {
     reasons: Vec<u8>,
 }
 
+/// A record of a reply, and whose it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen<'a> {
+    /// The whole message.
+    pub(crate) message: &'a [u8],
+    pub(crate) section: Section,
+    /// The owner, folded.
+    pub(crate) owner: Name,
+    /// The owner as it is spelled.
+    pub(crate) spelled: Vec<u8>,
+    pub(crate) record: Record<'a>,
+}
+
 impl Reply {
     /// Walks a message that belongs to a question of ours. `None` if it is malformed anywhere.
     pub fn parse(bytes: Vec<u8>) -> Option<Self> {
@@ -107,6 +122,29 @@ impl Reply {
     /// The whole response code.
     pub fn rcode(&self) -> Rcode {
         self.rcode
+    }
+
+    /// The header's flags.
+    pub(crate) fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    /// EDE options as they stand in an OPT record.
+    pub(crate) fn reasons(&self) -> &[u8] {
+        &self.reasons
+    }
+
+    /// The records but OPT, each with its owner.
+    pub(crate) fn seen(&self) -> Vec<Seen<'_>> {
+        let mut cursor = Cursor { bytes: &self.bytes, at: self.start };
+        let mut next = |section: Section| {
+            let spelled = { cursor }.spelled()?;
+            let record = cursor.record()?;
+            let owner = Name::from_wire(&spelled).ok()?;
+            Some(Seen { message: &self.bytes, section, owner, spelled, record })
+        };
+        // They were walked before: each of them can be read.
+        self.records.iter().map_while(|(section, _)| next(*section)).collect()
     }
 
     /// Whether the answer section is empty.
@@ -151,29 +189,11 @@ impl Reply {
 /// Whether the data of a record is what its type says, for the types whose data other programs follow
 /// pointers in (RFC 3597 section 4) and for addresses. Other types are passed on unseen.
 fn is_sound(cursor: &Cursor<'_>, record: &Record<'_>) -> bool {
-    // Octets before the names, number of names, octets behind them.
-    let (before, names, behind) = match record.rtype {
-        1 if record.class == 1 => return record.data.len() == 4,
-        28 if record.class == 1 => return record.data.len() == 16,
-        // NS, MD, MF, CNAME, MB, MG, MR, PTR, DNAME.
-        2..=5 | 7..=9 | 12 | 39 => (0, 1, 0),
-        // SOA.
-        6 => (0, 2, 20),
-        // MINFO, RP.
-        14 | 17 => (0, 2, 0),
-        // MX, AFSDB, RT, KX.
-        15 | 18 | 21 | 36 => (2, 1, 0),
-        // PX.
-        26 => (2, 2, 0),
-        // SRV.
-        33 => (6, 1, 0),
-        _ => return true,
-    };
-    let mut data = Cursor { at: record.data_start, ..*cursor };
-    let walked = data.take(before).is_some()
-        && (0..names).all(|_| data.name().is_some())
-        && data.take(behind).is_some();
-    walked && data.at == record.end
+    match record.rtype {
+        1 if record.class == 1 => record.data.len() == 4,
+        28 if record.class == 1 => record.data.len() == 16,
+        rtype => Layout::of(rtype).is_none_or(|layout| layout.fits(cursor.bytes, record)),
+    }
 }
 
 /// The options that tell reasons (EDE), as they stand; none if they are too much.

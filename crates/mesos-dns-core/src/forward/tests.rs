@@ -15,6 +15,8 @@ fn settings() -> Settings {
         budget: Duration::from_secs(5),
         recursion_allow: private_networks().to_vec(),
         truncation: Truncation::Flagged,
+        cache_bytes: 0,
+        stale_max: Duration::ZERO,
     }
 }
 
@@ -91,4 +93,19 @@ fn reasons_come_in_order() {
     assert_eq!(decide(off, &query("localhost", 1), "10.0.0.1"), Err(Refusal::Off));
     let long = Settings { budget: Duration::from_secs(3600), ..settings() };
     assert_eq!(Policy::new(long).budget(), BUDGET_MAX);
+}
+
+#[test]
+fn what_leads_elsewhere() {
+    let policy = Policy::new(settings());
+    let other = |change: fn(&mut Settings)| {
+        let mut changed = settings();
+        change(&mut changed);
+        Policy::new(changed).leads_like(&policy)
+    };
+    assert!(other(|settings| settings.recursion_allow.clear()));
+    assert!(other(|settings| settings.stale_max = Duration::from_secs(1)));
+    assert!(!other(|settings| settings.resolvers.clear()));
+    assert!(!other(|settings| settings.zones.clear()));
+    assert!(!other(|settings| settings.domain = Name::parse("dc1.mesos").unwrap()));
 }

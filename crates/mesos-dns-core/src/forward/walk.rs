@@ -110,6 +110,28 @@ impl<'a> Cursor<'a> {
         Some(())
     }
 
+    /// The same, and the name as it is spelled, without compression.
+    pub(crate) fn spelled(&mut self) -> Option<Vec<u8>> {
+        let mut walk = *self;
+        self.name()?;
+        // It was walked, so this ends.
+        let mut name = Vec::with_capacity(32);
+        loop {
+            let start = walk.at;
+            let length = usize::from(*walk.take(1)?.first()?);
+            match length {
+                0 => break,
+                1..=63 => {
+                    walk.take(length)?;
+                    name.extend_from_slice(walk.bytes.get(start..walk.at)?);
+                }
+                _ => walk.at = ((length & 0x3f) << 8) | usize::from(*walk.take(1)?.first()?),
+            }
+        }
+        name.push(0);
+        Some(name)
+    }
+
     /// The next record.
     pub(crate) fn record(&mut self) -> Option<Record<'a>> {
         self.name()?;

@@ -203,11 +203,17 @@ impl fmt::Debug for Name {
 
 //------------ NameView ------------------------------------------------------
 
-/// A name in the bytes of a [`Name`]: all of that, or its end. What stands above a name needs no allocation.
+/// A name in bytes that stand elsewhere: those of a [`Name`] or the end of them, or on the stack. What stands above a
+/// name needs no allocation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NameView<'a>(&'a [u8]);
 
 impl<'a> NameView<'a> {
+    /// Takes bytes that are known to be a folded wire name.
+    pub(super) fn of_folded(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// The wire bytes, root label included.
     pub fn as_wire(self) -> &'a [u8] {
         self.0

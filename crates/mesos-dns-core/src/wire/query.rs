@@ -4,7 +4,7 @@
 //! questions are never compressed, counts are never believed (each record must show itself), and what
 //! is left over at the end is an error, as in Knot. Nothing is allocated.
 
-use super::{Edns, LABEL_BYTES_MAX, NAME_BYTES_MAX, is_within};
+use super::{Edns, LABEL_BYTES_MAX, NAME_BYTES_MAX, NameView, is_within};
 
 /// Length of the message header (RFC 1035 section 4.1.1).
 pub const HEADER_BYTES: usize = 12;
@@ -98,6 +98,11 @@ impl FoldedName {
     /// The wire bytes, root label included.
     pub fn as_wire(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+
+    /// The name as it stands here.
+    pub fn view(&self) -> NameView<'_> {
+        NameView::of_folded(self.as_wire())
     }
 
     /// Whether this name is `apex` (lower-case wire form) or lies below it.

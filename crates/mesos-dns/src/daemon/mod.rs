@@ -248,6 +248,11 @@ impl Daemon {
             metrics.forward.clone(),
             metrics.legacy.clone(),
         ));
+        forwarder.ask_own_zone_by({
+            // The workers end when nobody can ask any more, so the forwarder must not keep what they share.
+            let shared = Arc::downgrade(&shared);
+            move |query| dns::own_answer(query, &*shared.upgrade()?)
+        });
         let (watching, seen) =
             start_watch(&config, Contact::default(), Duration::ZERO, &board, &metrics, (&orders, &doubts))?;
         let seen = Arc::new(ArcSwap::from_pointee(seen));
@@ -293,7 +298,11 @@ impl Daemon {
             servers.spawn(async move { Ok(http::serve(listener, api, limits, shutdown).await?) });
         }
         if let Some(socket) = admin_socket {
-            let admin = Admin::new(board.clone(), move || view.look(), orders.clone());
+            let flush = {
+                let forwarder = forwarder.clone();
+                move |selection: &_| forwarder.flush(selection)
+            };
+            let admin = Admin::new(board.clone(), move || view.look(), orders.clone(), flush);
             let served = http::admin::serve(socket, Arc::new(admin), shutdown.clone());
             servers.spawn(async move { Ok(served.await?) });
         }

@@ -91,6 +91,8 @@ pub(super) fn forward(config: &Config) -> forward::Settings {
         } else {
             forward::Truncation::Silent
         },
+        cache_bytes: config.cache_size,
+        stale_max: config.serve_stale_seconds,
     }
 }
 

@@ -30,11 +30,14 @@ mod tls;
 mod udp;
 mod validity;
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 use mesos_dns_core::answer::{
-    Action, Hop, Peer, RateLimiter, Settings, Standing, TCP_PAYLOAD_BYTES_MAX, Transport, fail, pad,
+    Action, Hop, Peer, RateLimiter, Settings, Standing, TCP_PAYLOAD_BYTES_MAX, Transport, decide, fail, pad,
 };
 use tokio::sync::mpsc;
 
@@ -107,6 +110,20 @@ fn padded(reply: Box<dyn FnOnce(Option<Vec<u8>>) + Send>) -> Box<dyn FnOnce(Opti
         }
         reply(bytes);
     })
+}
+
+/// What our zone says to a query, whole as over TCP, to us who ask it ourselves.
+pub fn own_answer(query: &[u8], shared: &Shared) -> Option<Vec<u8>> {
+    let published = shared.board.current().load();
+    let standing = shared.standing.load(&published);
+    let peer = Peer { address: Ipv4Addr::LOCALHOST.into(), transport: Transport::Tcp };
+    let mut out = vec![0; TCP_PAYLOAD_BYTES_MAX];
+    // Who may ask was found out when the client's query came.
+    let settings = Settings { recursion_available: true, ..Settings::default() };
+    let action = decide(query, &published.zone, &standing, &settings, peer, rand::random(), &mut out);
+    let Action::Send { length, .. } = action else { return None };
+    out.truncate(length);
+    Some(out)
 }
 
 /// The reply to a query that could not be forwarded: SERVFAIL.

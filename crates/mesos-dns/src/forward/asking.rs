@@ -11,6 +11,7 @@ use std::{
 use mesos_dns_core::forward::{
     admission::{Admission, Limit, Ticket},
     allowance::Allowance,
+    believe::believe,
     exchange::{Closed, Dice, Ended, Exchange, Heard, Transmit, TryId},
     server::Server,
 };
@@ -105,7 +106,10 @@ impl Desk {
                 self.metrics.seconds.observe(started.elapsed().as_secs_f64());
                 if let Some((flight, held)) = aboard.take() {
                     drop(held);
-                    flight.land(Arc::new(resolved));
+                    let settings = active.policy.settings();
+                    let came = believe(&key, &resolved, &settings.domain, Instant::now().into_std());
+                    // Remembered first: who comes too late for the flight finds it.
+                    flight.land(active.cache.store(&key, came, settings.stale_max));
                 }
                 _lingering = self.lingering.try_acquire().ok();
                 if _lingering.is_none() {

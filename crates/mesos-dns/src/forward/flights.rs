@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use mesos_dns_core::forward::{key::Key, resolved::Resolved, spelling};
+use mesos_dns_core::forward::{entry, key::Key, spelling};
 use tokio::sync::watch;
 
 /// The flights under way.
@@ -23,7 +23,7 @@ pub(super) struct Flights {
 
 /// A flight as it is seen from the ground.
 struct UnderWay {
-    landing: watch::Receiver<Option<Arc<Resolved>>>,
+    landing: watch::Receiver<Option<Arc<entry::Entry>>>,
     /// The question as the first asker spelled it, and as it went out so far.
     first: Vec<u8>,
     spelled: Vec<Vec<u8>>,
@@ -40,13 +40,13 @@ pub(super) enum Boarding {
 }
 
 /// Somebody who waits for a flight to land.
-pub(super) struct Passenger(watch::Receiver<Option<Arc<Resolved>>>);
+pub(super) struct Passenger(watch::Receiver<Option<Arc<entry::Entry>>>);
 
 /// A flight, for whoever flies it. Dropped before it has landed, it has failed.
 pub(super) struct Flight {
     flights: Arc<Flights>,
     key: Key,
-    landing: watch::Sender<Option<Arc<Resolved>>>,
+    landing: watch::Sender<Option<Arc<entry::Entry>>>,
 }
 
 impl Flights {
@@ -85,8 +85,8 @@ impl Flight {
     }
 
     /// Lands: everybody on board gets this.
-    pub(super) fn land(self, resolved: Arc<Resolved>) {
-        self.landing.send_replace(Some(resolved));
+    pub(super) fn land(self, entry: Arc<entry::Entry>) {
+        self.landing.send_replace(Some(entry));
     }
 }
 
@@ -98,7 +98,7 @@ impl Drop for Flight {
 
 impl Passenger {
     /// What the flight brought; `None` if it failed.
-    pub(super) async fn arrive(mut self) -> Option<Arc<Resolved>> {
+    pub(super) async fn arrive(mut self) -> Option<Arc<entry::Entry>> {
         self.0.wait_for(Option::is_some).await.ok()?.clone()
     }
 }
@@ -106,9 +106,14 @@ impl Passenger {
 #[cfg(test)]
 mod tests {
     use mesos_dns_core::{
-        forward::message::{Ede, Rcode},
+        forward::{
+            believe::believe,
+            message::{Ede, Rcode},
+            resolved::Resolved,
+        },
         wire::Name,
     };
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -139,7 +144,9 @@ mod tests {
         let (other, _) = begin(&flights, "c.b");
         drop(first);
         let third = join(&flights, "a.b");
-        flight.land(Arc::new(Resolved::Code(Rcode::NXDOMAIN, Ede::Other)));
+        let failed = Resolved::Code(Rcode::NXDOMAIN, Ede::Other);
+        let own = Name::parse("mesos").unwrap();
+        flight.land(Arc::new(believe(&key("a.b"), &failed, &own, Instant::now().into_std())));
         let (second, third) = (second.arrive().await.unwrap(), third.arrive().await.unwrap());
         assert!(Arc::ptr_eq(&second, &third) && second.rcode() == Rcode::NXDOMAIN);
         let (_again, _) = begin(&flights, "a.b");

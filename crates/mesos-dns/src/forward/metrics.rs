@@ -1,6 +1,9 @@
 //! What the forwarder counts.
 
-use std::{sync::atomic::AtomicU64, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use mesos_dns_core::forward::{
     Refusal,
@@ -19,11 +22,15 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use super::cache::CacheMetrics;
+
 /// Counters of the forwarder. Queries less replies is what is outstanding.
 #[derive(Debug)]
 pub struct ForwardMetrics {
     /// Queries taken in.
     pub queries: Counter,
+    /// What is remembered.
+    pub cache: Arc<CacheMetrics>,
     /// Queries that joined an exchange under way for the same question.
     pub joined: Counter,
     replies: Family<Replied, Counter>,
@@ -94,6 +101,7 @@ impl Default for ForwardMetrics {
     fn default() -> Self {
         Self {
             queries: Counter::default(),
+            cache: Arc::default(),
             joined: Counter::default(),
             replies: Family::default(),
             refusals: Family::default(),
@@ -114,6 +122,7 @@ impl Default for ForwardMetrics {
 impl ForwardMetrics {
     pub(crate) fn register(&self, registry: &mut Registry) {
         let forward = registry.sub_registry_with_prefix("forward");
+        self.cache.register(forward.sub_registry_with_prefix("cache"));
         forward.register("queries", "Queries for names that are not ours", self.queries.clone());
         forward.register("joined", "Queries served by an exchange that was under way", self.joined.clone());
         forward.register("replies", "How these queries ended for the client", self.replies.clone());

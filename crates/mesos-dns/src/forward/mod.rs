@@ -1,16 +1,19 @@
 //! Sockets, clock and dice for `core::forward`: names that are not ours, asked of other servers.
 //!
 //! [`Forwarder::answer`] takes a query as it came and gives the reply as it goes. The core decides whether
-//! and whom to ask and what counts as an answer. Here one exchange serves all who ask the same (`flights`), is
-//! driven to its end (`asking`), and has its sockets (`upstream`).
+//! and whom to ask and what counts as an answer. Here answers are remembered (`cache`) and told (`telling`), one
+//! exchange serves all who ask the same (`flights`), is driven to its end (`asking`), and has its sockets
+//! (`upstream`).
 //!
 //! Every wait in here ends with a deadline of the core's exchange, so a call to `answer` lasts at most as
 //! long as the budget. Whoever drops the future ends nothing: the exchange goes on by itself.
 
 mod asking;
+mod cache;
 mod flights;
 mod metrics;
 mod own;
+mod telling;
 mod upstream;
 
 use std::{
@@ -24,29 +27,39 @@ use arc_swap::ArcSwap;
 use mesos_dns_core::forward::{
     Decision, Policy, Settings, Transport,
     admission::Limit,
+    entry::{Entry, Kind},
     exchange::Candidate,
     key::Key,
     message::{Ede, Query, Rcode},
-    resolved::Resolved,
     route::Group,
+    selection::Selection,
     server::Server,
 };
 use rustls::RootCertStore;
-use tokio::time::{Instant, timeout};
+use tokio::{sync::Semaphore, time::Instant};
 use tracing::warn;
 
 use self::{
     asking::{Desk, Held},
-    flights::{Boarding, Flight, Flights},
+    flights::{Boarding, Flight, Flights, Passenger},
     metrics::Outcome,
+    telling::OwnZone,
     upstream::{Trust, Upstream},
 };
-pub use self::{metrics::ForwardMetrics, own::own_addresses};
+pub use self::{
+    cache::{Cache, CacheMetrics},
+    metrics::ForwardMetrics,
+    own::own_addresses,
+};
 use crate::metrics::LegacyCounters;
 
 /// How much longer an asker waits than its own budget: what a flight brings at the very end of the budget is
 /// still on its way then.
 const LANDING: Duration = Duration::from_millis(200);
+
+/// Exchanges at a time for which nobody waits, because what they ask for is remembered and popular. They leave
+/// most places to those who do wait.
+const REFRESHES_MAX: usize = 100;
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -63,15 +76,18 @@ pub struct Client {
 pub struct Forwarder {
     active: ArcSwap<Active>,
     desk: Arc<Desk>,
+    refreshes: Arc<Semaphore>,
+    own_zone: OwnZone,
 }
 
-/// The settings in force, the servers they name, and what is under way by them: other settings may lead the
-/// same question elsewhere.
+/// The settings in force, the servers they name, and what is remembered and under way by them: other settings may
+/// lead the same question elsewhere.
 struct Active {
     policy: Policy,
     /// Every server that is asked. One that is ourselves is not here.
     upstreams: HashMap<Server, Arc<Upstream>>,
     flights: Arc<Flights>,
+    cache: Arc<Cache>,
 }
 
 impl Forwarder {
@@ -98,15 +114,26 @@ impl Forwarder {
     }
 
     fn with_desk(settings: Settings, own: &[SocketAddr], desk: Desk) -> Self {
-        let active = Active::new(settings, own, &HashMap::new(), &desk);
-        Self { active: ArcSwap::from_pointee(active), desk: Arc::new(desk) }
+        let active = Active::new(settings, own, None, &desk);
+        Self {
+            active: ArcSwap::from_pointee(active),
+            desk: Arc::new(desk),
+            refreshes: Arc::new(Semaphore::new(REFRESHES_MAX)),
+            own_zone: OwnZone::default(),
+        }
     }
 
-    /// Puts other settings in force. Queries under way end by the old ones.
+    /// Puts other settings in force. Queries under way end by the old ones. What is remembered stays if it still would
+    /// be asked from the same servers.
     pub fn replace(&self, settings: Settings, own: &[SocketAddr]) {
         let before = self.active.load_full();
-        let active = Active::new(settings, own, &before.upstreams, &self.desk);
+        let active = Active::new(settings, own, Some(&before), &self.desk);
         self.active.store(Arc::new(active));
+    }
+
+    /// Forgets answers; tells how many were there to forget.
+    pub fn flush(&self, selection: &Selection) -> u64 {
+        self.active.load().cache.flush(selection)
     }
 
     /// The reply to a query: under its identifier, with its question in its spelling, of a size the client
@@ -128,11 +155,8 @@ impl Forwarder {
                 (Outcome::Refused, query.reply(Rcode::REFUSED, refusal.ede()))
             }
             Decision::Local(reply) => (Outcome::Local, reply),
-            Decision::Ask(group) => match self.resolve(&active, group, &query, &client).await {
-                Ok(resolved) => {
-                    let reply = resolved.for_client(&query, client.transport, active.policy.truncation());
-                    (self.outcome(&resolved), reply)
-                }
+            Decision::Ask(group) => match self.know(&active, group, &query, &client).await {
+                Ok((entry, reply)) => (self.outcome(&entry), reply),
                 Err(limit) => {
                     metrics.limited(limit);
                     (Outcome::Limited, query.reply(Rcode::SERVFAIL, Ede::Other))
@@ -148,35 +172,33 @@ impl Forwarder {
         self.desk.admission.lock().unwrap_or_else(PoisonError::into_inner).outstanding()
     }
 
-    /// What the servers of this group say to this question. One exchange serves all who wait for the same.
-    async fn resolve(
+    /// Takes part in the exchange about this question, or begins it. One serves all who wait for the same. Whoever waits
+    /// holds the place that comes with it.
+    fn board(
         &self,
         active: &Arc<Active>,
         group: &Group,
-        query: &Query<'_>,
+        key: &Key,
+        question: &[u8],
         client: &Client,
-    ) -> Result<Arc<Resolved>, Limit> {
-        let (now, zone, key) = (Instant::now().into_std(), group.zone.as_ref(), Key::of(query));
-        let asker = self.desk.hold(|admission| admission.admit(now, client.address.ip(), zone, &key))?;
-        let mut asker = Some(asker);
-        let passenger = match active.flights.board(&key, query.question.octets) {
+    ) -> Result<(Passenger, Option<Held>), Limit> {
+        let (now, zone) = (Instant::now().into_std(), group.zone.as_ref());
+        let asker = self.desk.hold(|admission| admission.admit(now, client.address.ip(), zone, key))?;
+        match active.flights.board(key, question) {
             Boarding::Loop => {
                 self.desk.note_loop(client);
-                return Err(Limit::Loop);
+                Err(Limit::Loop)
             }
             Boarding::Joined(passenger) => {
                 self.desk.metrics.joined.inc();
-                passenger
+                Ok((passenger, Some(asker)))
             }
             Boarding::New(flight, passenger) => {
                 // Whoever begins an exchange holds its place as long as that lasts, see `admission`.
-                self.fly(active, group, flight, asker.take())?;
-                passenger
+                self.fly(active, group, flight, Some(asker))?;
+                Ok((passenger, None))
             }
-        };
-        let arrived = timeout(active.policy.budget().saturating_add(LANDING), passenger.arrive()).await;
-        let failed = || Arc::new(Resolved::Code(Rcode::SERVFAIL, Ede::Other));
-        Ok(arrived.ok().flatten().unwrap_or_else(failed))
+        }
     }
 
     /// Begins an exchange; `asker` is held until it has ended. It runs by itself, and ends with its budget.
@@ -195,31 +217,34 @@ impl Forwarder {
         Ok(())
     }
 
-    /// Counts how a query ended that went to servers.
-    fn outcome(&self, resolved: &Resolved) -> Outcome {
-        let (Resolved::Reply(reply) | Resolved::Half(reply)) = resolved else { return Outcome::Failed };
-        if reply.is_empty() {
+    /// Counts how a query ended that was for servers.
+    fn outcome(&self, entry: &Entry) -> Outcome {
+        if entry.kind() != Kind::Silence && entry.is_negative() {
             self.desk.legacy.non_mesos_nxdomain.inc();
         }
-        if reply.rcode().is_failure() { Outcome::Error } else { Outcome::Answered }
+        match entry.kind() {
+            Kind::Answer => Outcome::Answered,
+            Kind::Error => Outcome::Error,
+            Kind::Silence => Outcome::Failed,
+        }
     }
 }
+
 impl Active {
     /// Prepares settings. A server that was known before keeps what is known of it.
-    fn new(
-        settings: Settings,
-        own: &[SocketAddr],
-        before: &HashMap<Server, Arc<Upstream>>,
-        desk: &Desk,
-    ) -> Self {
+    fn new(settings: Settings, own: &[SocketAddr], before: Option<&Self>, desk: &Desk) -> Self {
         let policy = Policy::new(settings);
+        let bytes = policy.settings().cache_bytes;
+        let cache = before.filter(|before| before.policy.leads_like(&policy) && before.cache.resize(bytes));
+        let cache = cache.map(|before| before.cache.clone());
+        let cache = cache.unwrap_or_else(|| Arc::new(Cache::new(bytes, desk.metrics.cache.clone())));
         let mut upstreams = HashMap::new();
         for server in policy.groups().flat_map(|group| &group.servers) {
             if own::is_own(server.address, own) {
                 desk.metrics.own_servers.inc();
                 warn!(%server, "server is this process itself; it is not asked");
             } else {
-                let known = before.get(server).cloned();
+                let known = before.and_then(|before| before.upstreams.get(server)).cloned();
                 let make = || {
                     known.unwrap_or_else(|| {
                         desk.metrics.ill(server, false);
@@ -229,10 +254,11 @@ impl Active {
                 upstreams.entry(server.clone()).or_insert_with(make);
             }
         }
-        for gone in before.keys().filter(|server| !upstreams.contains_key(*server)) {
+        let known = before.into_iter().flat_map(|before| before.upstreams.keys());
+        for gone in known.filter(|server| !upstreams.contains_key(*server)) {
             desk.metrics.forget(gone);
         }
-        Self { policy, upstreams, flights: Arc::default() }
+        Self { policy, upstreams, flights: Arc::default(), cache }
     }
 
     /// These servers and what is known of them. One of them at most is probed.

@@ -1,7 +1,8 @@
 //! What the operator of this machine can ask of the process, over a Unix socket that nobody else can open.
 //!
 //! `GET /status` says how things stand; `POST /release` vouches for the leader, so that nothing is held any more
-//! which it does not show. There are few clients and all of them are trusted, so there are few connections, one
+//! which it does not show; `POST /flush` forgets answers of other servers: of one name (`?name=`), of a name and all
+//! below it (`?below=`), or of all (`?all`). There are few clients and all of them are trusted, so there are few connections, one
 //! request each, and no `Host` to check: no browser reaches a Unix socket.
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
@@ -14,9 +15,12 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use mesos_dns_core::{
+    forward::selection::Selection,
     views,
     watch::{believe::Why, knowledge::Held},
+    wire::Name,
 };
+use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use tokio::{
     net::UnixStream,
@@ -25,7 +29,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     health::{Ready, Standing},
@@ -56,6 +60,7 @@ pub struct Admin {
     board: Arc<Board>,
     standing: Box<dyn Fn() -> Standing + Send + Sync>,
     orders: Orders,
+    flush: Box<dyn Fn(&Selection) -> u64 + Send + Sync>,
 }
 
 /// Who asks, as the kernel says.
@@ -90,6 +95,13 @@ struct Released {
     /// What is held now.
     still_held: Option<Kept>,
     outcome: &'static str,
+}
+
+/// The body of `/flush`.
+#[derive(Serialize)]
+struct Flushed {
+    /// How many answers were forgotten, of each name and type.
+    flushed: u64,
 }
 
 /// What is held, and why.
@@ -166,18 +178,20 @@ async fn converse(stream: UnixStream, admin: Arc<Admin>) {
 }
 
 impl Admin {
-    /// Answers from this board; orders go to its publisher.
+    /// Answers from this board; orders go to its publisher, and `flush` forgets answers of other servers.
     pub fn new(
         board: Arc<Board>,
         standing: impl Fn() -> Standing + Send + Sync + 'static,
         orders: Orders,
+        flush: impl Fn(&Selection) -> u64 + Send + Sync + 'static,
     ) -> Self {
-        Self { board, standing: Box::new(standing), orders }
+        Self { board, standing: Box::new(standing), orders, flush: Box::new(flush) }
     }
 
     async fn respond<B: Body>(&self, request: &Request<B>, peer: Peer) -> Response<Reply> {
-        let allowed = match request.uri().path() {
-            "/release" => Method::POST,
+        let path = request.uri().path();
+        let allowed = match path {
+            "/flush" | "/release" => Method::POST,
             "/status" => Method::GET,
             _ => return Refusal::NotFound.response(),
         };
@@ -187,10 +201,25 @@ impl Admin {
             refusal.headers_mut().insert(ALLOW, allow);
             return refusal;
         }
-        match allowed {
-            Method::POST => self.release(peer).await.unwrap_or_else(|_| Refusal::Broken.response()),
+        match path {
+            "/flush" => self.flush(request.uri().query().unwrap_or_default(), peer),
+            "/release" => self.release(peer).await.unwrap_or_else(|_| Refusal::Broken.response()),
             _ => self.status(),
         }
+    }
+
+    /// Forgets answers of other servers.
+    fn flush(&self, query: &str, peer: Peer) -> Response<Reply> {
+        let Some(selection) = selection(query) else { return Refusal::BadRequest.response() };
+        let flushed = (self.flush)(&selection);
+        info!(
+            uid = peer.uid,
+            pid = peer.pid,
+            ?selection,
+            flushed,
+            "flush asked for through the admin socket"
+        );
+        whole(StatusCode::OK, JSON, views::text(&Flushed { flushed }))
     }
 
     fn status(&self) -> Response<Reply> {
@@ -226,5 +255,44 @@ impl Admin {
         };
         let [held, still_held] = [before, after].map(|held| held.as_ref().map(Kept::from));
         Ok(whole(StatusCode::OK, JSON, views::text(&Released { held, still_held, outcome })))
+    }
+}
+
+/// Reads what is to be forgotten: one of `all`, `below=NAME`, `name=NAME`.
+fn selection(query: &str) -> Option<Selection> {
+    if query == "all" {
+        return Some(Selection::All);
+    }
+    let (word, name) = query.split_once('=')?;
+    let name = Name::parse(&percent_decode_str(name).decode_utf8().ok()?).ok()?;
+    match word {
+        "below" => Some(Selection::Below(name)),
+        "name" => Some(Selection::Name(name)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_forgotten() {
+        let name = |text| Name::parse(text).unwrap();
+        for (query, expected) in [
+            ("all", Some(Selection::All)),
+            ("name=www.Example.com", Some(Selection::Name(name("www.example.com")))),
+            ("below=example.com.", Some(Selection::Below(name("example.com")))),
+            ("below=.", Some(Selection::Below(name(".")))),
+            (r"name=a%5C.b%26c.example", Some(Selection::Name(name(r"a\.b&c.example")))),
+            ("", None),
+            ("all=1", None),
+            ("name=", None),
+            ("name=a..b", None),
+            ("name=%ff", None),
+            ("type=A", None),
+        ] {
+            assert_eq!(selection(query), expected, "{query}");
+        }
     }
 }

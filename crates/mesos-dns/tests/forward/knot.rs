@@ -18,8 +18,9 @@ pub(crate) struct Knot {
     _directory: TempDir,
 }
 
-/// Starts Knot with the zone `example.test`, which has two addresses at `www`, two hundred at `many`, and something of
-/// most other kinds, and `signed.test`, which it signs itself. `None` where Knot is not installed.
+/// Starts Knot with the zone `example.test`, which has two addresses at `www`, two hundred at `many`, names for names in
+/// our domain, one that is there, one that is not, and something of most other kinds, and `signed.test`, which it signs
+/// itself. `None` where Knot is not installed.
 pub(crate) async fn start() -> Option<Knot> {
     // Between our finding a port and Knot's taking it somebody else may: then try another.
     for _ in 0..5 {
@@ -81,7 +82,8 @@ const SIGNED: &str =
 const KINDS: &str = "www AAAA 2001:db8::2\n@ MX 10 mail\n@ MX 20 mail.elsewhere.test.\nmail A 192.0.2.25\n\
                      @ TXT \"v=spf1 -all\" \"two \\\"strings\\\"\"\n_sip._tcp SRV 10 5 5060 www\n\
                      _sip._tcp SRV 20 0 5061 mail\none CNAME two\ntwo CNAME three\nthree CNAME www\n\
-                     lost CNAME nobody\na.b.c TXT deep\n@ CAA 0 issue \"ca.example\"\nodd TYPE65280 \\# 4 0A000001\n";
+                     lost CNAME nobody\nours CNAME web.marathon.mesos.\n\
+                     nobody-of-ours CNAME nobody.marathon.mesos.\na.b.c TXT deep\n@ CAA 0 issue \"ca.example\"\nodd TYPE65280 \\# 4 0A000001\n";
 
 fn zone() -> String {
     let mut zone = format!("{SIGNED}{KINDS}");

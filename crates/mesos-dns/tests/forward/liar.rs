@@ -89,6 +89,13 @@ impl Asked {
         u16::from_be_bytes([self.message[0], self.message[1]])
     }
 
+    /// The name that is asked for, in lower case with a dot at its end.
+    pub(crate) fn name(&self) -> String {
+        let end = self.message[12..].iter().position(|octet| *octet == 0).unwrap();
+        let name = mesos_dns_core::wire::Name::from_wire(&self.message[12..=12 + end]);
+        name.unwrap().to_string()
+    }
+
     pub(crate) fn has_opt(&self) -> bool {
         self.message[11] == 1
     }

@@ -206,7 +206,7 @@ fn what_is_odd_is_reported_by_name() {
             "\"mesosCredentials.pricipal\": is not known; did you mean \"principal\"?",
         ),
         (r#""email": "x""#, "\"email\": has no effect; remove it"),
-        (r#""cacheSize": "1GiB""#, "\"cacheSize\": is not in force in this version"),
+        (r#""maxAnswers": 3"#, "\"maxAnswers\": is not in force in this version"),
         (r#""zoneFiles": [{}]"#, "\"zoneFiles\": is not in force in this version"),
         (r#""health": "require""#, "\"health\": is not in force in this version"),
         (r#""ttl": -1"#, "\"ttl\": is negative"),

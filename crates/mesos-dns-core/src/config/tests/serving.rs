@@ -80,6 +80,8 @@ fn bad_listeners_say_how_to_mend_them() {
             "10.0.0.1:53 is listened on twice",
         ),
         (r#""rateLimit": -1"#, "-1 is out of range"),
+        (r#""cacheSize": "100KiB""#, "\"cacheSize\": 102400 bytes are too few; write at least \"1MiB\""),
+        (r#""cacheSize": 1"#, "1 bytes are too few"),
         (r#""rateLimitExempt": ["10.0.0.1/8"]"#, "has bits set behind the prefix"),
     ] {
         let problems = bad(&with_master(members));
@@ -177,4 +179,19 @@ fn a_cookie_secret_is_never_told() {
     }
     let failing = Surroundings { cookie_secret: Err("no such file".to_owned()), ..surroundings() };
     assert!(build_around(&text, &failing).unwrap_err().to_string().contains("no such file"));
+}
+
+#[test]
+fn what_is_remembered_of_others() {
+    for (members, bytes, stale) in [
+        ("", 64 << 20, 86_400.0),
+        (r#""cacheSize": 0"#, 0, 86_400.0),
+        (r#""cacheSize": "1MiB", "serveStaleSeconds": 0.5"#, 1 << 20, 0.5),
+        (r#""cacheSize": "8 GiB", "serveStaleSeconds": 0"#, 8 << 30, 0.0),
+    ] {
+        let config = good(&with_master(members));
+        let found = (config.cache_size, config.serve_stale_seconds.as_secs_f64());
+        assert_eq!(found, (bytes, stale), "{members}");
+        assert!(warnings(&with_master(members)).is_empty(), "{members}");
+    }
 }

@@ -1,0 +1,182 @@
+//! What a client is told about a name that servers know: from memory, from an exchange, and by our own zone where a
+//! chain leads there.
+//!
+//! ```text
+//!  remembered, fresh ------------------------------------------> told; if it ages and is popular, asked for anew
+//!  remembered, its time over -- exchange -- answer ------------> told
+//!                                  | failure, or 1.8 s pass ---> told as stale; the exchange goes on
+//!  failed a moment ago ----------------------------------------> told as stale, or that it failed
+//!  nothing --------------------- exchange ---------------------> told, and remembered
+//! ```
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use mesos_dns_core::forward::{
+    Transport, Truncation,
+    admission::Limit,
+    asker::Asker,
+    believe::{believe, continued},
+    entry::{Entry, Manner, Telling},
+    held::Found,
+    key::Key,
+    message::{Ede, Query, Rcode},
+    resolved::Resolved,
+    route::Group,
+};
+use tokio::time::{Instant, timeout};
+
+use super::{Active, Boarding, Client, Forwarder, LANDING};
+
+/// How long a client waits for servers when there is a stale answer (RFC 8767 section 5, "client response timer").
+/// Most clients ask again, or somebody else, after two seconds or more.
+const STALE_AFTER: Duration = Duration::from_millis(1800);
+
+/// Largest message there is.
+const MESSAGE_BYTES_MAX: usize = 65_535;
+
+/// How our own zone is asked: it takes a query and gives the whole reply, as over TCP.
+pub(super) type OwnZone = OnceLock<Box<dyn Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync>>;
+
+impl Forwarder {
+    /// Says how our own zone is asked: servers may answer with a name that leads there. Only the first call counts.
+    pub fn ask_own_zone_by(&self, ask: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync + 'static) {
+        // Whoever comes second is told nothing, as said.
+        let _ = self.own_zone.set(Box::new(ask));
+    }
+
+    /// What is known about a question, asking servers if need be, and the reply for this client.
+    pub(super) async fn know(
+        &self,
+        active: &Arc<Active>,
+        group: &Group,
+        query: &Query<'_>,
+        client: &Client,
+    ) -> Result<(Arc<Entry>, Vec<u8>), Limit> {
+        let (key, now) = (Key::of(query), Instant::now().into_std());
+        let (entry, manner) = match active.cache.find(key.view(), now, active.policy.settings().stale_max) {
+            Found::Tell { entry, manner, refresh } => {
+                if refresh {
+                    self.refresh(active, group, &key);
+                }
+                (entry, manner)
+            }
+            Found::Ask(stale) => {
+                self.ask(active, group, (&key, query.question.octets), client, stale).await?
+            }
+        };
+        let reply = self.tell(active, &key, &entry, manner, query, client);
+        Ok((entry, reply))
+    }
+
+    /// Asks servers; tells the stale answer if they fail or take their time.
+    async fn ask(
+        &self,
+        active: &Arc<Active>,
+        group: &Group,
+        (key, question): (&Key, &[u8]),
+        client: &Client,
+        stale: Option<Arc<Entry>>,
+    ) -> Result<(Arc<Entry>, Manner), Limit> {
+        let budget = active.policy.budget().saturating_add(LANDING);
+        let patience = if stale.is_some() { budget.min(STALE_AFTER) } else { budget };
+        let arrived = match self.board(active, group, key, question, client) {
+            Ok((passenger, _place)) => timeout(patience, passenger.arrive()).await.ok().flatten(),
+            // Our own query come back must not bring a stale answer, which would then be taken for a server's.
+            Err(limit) if stale.is_none() || limit == Limit::Loop => return Err(limit),
+            Err(limit) => {
+                self.desk.metrics.limited(limit);
+                None
+            }
+        };
+        match (arrived, stale) {
+            (Some(entry), _) if !entry.is_failure() => Ok((entry, Manner::Current)),
+            (_, Some(stale)) => {
+                self.desk.metrics.cache.stale();
+                Ok((stale, Manner::Stale))
+            }
+            (Some(failure), None) => Ok((failure, Manner::Current)),
+            (None, None) => Ok((Arc::new(broken(active, key)), Manner::Current)),
+        }
+    }
+
+    /// Asks anew for what is remembered and popular, unless that is under way or too much of it is.
+    fn refresh(&self, active: &Arc<Active>, group: &Group, key: &Key) {
+        let Ok(place) = self.refreshes.clone().try_acquire_owned() else { return };
+        if let Boarding::New(flight, passenger) = active.flights.board(key, &key.question())
+            && self.fly(active, group, flight, None).is_ok()
+        {
+            self.desk.metrics.cache.refreshes.inc();
+            tokio::spawn(async move {
+                passenger.arrive().await;
+                drop(place);
+            });
+        }
+    }
+
+    /// The reply for this client; the rest of a chain that leads to us is said by our own zone.
+    fn tell(
+        &self,
+        active: &Active,
+        key: &Key,
+        entry: &Entry,
+        manner: Manner,
+        query: &Query<'_>,
+        client: &Client,
+    ) -> Vec<u8> {
+        let now = Instant::now().into_std();
+        let telling = Telling {
+            now,
+            manner,
+            transport: client.transport,
+            truncation: active.policy.truncation(),
+            options: &client.options,
+            turn: rand::random(),
+        };
+        let write = |entry: &Entry, telling: &Telling<'_>| {
+            let asker = Asker::of(query);
+            let mut out = vec![0; asker.reply_bytes_max(telling.transport).min(MESSAGE_BYTES_MAX)];
+            let length = entry.write(&asker, telling, &mut out)?;
+            out.truncate(length);
+            Some(out)
+        };
+        let reply = match entry.leads_to_us() {
+            None => write(entry, &telling),
+            Some(target) => {
+                let whole = Telling {
+                    transport: Transport::Tcp,
+                    truncation: Truncation::Flagged,
+                    options: &[],
+                    ..telling
+                };
+                let own = Key { name: target.clone(), ..key.clone() };
+                let own = own.query(query.id, &own.question(), true);
+                let own = self.own_zone.get().and_then(|ask| ask(&own));
+                let entry = write(entry, &whole)
+                    .zip(own)
+                    .and_then(|(chain, own)| continued(key, chain, own, now))
+                    .unwrap_or_else(|| unready(active, key));
+                write(&entry, &Telling { manner: Manner::Current, ..telling })
+            }
+        };
+        // What does not even fit its question into a message was no query.
+        reply.unwrap_or_else(|| query.reply(Rcode::SERVFAIL, Ede::Other))
+    }
+}
+
+/// An exchange broke down without saying anything.
+fn broken(active: &Active, key: &Key) -> Entry {
+    failed(active, key, Ede::Other)
+}
+
+/// Our own zone cannot be asked.
+fn unready(active: &Active, key: &Key) -> Entry {
+    failed(active, key, Ede::NotReady)
+}
+
+fn failed(active: &Active, key: &Key, why: Ede) -> Entry {
+    let (failed, now) = (Resolved::Code(Rcode::SERVFAIL, why), Instant::now().into_std());
+    believe(key, &failed, &active.policy.settings().domain, now)
+}
