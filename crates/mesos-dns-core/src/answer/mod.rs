@@ -329,7 +329,8 @@ fn limit(query: &Query, transport: Transport, space: usize) -> usize {
     wanted.min(space)
 }
 
-/// A reply to what could not be read: a header and nothing else.
+/// A reply to what could not be read: a header and nothing else. Of an operation other than a query it is not known what
+/// RD means, nor whether a question follows.
 fn bare(message: &[u8], rcode: u16, reason: Reason, out: &mut [u8]) -> Action {
     let (Some(header), Some(space)) = (message.first_chunk(), out.first_chunk_mut::<HEADER_BYTES>()) else {
         return Action::Drop(Silence::NoSpace);

@@ -44,10 +44,15 @@ pub(super) fn shared(settings: Settings) -> (Arc<Shared>, Registry, mpsc::Receiv
     (Arc::new(shared), registry, handed_on)
 }
 
-/// Publishes `web.mesos`, 10.0.0.1.
+/// Publishes `web.mesos`, 10.0.0.1, as version 1.
 pub(super) fn publish_web(board: &Board) {
+    publish(board, 1, [10, 0, 0, 1].into());
+}
+
+/// Publishes a version in which `web.mesos` has this address.
+pub(super) fn publish(board: &Board, version: u64, address: IpAddr) {
     let mut zone = Zone::new(policy().apex.clone(), None, Seed(1));
-    let data = Data::from(IpAddr::from([10, 0, 0, 1]));
+    let data = Data::from(address);
     zone.add(&Record { owner: Owner::new("web.mesos."), data });
     zone.compile();
     let zone = Arc::new(zone.snapshot(soa(), Serial(1)));
@@ -59,7 +64,7 @@ pub(super) fn publish_web(board: &Board) {
         held,
         restored,
         reign,
-        version: 1,
+        version,
     }));
 }
 

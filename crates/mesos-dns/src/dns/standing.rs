@@ -2,6 +2,9 @@
 //!
 //! One number: workers read it once per batch, without a lock; the daemon writes it. The time is added here, so that
 //! whatever is answered together is answered at one moment.
+//!
+//! It is read beside the version that is served and not with it, so it may be older or younger than that. What both
+//! together say is therefore worked out from every pair there can be, and where they differ, the version is right.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -37,10 +40,12 @@ impl StandingCell {
     /// The standing, for answers that are made from this version.
     pub fn load(&self, published: &Published) -> Standing {
         let (told, age) = unpack(self.0.load(Ordering::Relaxed));
-        // Data are served the moment they come; this cell may be told a moment later.
         let state = match told {
+            // There is nothing to be live, or nothing but what a file says.
+            _ if !published.zone.is_loaded() => State::Loading,
             _ if published.restored.is_some() => State::Stale,
-            State::Loading if published.zone.is_loaded() => State::Live,
+            // Data are served the moment they come.
+            State::Loading => State::Live,
             told => told,
         };
         // A clock before 1970 gives the epoch: cookies and limits then only see time stand still.
@@ -66,25 +71,19 @@ mod tests {
     use mesos_dns_core::{
         cluster::Cluster,
         table::Seed,
-        zone::{Serial, Zone},
+        zone::{Serial, Snapshot, Zone},
     };
 
     use super::*;
     use crate::test_support::{policy, soa};
 
-    /// Version 9, with data; before any master has spoken if there is a time at which it was saved.
-    fn published(restored: Option<u64>) -> Published {
+    /// Version 9: with data, or without; before any master has spoken if there is a time at which it was saved.
+    fn published(is_loaded: bool, restored: Option<u64>) -> Published {
         let policy = policy();
-        let zone = Zone::new(policy.apex.clone(), None, Seed(1));
-        Published {
-            zone: Arc::new(zone.snapshot(soa(), Serial(1))),
-            cluster: Cluster::default(),
-            policy,
-            held: None,
-            restored,
-            reign: Arc::default(),
-            version: 9,
-        }
+        let zone = Zone::new(policy.apex.clone(), None, Seed(1)).snapshot(soa(), Serial(1));
+        let zone = if is_loaded { zone } else { Snapshot::loading(policy.apex.clone(), soa()) };
+        let (cluster, held, reign) = (Cluster::default(), None, Arc::default());
+        Published { zone: Arc::new(zone), cluster, policy, held, restored, reign, version: 9 }
     }
 
     /// What the cell says, without the time.
@@ -92,24 +91,31 @@ mod tests {
         Standing { now: Duration::ZERO, ..cell.load(published) }
     }
 
+    /// All that a reader can meet: each state, told before or after the version it finds.
+    #[test]
+    fn every_pair_of_version_and_state_makes_sense() {
+        let empty = published(false, None);
+        let (fresh, restored) = (published(true, None), published(true, Some(1)));
+        for told in State::ALL {
+            let cell = StandingCell::default();
+            cell.store(told, None);
+            assert_eq!(cell.load(&empty).state, State::Loading, "{told:?}: nothing is there");
+            assert_eq!(cell.load(&restored).state, State::Stale, "{told:?}: no master has spoken");
+            let of_fresh = if told == State::Loading { State::Live } else { told };
+            assert_eq!(cell.load(&fresh).state, of_fresh, "{told:?}");
+        }
+    }
+
     #[test]
     fn what_is_stored_is_loaded() {
-        let cell = StandingCell::default();
-        let (fresh, restored) = (published(None), published(Some(1)));
+        let (cell, fresh) = (StandingCell::default(), published(true, None));
         // Not told yet.
-        assert_eq!(
-            told(&cell, &fresh),
-            Standing { state: State::Live, age: None, version: 9, ..Standing::default() }
-        );
-        assert_eq!(
-            told(&cell, &restored),
-            Standing { state: State::Stale, age: None, version: 9, ..Standing::default() }
-        );
+        let expected = Standing { state: State::Live, age: None, version: 9, ..Standing::default() };
+        assert_eq!(told(&cell, &fresh), expected);
         for state in [State::Holding, State::Live, State::Stale] {
             for age in [None, Some(0), Some(7), Some(u32::MAX)] {
                 cell.store(state, age);
                 assert_eq!(told(&cell, &fresh), Standing { state, age, version: 9, ..Standing::default() });
-                assert_eq!(cell.load(&restored).state, State::Stale);
             }
         }
     }

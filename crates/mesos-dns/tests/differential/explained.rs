@@ -62,9 +62,27 @@ pub(crate) const EXPLAINED: &[Explanation] = &[
         holds: |pair, _| pair.question.folded().ends_with(b"\x07_status\x05mesos\0"),
     },
     Explanation {
-        why: "other operations than a query: NOTIMP, header alone (robustness P17); Knot repeats the question and RD, \
-              looks at EDNS first and knows NOTIFY and UPDATE",
-        holds: |pair, _| pair.question.opcode() != 0,
+        // RD means something in a query (RFC 1035 section 4.1.1); in an UPDATE its bit must be zero (RFC 2136 section
+        // 2.2). Of an operation that is not known only the header is, not even whether a question follows (RFC 8906,
+        // "Testing Unknown Opcodes"). NSD sends a header alone, too.
+        why: "other operations than a query: NOTIMP, a header with nothing but QR and the opcode (robustness P17); \
+              both keep RD, Knot keeps the question, too, looks at EDNS first and knows NOTIFY and UPDATE, NSD NOTIFY",
+        holds: |pair, facet| {
+            let is_bare = |ours: &Reply| {
+                let bits = ours.flags == 0x8000 | pair.question.opcode() << 11;
+                bits && ours.rcode == 4 && ours.question.is_empty() && ours.edns.is_none()
+            };
+            // As NSD does, but for RD: only then is a response code of theirs another one.
+            let is_known = match pair.kind {
+                Kind::Knot => {
+                    matches!(facet, Facet::Rcode | Facet::Flag(0x0100) | Facet::Question | Facet::Edns)
+                }
+                Kind::Nsd => {
+                    facet == Facet::Flag(0x0100) || facet == Facet::Rcode && pair.question.opcode() == 4
+                }
+            };
+            pair.question.opcode() != 0 && is_known && pair.we(is_bare)
+        },
     },
     Explanation {
         why: "NSD writes a wrong length of OPT when NSID is asked for twice",
