@@ -1,6 +1,7 @@
 //! Junk: what arrives at a name server that nobody meant well with, from several networks of loopback.
 //!
-//! Nobody reads the replies. It is sent as fast as it should be, or as fast as it can be.
+//! Nobody reads the replies. Many messages are sent with one call, so that one processor can send more than another can
+//! answer.
 
 use std::{
     fmt, io,
@@ -9,8 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use batch_udp::{SEGMENTS_MAX, cut_into};
 use clap::ValueEnum;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use socket2::Socket;
 
 use super::question::query;
 
@@ -19,9 +22,6 @@ const NETWORKS: u8 = 16;
 
 /// Different messages; they are sent again and again.
 const MESSAGES: usize = 4096;
-
-/// Messages between two looks at the clock.
-const STEP: usize = 64;
 
 /// What kind of junk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -38,6 +38,7 @@ impl Junk {
     /// All kinds.
     pub const ALL: [Self; 3] = [Self::Malformed, Self::Unknown, Self::Random];
 
+    /// One message; all have the same length.
     fn message(self, dice: &mut SmallRng) -> Vec<u8> {
         let mut bytes = query(&format!("nothing-{:08x}.marathon.mesos", dice.random::<u32>()));
         match self {
@@ -63,22 +64,25 @@ impl fmt::Display for Junk {
 pub fn run(junk: Junk, port: u16, rate: f64, time: Duration) -> io::Result<u64> {
     let mut dice = SmallRng::seed_from_u64(7);
     let messages: Vec<Vec<u8>> = (0..MESSAGES).map(|_| junk.message(&mut dice)).collect();
+    let writes: Vec<Vec<u8>> = messages.chunks(SEGMENTS_MAX).map(<[Vec<u8>]>::concat).collect();
+    let bytes = messages[0].len() as u16;
     let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let open = |network| {
         let socket = UdpSocket::bind((Ipv4Addr::new(127, 1, network, 1), 0))?;
         socket.connect(server)?;
+        let socket = Socket::from(socket);
+        cut_into(&socket, bytes)?;
         Ok(socket)
     };
-    let sockets = (1..=NETWORKS).map(open).collect::<io::Result<Vec<UdpSocket>>>()?;
+    let sockets = (1..=NETWORKS).map(open).collect::<io::Result<Vec<Socket>>>()?;
     let (start, mut sent) = (Instant::now(), 0);
-    let lanes = sockets.iter().cycle();
-    for (socket, messages) in lanes.zip(messages.chunks(STEP).cycle()) {
+    for (socket, write) in sockets.iter().cycle().zip(writes.iter().cycle()) {
         if start.elapsed() > time {
             break;
         }
         thread::sleep(Duration::from_secs_f64(sent as f64 / rate).saturating_sub(start.elapsed()));
-        // The kernel may refuse one for want of room.
-        sent += messages.iter().filter(|message| socket.send(message).is_ok()).count() as u64;
+        // The kernel may refuse some for want of room.
+        sent += socket.send(write).map_or(0, |length| length as u64 / u64::from(bytes));
     }
     Ok(sent)
 }

@@ -88,7 +88,7 @@ pub fn knot(Place { folder, port, zone, limit, .. }: Place<'_>) -> io::Result<Ve
     let text = format!(
         "server:\n  listen: 127.0.0.1@{port}\n  rundir: {folder}\n  udp-workers: 1\n  tcp-workers: 1\n  \
          background-workers: 1\n  tcp-max-clients: {CONNECTIONS}\n{limiter}database:\n  storage: {folder}/knot\nzone:\n- domain: mesos\n  file: {zone}\n  \
-         zonefile-load: whole\n  journal-content: none\nlog:\n- target: stderr\n  any: error\n"
+         zonefile-load: whole\n  journal-content: none\nlog:\n- target: {folder}/knot.log\n  any: error\n"
     );
     fs::write(&file, text)?;
     Ok(vec!["-c".to_owned(), file.display().to_string()])
@@ -112,7 +112,7 @@ pub fn nsd(Place { folder, port, zone, limit, tls }: Place<'_>) -> io::Result<Ve
     });
     let text = format!(
         "server:\n  ip-address: 127.0.0.1@{port}\n{tls}  server-count: 1\n  username: \"\"\n  database: \"\"\n  \
-         zonesdir: \"{folder}\"\n  pidfile: \"{folder}/nsd.pid\"\n  xfrdfile: \"{folder}/xfrd.state\"\n  \
+         zonesdir: \"{folder}\"\n  logfile: \"{folder}/nsd.log\"\n  pidfile: \"{folder}/nsd.pid\"\n  xfrdfile: \"{folder}/xfrd.state\"\n  \
          xfrdir: \"{folder}\"\n  zonelistfile: \"{folder}/zone.list\"\n  rrl-ratelimit: {limit}\n  tcp-count: {CONNECTIONS}\n\
          remote-control:\n  control-enable: no\nzone:\n  name: mesos\n  zonefile: \"{zone}\"\n"
     );

@@ -188,7 +188,7 @@ fn measure_one(
     let servers = Servers::start(setup, &mut master)?;
     let [plain, mixed] = &Queries::of(&zone, folder)?;
     for queries in [plain, mixed] {
-        compare(&servers, queries, tasks)?;
+        compare(&servers, queries, &format!("{tasks} tasks"))?;
     }
     let mut bench = Bench { program, folder, zone: &zone, servers: &servers, master: &mut master };
     for part in parts {
@@ -207,14 +207,15 @@ fn measure_one(
                 table(title("mixed queries, udp, under a reload"), reload::HEAD, |table| {
                     reload::measure(&mut bench, mixed, table)
                 })?;
-                compare(&servers, mixed, &format!("{tasks} tasks after the reload"))?;
+                compare(&servers, mixed, &format!("{tasks} tasks, after the reload"))?;
             }
             Part::Flood => table(title("a good client while junk arrives"), flood::HEAD, |table| {
-                let limited = Servers::start(Setup { limit: flood::LIMIT, ..setup }, bench.master)?;
+                let mut another = bench.master.another()?;
+                let limited = Servers::start(Setup { limit: flood::LIMIT, ..setup }, &mut another)?;
                 flood::measure(&servers, &limited, plain, table)
             })?,
             Part::Instructions => table(title("instructions per query"), instructions::HEAD, |table| {
-                instructions::measure(setup, bench.master, mixed, table)
+                instructions::measure(setup, &mut bench.master.another()?, mixed, table)
             })?,
         }
     }
@@ -222,9 +223,9 @@ fn measure_one(
 }
 
 /// Compares some answers with Knot's; any difference ends it all.
-fn compare(servers: &Servers, queries: &Queries, tasks: &str) -> anyhow::Result<()> {
+fn compare(servers: &Servers, queries: &Queries, title: &str) -> anyhow::Result<()> {
     let (compared, differing) = compare::compare(servers, queries)?;
-    println!("{tasks} tasks, {}: {compared} answers compared with Knot's\n", queries.title);
+    println!("{title}, {}: {compared} answers compared with Knot's\n", queries.title);
     ensure!(differing.is_empty(), "answers differ from Knot's: {differing:#?}");
     Ok(())
 }

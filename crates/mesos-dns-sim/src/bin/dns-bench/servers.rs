@@ -2,6 +2,7 @@
 
 use std::{
     env, fs, io,
+    os::unix::process::CommandExt,
     path::Path,
     process::{Command, Stdio},
     time::{Duration, SystemTime},
@@ -11,7 +12,7 @@ use anyhow::{Context, ensure};
 use mesos_dns_sim::bench::{
     family,
     process::{Process, free_port, start_answering},
-    rivals::{self, Identity, Place, Tls, installed},
+    rivals::{self, CONNECTIONS, Identity, Place, Tls, installed},
 };
 
 use crate::{drive::Transport, master::Master};
@@ -128,9 +129,9 @@ fn echo() -> anyhow::Result<Server> {
 /// `None` if it is not installed.
 pub(crate) fn knot(setup: Setup<'_>) -> anyhow::Result<Option<Server>> {
     let Some(program) = found(KNOT, rivals::KNOT) else { return Ok(None) };
-    let folder = setup.folder.join(format!("knot-{}", setup.limit));
-    fs::create_dir_all(&folder)?;
     let port = free_port()?;
+    let folder = setup.folder.join(format!("knot-{port}"));
+    fs::create_dir_all(folder.join("knot"))?;
     let place = Place { folder: &folder, port, zone: setup.zone, limit: setup.limit, tls: None };
     let arguments = rivals::knot(place)?;
     let control = program.replace("knotd", "knotc");
@@ -142,9 +143,9 @@ pub(crate) fn knot(setup: Setup<'_>) -> anyhow::Result<Option<Server>> {
 /// `None` if it is not installed.
 fn nsd(setup: Setup<'_>) -> anyhow::Result<Option<Server>> {
     let Some(program) = found(NSD, rivals::NSD) else { return Ok(None) };
-    let folder = setup.folder.join(format!("nsd-{}", setup.limit));
-    fs::create_dir_all(&folder)?;
     let port = free_port()?;
+    let folder = setup.folder.join(format!("nsd-{port}"));
+    fs::create_dir_all(&folder)?;
     let tls = match setup.identity {
         Some(identity) => Some(Tls { port: free_port()?, identity }),
         None => None,
@@ -171,19 +172,20 @@ pub(crate) fn ours(setup: Setup<'_>, master: &mut Master) -> anyhow::Result<Serv
     }
     // What is still is not asked for again, or the one measurement of many would be with a load on the side.
     let updates = match master {
-        Master::Live(_) => r#""updates": "events""#,
+        Master::Live(..) => r#""updates": "events""#,
         Master::Still { .. } => r#""updates": "poll", "refreshSeconds": 86400, "staleAfterSeconds": 172800"#,
     };
     let limit = if setup.limit == 0 { 1_000_000 } else { setup.limit };
     let text = format!(
-        r#"{{"masters": ["127.0.0.1:{}"], "listeners": [{}], "workers": 1, "listener": "127.0.0.1", "httpport": {},
+        r#"{{"masters": ["127.0.0.1:{}"], "listeners": [{}], "workers": 1, "httplistener": "127.0.0.1", "httpport": {},
+        "tcpPerClient": {CONNECTIONS},
         "externalon": false, {updates}, "rateLimit": {limit}, "rateLimitExempt": [],
         "queryAllow": ["10.0.0.0/8", "192.168.0.0/16", "127.0.0.0/8"]}}"#,
         master.port(),
         listeners.join(", "),
         free_port()?
     );
-    let config = setup.folder.join(format!("mesos-dns-{}.json", setup.limit));
+    let config = setup.folder.join(format!("mesos-dns-{port}.json"));
     fs::write(&config, text)?;
     let process = answering(OURS, setup.program, &[format!("-config={}", config.display())], port, setup)?;
     master.followed()?;
@@ -224,15 +226,17 @@ fn answering(
             command
         }
     };
-    command.args(arguments).stdout(Stdio::null());
+    // A group of its own, by which those are found that nobody descends from any more.
+    command.args(arguments).stdout(Stdio::null()).process_group(0);
     let started = start_answering(&mut command, port, LEADER);
     let (process, _) = started.with_context(|| format!("{name} does not answer"))?;
     Ok(process)
 }
 
-/// A command on one processor only. It becomes the program, so its number is the program's.
+/// A command on one processor only, which ends when whoever started it does. It becomes the program, so its number is
+/// the program's.
 pub(crate) fn pinned(processor: &str, program: &Path) -> Command {
-    let mut command = Command::new("taskset");
-    command.args(["--cpu-list", processor]).arg(program);
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "taskset", "--cpu-list", processor]).arg(program);
     command
 }
