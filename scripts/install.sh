@@ -140,6 +140,9 @@ if [ "$purpose" = bench ]; then
   need dnsperf dnsperf
   need knotd knot
   need nsd nsd
+  need openssl openssl
+  need setpriv util-linux
+  need valgrind valgrind
 fi
 
 debian_packages

@@ -1,4 +1,4 @@
-//! Junk: what arrives at a name server that nobody meant well with, from several networks of loopback.
+//! More than a name server can answer, from several networks of loopback: queries, or junk that nobody meant well with.
 //!
 //! Nobody reads the replies. Many messages are sent with one call, so that one processor can send more than another can
 //! answer.
@@ -12,7 +12,7 @@ use std::{
 
 use batch_udp::{SEGMENTS_MAX, cut_into};
 use clap::ValueEnum;
-use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::SliceRandom};
 use socket2::Socket;
 
 use super::question::query;
@@ -20,7 +20,7 @@ use super::question::query;
 /// Networks (/24) that it comes from.
 const NETWORKS: u8 = 16;
 
-/// Different messages; they are sent again and again.
+/// Different messages.
 const MESSAGES: usize = 4096;
 
 /// What kind of junk.
@@ -38,7 +38,12 @@ impl Junk {
     /// All kinds.
     pub const ALL: [Self; 3] = [Self::Malformed, Self::Unknown, Self::Random];
 
-    /// One message; all have the same length.
+    /// So many messages, to be sent again and again.
+    pub fn messages(self) -> Vec<Vec<u8>> {
+        let mut dice = SmallRng::seed_from_u64(7);
+        (0..MESSAGES).map(|_| self.message(&mut dice)).collect()
+    }
+
     fn message(self, dice: &mut SmallRng) -> Vec<u8> {
         let mut bytes = query(&format!("nothing-{:08x}.marathon.mesos", dice.random::<u32>()));
         match self {
@@ -56,33 +61,36 @@ impl fmt::Display for Junk {
     }
 }
 
-/// Sends junk to this port of loopback, at most so many messages in a second; returns how many were sent.
+/// Sends messages to this port of loopback, at most so many in a second; returns how many were sent. Those of the same
+/// length go together.
 ///
 /// # Errors
 ///
 /// No sockets are to be had.
-pub fn run(junk: Junk, port: u16, rate: f64, time: Duration) -> io::Result<u64> {
-    let mut dice = SmallRng::seed_from_u64(7);
-    let messages: Vec<Vec<u8>> = (0..MESSAGES).map(|_| junk.message(&mut dice)).collect();
-    let writes: Vec<Vec<u8>> = messages.chunks(SEGMENTS_MAX).map(<[Vec<u8>]>::concat).collect();
-    let bytes = messages[0].len() as u16;
+pub fn run(mut messages: Vec<Vec<u8>>, port: u16, rate: f64, time: Duration) -> io::Result<u64> {
+    messages.sort_by_key(Vec::len);
+    let same = messages.chunk_by(|one, other| one.len() == other.len());
+    let mut writes: Vec<(u16, Vec<u8>)> = same
+        .flat_map(|messages| messages.chunks(SEGMENTS_MAX))
+        .map(|messages| (messages[0].len() as u16, messages.concat()))
+        .collect();
+    writes.shuffle(&mut SmallRng::seed_from_u64(7));
     let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let open = |network| {
         let socket = UdpSocket::bind((Ipv4Addr::new(127, 1, network, 1), 0))?;
         socket.connect(server)?;
-        let socket = Socket::from(socket);
-        cut_into(&socket, bytes)?;
-        Ok(socket)
+        Ok(Socket::from(socket))
     };
     let sockets = (1..=NETWORKS).map(open).collect::<io::Result<Vec<Socket>>>()?;
     let (start, mut sent) = (Instant::now(), 0);
-    for (socket, write) in sockets.iter().cycle().zip(writes.iter().cycle()) {
+    for (socket, (bytes, write)) in sockets.iter().cycle().zip(writes.iter().cycle()) {
         if start.elapsed() > time {
             break;
         }
         thread::sleep(Duration::from_secs_f64(sent as f64 / rate).saturating_sub(start.elapsed()));
         // The kernel may refuse some for want of room.
-        sent += socket.send(write).map_or(0, |length| length as u64 / u64::from(bytes));
+        cut_into(socket, *bytes)?;
+        sent += socket.send(write).map_or(0, |length| length as u64 / u64::from(*bytes));
     }
     Ok(sent)
 }

@@ -1,4 +1,4 @@
-//! What a good client gets while junk arrives at several times what a server can do.
+//! More than a server can answer: how much it answers then, and what a good client gets while it is junk.
 //!
 //! The good client has a network of its own and stays below the limit of answers; the junk comes from other networks.
 //! Whatever the kernel drops because the socket's buffer is full is dropped blindly, so the good client's share of
@@ -9,7 +9,7 @@ use std::{fs, path::Path, time::Duration};
 use mesos_dns_sim::bench::{
     figures::{Figures, Millis},
     junk::Junk,
-    process::{Process, Queue},
+    process::{Lines, Process, Queue},
     table::Table,
 };
 
@@ -18,7 +18,7 @@ use crate::{
     latency::{CAPACITY_SECONDS, start},
     master::on_load,
     queries::Queries,
-    servers::{ECHO, Server, Servers},
+    servers::{ECHO, KNOT, Server, Servers},
 };
 
 /// Answers that a network is sent in a second, as shipped.
@@ -37,6 +37,12 @@ const SECONDS: u32 = 6;
 /// How long a client waits.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Queries per second that nobody here can answer.
+const TOO_MANY: f64 = 1_000_000.0;
+
+pub(crate) const CAPACITY_HEAD: &[&str] =
+    &["server", "arrive/s", "answered/s", "to Knot", "CPU per query, us", "to echo", "to Knot"];
+
 pub(crate) const HEAD: &[&str] = &[
     "server",
     "junk",
@@ -49,6 +55,37 @@ pub(crate) const HEAD: &[&str] = &[
     "good p50, ms",
     "p99",
 ];
+
+/// How much each answers while more arrives than it can answer: what the kernel does not drop. Here the load generator
+/// is at no end, as it reads no replies.
+pub(crate) fn capacity(servers: &Servers, queries: &Queries, table: &mut Table) -> anyhow::Result<()> {
+    let file = queries.file.display().to_string();
+    let mut all = Vec::new();
+    for server in &servers.all {
+        let (before, dropped_before) = (server.processor()?, dropped(server.port));
+        let mut flood = Flood::start(server, TOO_MANY, &["--queries", &file])?;
+        let sent = flood.end()?;
+        let answered = sent - (dropped(server.port) - dropped_before) as f64;
+        let used = server.processor()? - before;
+        all.push((server.name, sent, answered, used.as_secs_f64() * 1e6 / answered));
+    }
+    let of = |name: &str| all.iter().find(|(server, ..)| *server == name);
+    let ratio =
+        |mine: f64, other: Option<f64>| other.map_or("-".to_owned(), |other| format!("{:.2}", mine / other));
+    let seconds = f64::from(SECONDS);
+    for (name, sent, answered, micros) in &all {
+        table.add(vec![
+            (*name).to_owned(),
+            format!("{:.0}", sent / seconds),
+            format!("{:.0}", answered / seconds),
+            ratio(*answered, of(KNOT).map(|knot| knot.2)),
+            format!("{micros:.2}"),
+            ratio(*micros, of(ECHO).map(|echo| echo.3)),
+            ratio(*micros, of(KNOT).map(|knot| knot.3)),
+        ]);
+    }
+    Ok(())
+}
 
 /// `unlimited` are the same servers without a limit, for what they can do.
 pub(crate) fn measure(
@@ -67,14 +104,11 @@ pub(crate) fn measure(
 }
 
 fn flood(server: &Server, queries: &Queries, junk: Junk, capacity: f64) -> anyhow::Result<Vec<String>> {
-    let (kind, port) = (junk.to_string(), server.port.to_string());
-    let (rate, seconds) = ((capacity * TIMES).to_string(), SECONDS.to_string());
+    let kind = junk.to_string();
     let before = dropped(server.port);
-    let arguments = on_load(&["junk", &kind, &port, &rate, &seconds])?;
-    let (_process, mut lines) = Process::talk(Path::new("taskset"), &arguments, Queue::Middle)?;
-    lines.hear("begun")?;
+    let mut flood = Flood::start(server, capacity * TIMES, &[&kind])?;
     let asked = start(server, queries, GOOD_RATE, SECONDS - 2, GOOD_FROM)?.end()?;
-    let sent: f64 = lines.hear("sent")?.parse()?;
+    let sent = flood.end()?;
     let lost = (dropped(server.port) - before) as f64 / sent;
     let took: Figures = asked.iter().filter_map(|one| one.took).filter(|took| *took <= PATIENCE).collect();
     let per_second = sent / f64::from(SECONDS);
@@ -90,6 +124,28 @@ fn flood(server: &Server, queries: &Queries, junk: Junk, capacity: f64) -> anyho
         Millis(took.median()).to_string(),
         Millis(took.per_mille(990)).to_string(),
     ])
+}
+
+/// A flood that comes from a process of its own.
+struct Flood {
+    lines: Lines,
+    _process: Process,
+}
+
+impl Flood {
+    /// Begins to send, so many messages each second.
+    fn start(server: &Server, rate: f64, what: &[&str]) -> anyhow::Result<Self> {
+        let (port, rate, seconds) = (server.port.to_string(), rate.to_string(), SECONDS.to_string());
+        let arguments = on_load(&[&["flood", &port, &rate, &seconds], what].concat())?;
+        let (process, mut lines) = Process::talk(Path::new("taskset"), &arguments, Queue::Middle)?;
+        lines.hear("begun")?;
+        Ok(Self { lines, _process: process })
+    }
+
+    /// Waits for its end; returns how many messages were sent.
+    fn end(&mut self) -> anyhow::Result<f64> {
+        Ok(self.lines.hear("sent")?.parse()?)
+    }
 }
 
 /// Datagrams to this port of loopback for which there was no room so far (`proc(5)`, `/proc/net/udp`).

@@ -71,6 +71,7 @@ struct Args {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     Answers,
+    Capacity,
     Latency,
     Swap,
     Reload,
@@ -79,8 +80,15 @@ enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 6] =
-        [Self::Answers, Self::Latency, Self::Swap, Self::Reload, Self::Flood, Self::Instructions];
+    const ALL: [Self; 7] = [
+        Self::Answers,
+        Self::Capacity,
+        Self::Latency,
+        Self::Swap,
+        Self::Reload,
+        Self::Flood,
+        Self::Instructions,
+    ];
 }
 
 impl fmt::Display for Part {
@@ -104,9 +112,16 @@ enum Process {
     /// Queries at a steady rate
     #[command(hide = true)]
     Load { from: IpAddr, port: u16, rate: u32, seconds: f64, queries: PathBuf },
-    /// Junk
+    /// Junk, or more queries than can be answered
     #[command(hide = true)]
-    Junk { kind: Junk, port: u16, rate: f64, seconds: f64 },
+    Flood {
+        port: u16,
+        rate: f64,
+        seconds: f64,
+        kind: Option<Junk>,
+        #[arg(long)]
+        queries: Option<PathBuf>,
+    },
 }
 
 /// What is measured.
@@ -141,10 +156,14 @@ impl Process {
                 let asked = load::run(*from, server, &queries::read(queries)?, *rate, time)?;
                 load::write(&asked, &mut io::stdout().lock())?;
             }
-            Self::Junk { kind, port, rate, seconds } => {
+            Self::Flood { port, rate, seconds, kind, queries } => {
+                let messages = match queries {
+                    Some(queries) => queries::read(queries)?,
+                    None => kind.context("what?")?.messages(),
+                };
                 println!("begun");
                 io::stdout().flush()?;
-                println!("sent {}", junk::run(*kind, *port, *rate, Duration::from_secs_f64(*seconds))?);
+                println!("sent {}", junk::run(messages, *port, *rate, Duration::from_secs_f64(*seconds))?);
             }
         }
         Ok(())
@@ -162,7 +181,7 @@ fn measure(args: &Args) -> anyhow::Result<()> {
         None => args.sizes.iter().enumerate().try_for_each(|(number, tasks)| {
             let (is_first, is_last) = (number == 0, number + 1 == args.sizes.len());
             let wanted = |part: &&Part| match part {
-                Part::Answers => true,
+                Part::Answers | Part::Capacity => true,
                 Part::Flood | Part::Instructions => is_first,
                 Part::Latency | Part::Reload | Part::Swap => is_last,
             };
@@ -195,6 +214,11 @@ fn measure_one(
         let title = |text: &str| format!("{tasks} tasks, {text}");
         match part {
             Part::Answers => answers(args, &mut bench, tasks, [plain, mixed])?,
+            Part::Capacity => table(
+                title("mixed queries, udp, more than can be answered"),
+                flood::CAPACITY_HEAD,
+                |table| flood::capacity(&servers, mixed, table),
+            )?,
             Part::Latency => table(title("how long answers take, ms"), latency::HEAD, |table| {
                 latency::at_half(&mut bench, mixed, table)
             })?,
