@@ -3,7 +3,7 @@
 //! Knot and NSD read the zone file on a signal. Ours reads its configuration on one, and gets the state anew from
 //! the master at the same time.
 
-use std::{thread, time::Duration};
+use std::{fs, thread, time::Duration};
 
 use anyhow::ensure;
 use mesos_dns_sim::bench::table::Table;
@@ -36,21 +36,25 @@ pub(crate) const HEAD: &[&str] = &[
 
 pub(crate) fn measure(bench: &mut Bench<'_>, queries: &Queries, table: &mut Table) -> anyhow::Result<()> {
     ensure!(bench.master.is_live(), "a document cannot change: leave --document out");
+    let all = || bench.servers.all.iter().filter(|server| server.name != ECHO);
+    let usual = all().map(|server| round(server, queries, Transport::Udp, SECONDS, || Ok(())));
+    let usual = usual.collect::<anyhow::Result<Vec<_>>>()?;
     bench.master.keep_secret(CHANGES)?;
     bench.master.dump(bench.program, bench.folder)?;
-    let Bench { servers, master, zone, .. } = bench;
-    for server in servers.all.iter().filter(|server| server.name != ECHO) {
-        let usual = round(server, queries, Transport::Udp, SECONDS, || Ok(()))?;
+    // The kernel is not to write the new file to the disk while somebody is measured.
+    fs::File::open(bench.zone)?.sync_all()?;
+    for (server, usual) in all().zip(usual) {
         let reloading = round(server, queries, Transport::Udp, SECONDS, || {
             thread::sleep(BEFORE);
-            touch(zone)?;
+            touch(bench.zone)?;
             server.reload()?;
             if server.name == OURS {
-                master.begin_anew()?;
+                bench.master.begin_anew()?;
             }
             Ok(())
         })?;
-        server.process().settle(0.2)?;
+        // Nor is the next one to wait for this one's reload.
+        server.settle()?;
         table.add(row(server.name, usual, reloading));
     }
     Ok(())

@@ -5,7 +5,8 @@ use std::{
     os::unix::process::CommandExt,
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, SystemTime},
+    thread,
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context, ensure};
@@ -29,6 +30,10 @@ pub(crate) const LOAD_ON: &str = "1";
 
 /// A name that every cluster has.
 const LEADER: &str = "leader.mesos";
+
+/// How long a server does nothing that has settled, and how long that is waited for.
+const SETTLED: Duration = Duration::from_millis(500);
+const SETTLE_MAX: Duration = Duration::from_secs(60);
 
 /// What all of them are started for.
 #[derive(Clone, Copy)]
@@ -73,6 +78,20 @@ impl Server {
     /// Memory now, in MiB.
     pub(crate) fn resident(&self) -> anyhow::Result<f64> {
         Ok(family::resident(self.process.id())?)
+    }
+
+    /// Waits until all of it does nothing for a while, or for [`SETTLE_MAX`].
+    pub(crate) fn settle(&self) -> anyhow::Result<()> {
+        let (began, mut before) = (Instant::now(), self.processor()?);
+        while began.elapsed() < SETTLE_MAX {
+            thread::sleep(SETTLED);
+            let now = self.processor()?;
+            if now.saturating_sub(before) < SETTLED / 10 {
+                break;
+            }
+            before = now;
+        }
+        Ok(())
     }
 
     pub(crate) fn process(&self) -> &Process {
