@@ -5,7 +5,7 @@
 #   make test-all  that, and what takes longer or needs the network
 #   make bench     figures: start to first answer, peak memory (DOCUMENT=state.json to take another document), those of
 #                  the running program (LIVE="--sizes 1000000 --parts memory" to choose), answers beside those of other
-#                  servers (SIDE="--sizes 10000 --transports udp" to choose), how much is checked of the promise that no
+#                  servers (SIDE="--sizes 10000 --parts flood" to choose), how much is checked of the promise that no
 #                  answer is wrong, and how soon a new leader is named
 #   make fuzz      each fuzz target for a time (TIME=60, in seconds)
 #   make fuzz-loop mutated queries at full speed, with no fuzzer (TIME=60, SEED=)

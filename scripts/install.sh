@@ -150,7 +150,10 @@ if [ "$purpose" = bench ]; then
   need dnsmasq dnsmasq-base
   need knotd knot
   need nsd nsd
+  need openssl openssl
+  need setpriv util-linux
   need unbound unbound
+  need valgrind valgrind
 fi
 
 debian_packages

@@ -12,7 +12,9 @@
 
 mod address;
 mod batch;
+mod segments;
 mod slots;
 
 pub use address::Local;
 pub use batch::{BATCH, Batch, Datagram, QUERY_BYTES_MAX, REPLY_BYTES_MAX, Sent, send_one};
+pub use segments::{SEGMENTS_MAX, cut_into};

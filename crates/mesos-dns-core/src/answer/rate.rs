@@ -3,7 +3,9 @@
 //! Whoever forges the address of a victim has our answers sent there. So each network may be sent so many datagrams
 //! in a second; beyond it answers are dropped, and every second one of these is replaced by a small one that makes
 //! an honest client ask again in a way that cannot be forged: over TCP, or with the cookie it is given. Clients
-//! with a valid cookie, those in networks of our own, and streams are not limited.
+//! with a valid cookie, those in networks of our own, and streams are not limited. Sending costs the server most, so
+//! where one network is refused thousands of answers in a second, small ones become seldom: a flood that is limited must
+//! not take the time that everybody else's answers need.
 //!
 //! The table has a fixed size: sets of four buckets, a cache line each. A network that is not in its set takes the
 //! place of the one that was quiet longest, so a flood from forged addresses cannot wipe out what is known of the
@@ -44,6 +46,15 @@ const BURST: u64 = NANOSECONDS;
 /// Of the answers that are dropped, each one of so many is replaced by a small one.
 const SLIP: u32 = 2;
 
+/// More in one second, to one network, are a flood.
+const FLOOD: u32 = 2000;
+
+/// The same in a flood.
+const SLIP_IN_FLOOD: u32 = 16;
+
+/// Most that is counted in one second. The bits above tell seconds apart.
+const COUNT_MAX: u32 = 0xf_ffff;
+
 /// Nanoseconds in a second.
 const NANOSECONDS: u64 = 1_000_000_000;
 
@@ -70,6 +81,7 @@ struct Set([Bucket; WAYS]);
 #[derive(Default)]
 struct Bucket {
     tag: AtomicU32,
+    /// Datagrams beyond the limit: how many, and in which second.
     over: AtomicU32,
     paid_at: AtomicU64,
 }
@@ -129,8 +141,9 @@ impl RateLimiter {
             return Charge::Within;
         }
         bucket.paid_at.store(owed, Relaxed);
-        let before = bucket.over.fetch_add(1, Relaxed);
-        if before.wrapping_add(1).is_multiple_of(SLIP) { Charge::Slip } else { Charge::Over }
+        let count = bucket.count_over(now);
+        let slip = if count > FLOOD { SLIP_IN_FLOOD } else { SLIP };
+        if count.is_multiple_of(slip) { Charge::Slip } else { Charge::Over }
     }
 
     /// The bucket of a network: its own, or that of the one in its set that was quiet longest.
@@ -150,6 +163,19 @@ impl RateLimiter {
         quiet.over.store(0, Relaxed);
         quiet.tag.store(high, Relaxed);
         quiet
+    }
+}
+
+impl Bucket {
+    /// Counts a datagram beyond the limit; returns how many there have been in this second, [`COUNT_MAX`] at most.
+    fn count_over(&self, now: u64) -> u32 {
+        let second = now.checked_div(NANOSECONDS).unwrap_or_default() as u32;
+        let second = second << COUNT_MAX.count_ones();
+        let before = self.over.load(Relaxed);
+        let is_same = before & !COUNT_MAX == second;
+        let count = if is_same { (before & COUNT_MAX).saturating_add(1).min(COUNT_MAX) } else { 1 };
+        self.over.store(second | count, Relaxed);
+        count
     }
 }
 

@@ -291,7 +291,8 @@ keys! {
     /// Clients that may ask at all.
     query_allow: Prefixes = everybody(), "queryAllow", "queryAllow", Ours;
     /// Answers over UDP that one client network (/24, /56) is sent in a second; of those beyond it every second one
-    /// is replaced by a small one that leads to TCP or to a cookie, the others are dropped. 0 means no limit.
+    /// (every sixteenth in a flood) is replaced by a small one that leads to TCP or to a cookie, the others are
+    /// dropped. 0 means no limit.
     rate_limit: Whole<0, 1_000_000> = Whole(200), "rateLimit", "rateLimit", Ours, "answers/s";
     /// Clients without that limit.
     rate_limit_exempt: Prefixes = private(), "rateLimitExempt", "rateLimitExempt", Ours;

@@ -1,8 +1,11 @@
 //! A program that is several processes, as the kernel counts them (`proc(5)`).
+//!
+//! They descend from its first one, or are in the group that is named after it: some programs replace a process by a
+//! child of it, and the child becomes nobody's.
 
 use std::{fs, io, time::Duration};
 
-/// Processor time, user and system, of a process and all that descend from it.
+/// Processor time, user and system, of a process and all that belong to it, those included that have ended.
 ///
 /// # Errors
 ///
@@ -11,13 +14,13 @@ pub fn processor(pid: u32) -> io::Result<Duration> {
     let mut ticks = 0;
     for member in members(pid)? {
         // One that has ended meanwhile counts as nothing.
-        ticks += fields(member).and_then(|fields| Some(fields.get(11)? + fields.get(12)?)).unwrap_or(0);
+        ticks += fields(member).and_then(|fields| Some(fields.get(11..15)?.iter().sum::<u64>())).unwrap_or(0);
     }
     // The unit has been a hundredth of a second wherever Linux runs.
     Ok(Duration::from_millis(ticks * 10))
 }
 
-/// Resident memory in MiB of a process and all that descend from it. What several of them share counts once.
+/// Resident memory in MiB of a process and all that belong to it. What several of them share counts once.
 ///
 /// # Errors
 ///
@@ -33,16 +36,23 @@ pub fn resident(pid: u32) -> io::Result<f64> {
     Ok(kibibytes / 1024.0)
 }
 
-/// The process and all that descend from it.
+/// The process and all that belong to it.
 fn members(pid: u32) -> io::Result<Vec<u32>> {
     let numbers = fs::read_dir("/proc")?.flatten();
     let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let parents: Vec<(u32, u64)> =
-        numbers.filter_map(|number| Some((number, *fields(number)?.get(1)?))).collect();
-    let mut members = vec![pid];
+    let all: Vec<(u32, u64, u64)> = numbers
+        .filter_map(|number| {
+            let fields = fields(number)?;
+            Some((number, *fields.get(1)?, *fields.get(2)?))
+        })
+        .collect();
+    let grouped = all.iter().filter(|(number, _, group)| *number != pid && *group == u64::from(pid));
+    let mut members: Vec<u32> = [pid].into_iter().chain(grouped.map(|(number, ..)| *number)).collect();
     let mut at = 0;
     while let Some(parent) = members.get(at).copied() {
-        members.extend(parents.iter().filter(|(_, of)| *of == u64::from(parent)).map(|(number, _)| *number));
+        let children = all.iter().filter(|(_, of, _)| *of == u64::from(parent)).map(|(number, ..)| *number);
+        let children: Vec<u32> = children.filter(|child| !members.contains(child)).collect();
+        members.extend(children);
         at += 1;
     }
     Ok(members)

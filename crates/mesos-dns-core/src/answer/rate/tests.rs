@@ -75,6 +75,21 @@ fn beyond_the_limit_every_second_answer_is_small() {
 }
 
 #[test]
+fn in_a_flood_small_answers_are_seldom() {
+    let (limiter, settings) = (RateLimiter::new([1; 16]), settings(50));
+    let plain = query(None);
+    let spend = |address, now, count| spend(&limiter, &settings, address, &plain, now, count);
+    assert_eq!(spend("192.0.2.1", START, 50 + FLOOD), [50, FLOOD / 2, FLOOD / 2]);
+    assert_eq!(spend("192.0.2.1", START, 16_000), [0, 1000, 15_000]);
+    // Others do not notice, and in the next second it is over.
+    assert_eq!(spend("192.0.3.1", START, 150), [50, 50, 50]);
+    assert_eq!(spend("192.0.2.1", START + Duration::from_secs(1), 150), [50, 50, 50]);
+    // More than can be counted is still a flood.
+    let [_, small, dropped] = spend("192.0.2.1", START + Duration::from_secs(2), 2_000_000);
+    assert!(small > 0 && small < dropped / 10, "{small} of {dropped}");
+}
+
+#[test]
 fn who_is_not_limited() {
     let (limiter, settings) = (RateLimiter::new([1; 16]), settings(1));
     let plain = query(None);

@@ -53,6 +53,18 @@ impl Queries {
     }
 }
 
+/// The messages in a file as [`Queries::write`] writes it.
+pub(crate) fn read(file: &Path) -> io::Result<Vec<Vec<u8>>> {
+    let bytes = fs::read(file)?;
+    let (mut rest, mut messages) = (&bytes[..], Vec::new());
+    while let Some((length, after)) = rest.split_first_chunk() {
+        let (message, after) = after.split_at(after.len().min(u16::from_be_bytes(*length).into()));
+        messages.push(message.to_vec());
+        rest = after;
+    }
+    Ok(messages)
+}
+
 impl Names {
     fn read(zone: &Path) -> io::Result<Self> {
         let (mut addresses, mut services) = (BTreeSet::new(), BTreeSet::new());

@@ -6,17 +6,15 @@ use anyhow::ensure;
 use mesos_dns_sim::{
     bench::{
         figures::{Figures, Millis},
-        load::{self, Asked},
-        process::{Lines, Process, Queue},
+        load::{Asked, Load},
+        process::Process,
+        prompter::moment,
         table::Table,
     },
     clock,
 };
 
-use crate::{
-    Args,
-    rig::{Rig, moment},
-};
+use crate::{Args, rig::Rig};
 
 /// Names that are asked for.
 const NAMES: usize = 200;
@@ -58,20 +56,20 @@ pub(crate) fn measure(rig: &mut Rig, daemon: &Process, args: &Args, table: &mut 
     rig.master.ask(&format!("prepare {} 1000", 1000 * args.seconds))?;
     daemon.settle(0.2)?;
 
-    let load = Load::start(rig, args.load, time)?;
+    let load = start(rig, args.load, time)?;
     let idle = Row::new(&load.end()?, &[always])?;
     idle.add(rig, "nothing", &idle, table);
 
-    let load = Load::start(rig, args.load, time)?;
+    let load = start(rig, args.load, time)?;
     rig.master.ask("play 1000")?;
     Row::new(&load.end()?, &[always])?.add(rig, "1000 changes/s", &idle, table);
 
     rig.master.ask("render")?;
-    let load = Load::start(rig, args.load, APART * TIMES as u32)?;
+    let load = start(rig, args.load, APART * TIMES as u32)?;
     let mut windows = Vec::new();
     for _ in 0..TIMES {
         let began = moment(&rig.master.ask("close")?)?;
-        rig.stream()?;
+        rig.master.stream()?;
         daemon.settle(ANSWERING)?;
         windows.push((began, clock::now()));
         thread::sleep((began + APART).saturating_sub(clock::now()));
@@ -79,11 +77,11 @@ pub(crate) fn measure(rig: &mut Rig, daemon: &Process, args: &Args, table: &mut 
     let row = Row::new(&load.end()?, &windows)?;
     row.add(rig, &format!("a new stream, {} s", seconds(&windows)), &idle, table);
 
-    let load = Load::start(rig, args.load, APART * TIMES as u32)?;
+    let load = start(rig, args.load, APART * TIMES as u32)?;
     let mut windows = Vec::new();
     for _ in 0..TIMES {
         rig.master.ask("riddle")?;
-        let began = rig.document()?;
+        let began = rig.master.document()?;
         daemon.settle(ANSWERING)?;
         windows.push((began, clock::now()));
     }
@@ -98,25 +96,12 @@ fn seconds(windows: &[Window]) -> String {
     format!("{:.1}", all.as_secs_f64() / windows.len() as f64)
 }
 
-/// A load at work.
-struct Load {
-    lines: Lines,
-    _process: Process,
-}
-
-impl Load {
-    fn start(rig: &mut Rig, rate: u32, time: Duration) -> anyhow::Result<Self> {
-        let names = rig.master.ask(&format!("names {NAMES}"))?;
-        let mut arguments = vec!["load".to_owned(), rig.port.to_string(), rate.to_string()];
-        arguments.push(time.as_secs_f64().to_string());
-        arguments.extend(names.split(' ').map(str::to_owned));
-        let (process, lines) = Process::talk(&env::current_exe()?, &arguments, Queue::Middle)?;
-        Ok(Self { lines, _process: process })
-    }
-
-    fn end(mut self) -> anyhow::Result<Vec<Asked>> {
-        Ok(load::read(&mut self.lines.stdout)?)
-    }
+fn start(rig: &mut Rig, rate: u32, time: Duration) -> anyhow::Result<Load> {
+    let names = rig.master.ask(&format!("names {NAMES}"))?;
+    let mut arguments = vec!["load".to_owned(), rig.port.to_string(), rate.to_string()];
+    arguments.push(time.as_secs_f64().to_string());
+    arguments.extend(names.split(' ').map(str::to_owned));
+    Ok(Load::start(&env::current_exe()?, &arguments)?)
 }
 
 /// What was asked within some windows.

@@ -6,12 +6,13 @@ use anyhow::{Context, ensure};
 use mesos_dns_sim::bench::{
     figures::{Figures, Millis},
     process::Process,
+    prompter::moment,
     script::MARK,
     table::Table,
     watcher::{Sight, Watcher},
 };
 
-use crate::rig::{Rig, moment};
+use crate::rig::Rig;
 
 /// Changes per second, and each which of them is watched.
 const RATES: [(u32, u32); 3] = [(1, 1), (100, 5), (1000, 50)];
@@ -59,7 +60,7 @@ pub(crate) fn measure(rig: &mut Rig, seconds: u32, table: &mut Table) -> anyhow:
         let sight = watcher.stop().context("the watcher")?;
         let mut words = told.split_whitespace();
         let late = moment(words.next().unwrap_or_default())?;
-        let marks = words.map(moment).collect::<anyhow::Result<Vec<_>>>()?;
+        let marks = words.map(moment).collect::<Result<Vec<_>, _>>()?;
         let delays = delays(&marks, &sight)?;
         table.add(vec![
             rig.tasks.to_string(),

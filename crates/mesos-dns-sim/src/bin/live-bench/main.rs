@@ -9,12 +9,18 @@ mod changes;
 mod memory;
 mod rig;
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use mesos_dns_sim::bench::{
     feed, load,
+    question::query,
     table::{self, Table},
 };
 
@@ -84,7 +90,10 @@ fn main() -> anyhow::Result<()> {
     match &args.part {
         Some(Process::Master { tasks }) => Ok(feed::run(*tasks, SEED)?),
         Some(Process::Load { port, rate, seconds, names }) => {
-            let asked = load::run(*port, names, *rate, Duration::from_secs_f64(*seconds))?;
+            let (here, queries) = (IpAddr::from(Ipv4Addr::LOCALHOST), names.iter().map(|name| query(name)));
+            let queries: Vec<Vec<u8>> = queries.collect();
+            let time = Duration::from_secs_f64(*seconds);
+            let asked = load::run(here, (here, *port).into(), &queries, *rate, time)?;
             Ok(load::write(&asked, &mut io::stdout().lock())?)
         }
         None => measure(&args),

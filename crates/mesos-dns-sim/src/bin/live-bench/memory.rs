@@ -79,13 +79,13 @@ fn knot(rig: &mut Rig) -> anyhow::Result<Option<f64>> {
     let port = free_port()?;
     let zone = rig.folder.join("zone");
     let dump = Command::new(&rig.program)
-        .args(["dump", &format!("http://127.0.0.1:{}", rig.master_port)])
+        .args(["dump", &format!("http://127.0.0.1:{}", rig.master.port)])
         .stdout(File::create(&zone)?)
         .status()?;
     ensure!(dump.success(), "the zone cannot be dumped");
     // It asked the master for its state.
-    rig.document()?;
-    let arguments = rivals::knot(Place { folder: &rig.folder, port, zone: &zone })?;
+    rig.master.document()?;
+    let arguments = rivals::knot(Place { folder: &rig.folder, port, zone: &zone, limit: 0, tls: None })?;
     let mut command = Command::new(program);
     command.args(arguments).stdout(Stdio::null());
     match start_answering(&mut command, port, "leader.mesos") {
