@@ -28,6 +28,7 @@
 //! [`Exchange::poll_closed`] names.
 
 mod judge;
+mod order;
 mod turn;
 
 use std::{
@@ -187,9 +188,8 @@ impl<'a> Exchange<'a> {
         };
         let patience = self.patience(&turn, candidate);
         let started = Try::new(self.next_id, turn, dice.id, question, &candidate.outlook, patience, now);
-        if let Some(next) = turn.next_round(candidate) {
-            self.waiting.push_back(next);
-        }
+        let lasts = !self.has_error() || self.is_well(&turn);
+        self.waiting.extend(turn.next_round(candidate).filter(|_| lasts));
         if self.open.len() >= OPEN_MAX {
             // All have had their time, or this would not be due; the oldest makes room.
             let oldest = self.open.remove(0);
@@ -210,9 +210,12 @@ impl<'a> Exchange<'a> {
         times.push(self.end);
         if let Some(turn) = self.waiting.front() {
             let early = self.may_hedge && self.is_hedge(turn);
-            let holding = self.open.iter().filter(|open| open.holds());
+            let holding = self.open.iter().filter(|open| open.holds(turn));
             let due = holding.map(|open| if early { open.usual } else { open.overdue }).max();
             times.extend(due.filter(|due| later(*due, TRY_MIN) <= self.end));
+        }
+        if self.waits_for_the_ill() {
+            times.extend(self.open.iter().map(|open| open.overdue).max());
         }
         times.into_iter().min()
     }
@@ -264,7 +267,11 @@ impl<'a> Exchange<'a> {
     /// The outcome, once: the answer, or else the best that was seen, or else SERVFAIL.
     pub fn poll_resolved(&mut self, now: Instant) -> Option<Resolved> {
         let over = match self.stage {
-            Stage::Asking => now >= self.end || (self.open.is_empty() && !self.can_ask(now)),
+            Stage::Asking => {
+                now >= self.end
+                    || (self.open.is_empty() && !self.can_ask(now))
+                    || (self.waits_for_the_ill() && self.open.iter().all(|open| open.overdue <= now))
+            }
             Stage::Answered => true,
             Stage::Told => false,
         };
@@ -287,49 +294,6 @@ impl<'a> Exchange<'a> {
         for open in std::mem::take(&mut self.open) {
             self.close(open, Ended::Abandoned, now);
         }
-    }
-
-    fn can_ask(&self, now: Instant) -> bool {
-        !(self.urgent.is_empty() && self.waiting.is_empty()) && later(now, TRY_MIN) <= self.end
-    }
-
-    /// The turn that is due now, if any.
-    fn next_turn(&mut self, now: Instant, hedge: impl FnOnce() -> bool) -> Option<Turn> {
-        if let Some(turn) = self.urgent.pop_front() {
-            return Some(turn);
-        }
-        let turn = *self.waiting.front()?;
-        let all = |passed: fn(&Try) -> Instant| {
-            self.open.iter().filter(|open| open.holds()).all(|open| passed(open) <= now)
-        };
-        if all(|open| open.overdue) {
-            self.waiting.pop_front();
-            return Some(turn);
-        }
-        if !self.may_hedge || !self.is_hedge(&turn) || !all(|open| open.usual) {
-            return None;
-        }
-        self.may_hedge = false;
-        if !hedge() {
-            return None;
-        }
-        self.waiting.pop_front();
-        Some(Turn { why: Why::Early, ..turn })
-    }
-
-    /// How long the next server waits for this turn's.
-    fn patience(&self, turn: &Turn, candidate: &Candidate) -> Duration {
-        let is_ill = candidate.outlook.standing == Standing::Ill && turn.round == 1;
-        if is_ill && self.waiting.front().is_some_and(|next| next.round == 1) {
-            return PATIENCE_ILL.min(self.share);
-        }
-        candidate.outlook.patience.saturating_mul(turn.round_factor()).min(self.share)
-    }
-
-    /// Whether this turn could go early: to a well server that was not asked yet.
-    fn is_hedge(&self, turn: &Turn) -> bool {
-        let well = |candidate: &Candidate| candidate.outlook.standing == Standing::Well;
-        turn.round == 1 && self.candidates.get(turn.server).is_some_and(well)
     }
 }
 
