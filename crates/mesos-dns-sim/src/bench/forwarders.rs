@@ -46,7 +46,8 @@ pub fn unbound(Place { folder, port, upstreams }: Place<'_>) -> io::Result<Vec<S
     Ok(vec!["-d".to_owned(), "-c".to_owned(), file.display().to_string()])
 }
 
-/// The arguments that start dnsmasq. Its cache counts names, not bytes: 100,000 are about 64 MiB of ours.
+/// The arguments that start dnsmasq. Its cache counts names, not bytes; which of its servers is asked first is its own
+/// choice, as it is shipped.
 ///
 /// # Errors
 ///
@@ -62,14 +63,12 @@ pub fn dnsmasq(Place { folder, port, upstreams }: Place<'_>) -> io::Result<Vec<S
         "--bind-interfaces",
         "--cache-size=100000",
         "--dns-forward-max=1000",
-        "--strict-order",
     ]
     .map(str::to_owned)
     .into();
     arguments.push(format!("--user={}", String::from_utf8_lossy(&user).trim()));
     arguments.push(format!("--pid-file={}", folder.join("pid").display()));
     arguments.push(format!("--port={port}"));
-    // With strict order, dnsmasq begins with the last one it was given.
-    arguments.extend(upstreams.iter().rev().map(|upstream| format!("--server=127.0.0.1#{upstream}")));
+    arguments.extend(upstreams.iter().map(|upstream| format!("--server=127.0.0.1#{upstream}")));
     Ok(arguments)
 }

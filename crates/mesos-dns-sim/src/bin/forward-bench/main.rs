@@ -138,7 +138,7 @@ fn measure_in(folder: &Path, program: &Path, args: &Args) -> anyhow::Result<()> 
             Part::Burst => burst::measure(&mut rig, args.rounds)?,
             Part::Dead => dead::measure(&rig)?,
             Part::Flood => flood::measure(&mut rig, args.names)?,
-            Part::Cluster => cluster::measure(&mut rig, args.seconds)?,
+            Part::Cluster => cluster::measure(&mut rig, args.rounds, args.seconds)?,
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use crate::rig::{LOAD_ON, Rig, median, pinned};
 /// Queries a second: far from what anybody bears, so that nobody waits for another.
 const RATE: u32 = 500;
 
-/// A percentile in a thousand, in microseconds, of several rounds.
+/// p50 and p99 in microseconds, of several rounds.
 type Percentiles = Vec<[f64; 2]>;
 
 pub(crate) fn measure(rig: &mut Rig, rounds: usize, seconds: u32) -> anyhow::Result<()> {
@@ -28,10 +28,10 @@ pub(crate) fn measure(rig: &mut Rig, rounds: usize, seconds: u32) -> anyhow::Res
         for (index, (_, port)) in ports.iter().enumerate() {
             let names = (0..RATE * seconds).map(|number| format!("miss{round}-{index}-{number}.made.test"));
             let asked = steady(*port, RATE, f64::from(seconds), names)?;
-            let took: Figures = asked.iter().filter_map(|one| one.took).collect();
-            ensure!(!took.is_empty(), "nothing was answered");
-            unanswered[index] += asked.len() - took.len();
-            all[index].push([500, 990].map(|share| took.per_mille(share).as_secs_f64() * 1e6));
+            let (percentiles, lost) = percentiles(&asked);
+            ensure!(lost < asked.len(), "nothing was answered");
+            unanswered[index] += lost;
+            all[index].push(percentiles);
         }
     }
     let middle = |rounds: &Percentiles, which: usize| median(rounds.iter().map(|round| round[which]));
@@ -75,7 +75,7 @@ pub(crate) fn steady(
     Ok(asked)
 }
 
-/// Percentiles in microseconds, and how many were not answered.
+/// p50 and p99 in microseconds, and how many queries were not answered.
 pub(crate) fn percentiles(asked: &[Asked]) -> ([f64; 2], usize) {
     let took: Figures = asked.iter().filter_map(|one| one.took).collect();
     let micros = |duration: Duration| duration.as_secs_f64() * 1e6;
