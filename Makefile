@@ -5,8 +5,9 @@
 #   make test-all  that, and what takes longer or needs the network
 #   make bench     figures: start to first answer, peak memory (DOCUMENT=state.json to take another document), those of
 #                  the running program (LIVE="--sizes 1000000 --parts memory" to choose), answers beside those of other
-#                  servers (SIDE="--sizes 10000 --parts flood" to choose), how much is checked of the promise that no
-#                  answer is wrong, and how soon a new leader is named
+#                  servers (SIDE="--sizes 10000 --parts flood" to choose), forwarding beside that of others
+#                  (FORWARD="--parts hits,misses" to choose), how much is checked of the promise that no answer is wrong,
+#                  and how soon a new leader is named
 #   make fuzz      each fuzz target for a time (TIME=60, in seconds)
 #   make fuzz-loop mutated queries at full speed, with no fuzzer (TIME=60, SEED=)
 #   make mutants   shows that the checker finds deliberate faults; half an hour
@@ -18,6 +19,7 @@ CARGO ?= cargo
 DOCUMENT ?=
 LIVE ?=
 SIDE ?=
+FORWARD ?=
 
 TIME ?= 60
 SEED ?= $(shell date +%s)
@@ -29,6 +31,7 @@ bench: install-bench
 	$${CARGO_TARGET_DIR:-target}/release/start-bench $${CARGO_TARGET_DIR:-target}/release/mesos-dns $(DOCUMENT)
 	$${CARGO_TARGET_DIR:-target}/release/live-bench $${CARGO_TARGET_DIR:-target}/release/mesos-dns $(LIVE)
 	$${CARGO_TARGET_DIR:-target}/release/dns-bench $${CARGO_TARGET_DIR:-target}/release/mesos-dns $(SIDE)
+	$${CARGO_TARGET_DIR:-target}/release/forward-bench $${CARGO_TARGET_DIR:-target}/release/mesos-dns $(FORWARD)
 	$(CARGO) test --release --locked --quiet --package mesos-dns-sim --test truth -- --nocapture whatever
 	TRUTH_SEEDS=$${TRUTH_SEEDS:-16} TRUTH_ZOOKEEPER_SEEDS=$${TRUTH_ZOOKEEPER_SEEDS:-15} \
 	  $(CARGO) test --release --locked --quiet --package mesos-dns --test truth -- --nocapture --test-threads 1

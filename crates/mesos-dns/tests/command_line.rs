@@ -328,7 +328,7 @@ fn check_says_how_other_names_are_asked() {
     let (status, said) = check(directory.path(), &config(members));
     assert_eq!(status, Some(0), "{said}");
     let effect =
-        "forwarded to tls://9.9.9.9:853#dns.quad9.net, 10.0.0.53:53; corp to tls://[fd00::53]:8853#dns.corp";
+        "forwarded to tls://9.9.9.9:853#dns.quad9.net, 10.0.0.53:53; corp. to tls://[fd00::53]:8853#dns.corp";
     assert!(said.contains(effect), "{said}");
     for (members, what) in [
         (r#""resolvers": ["tls://9.9.9.9"]"#, "does not say which name its certificate is for"),

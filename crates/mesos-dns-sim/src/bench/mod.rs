@@ -12,6 +12,7 @@
 //! - [`figures`]: percentiles of durations; [`table`]: what is printed.
 //! - [`document`]: a state document, and a process that serves it as a master would.
 //! - [`rivals`]: other DNS servers, for the same zone; [`family`]: a program that is several processes.
+//! - [`forwarders`]: other forwarders, for the same upstream.
 //! - [`echo`]: sends datagrams back: what the kernel costs.
 
 pub mod document;
@@ -19,6 +20,7 @@ pub mod echo;
 pub mod family;
 pub mod feed;
 pub mod figures;
+pub mod forwarders;
 pub mod junk;
 pub mod load;
 pub mod process;

@@ -14,8 +14,9 @@ pub const NSD: &[&str] = &["nsd", "/usr/sbin/nsd"];
 
 /// The first of these programs that can be started; `None` if it is not installed.
 pub fn installed(names: &[&'static str]) -> Option<&'static str> {
+    // Not `-h`, with which dnsmasq begins to serve.
     let starts = |name: &&&str| {
-        Command::new(name).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+        Command::new(name).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
     };
     names.iter().find(starts).copied()
 }
