@@ -187,9 +187,8 @@ impl<'a> Exchange<'a> {
         };
         let patience = self.patience(&turn, candidate);
         let started = Try::new(self.next_id, turn, dice.id, question, &candidate.outlook, patience, now);
-        if let Some(next) = turn.next_round(candidate) {
-            self.waiting.push_back(next);
-        }
+        let lasts = !self.has_error() || self.is_well(&turn);
+        self.waiting.extend(turn.next_round(candidate).filter(|_| lasts));
         if self.open.len() >= OPEN_MAX {
             // All have had their time, or this would not be due; the oldest makes room.
             let oldest = self.open.remove(0);
@@ -210,9 +209,12 @@ impl<'a> Exchange<'a> {
         times.push(self.end);
         if let Some(turn) = self.waiting.front() {
             let early = self.may_hedge && self.is_hedge(turn);
-            let holding = self.open.iter().filter(|open| open.holds());
+            let holding = self.open.iter().filter(|open| open.holds(turn));
             let due = holding.map(|open| if early { open.usual } else { open.overdue }).max();
             times.extend(due.filter(|due| later(*due, TRY_MIN) <= self.end));
+        }
+        if self.waits_for_the_ill() {
+            times.extend(self.open.iter().map(|open| open.overdue).max());
         }
         times.into_iter().min()
     }
@@ -264,7 +266,11 @@ impl<'a> Exchange<'a> {
     /// The outcome, once: the answer, or else the best that was seen, or else SERVFAIL.
     pub fn poll_resolved(&mut self, now: Instant) -> Option<Resolved> {
         let over = match self.stage {
-            Stage::Asking => now >= self.end || (self.open.is_empty() && !self.can_ask(now)),
+            Stage::Asking => {
+                now >= self.end
+                    || (self.open.is_empty() && !self.can_ask(now))
+                    || (self.waits_for_the_ill() && self.open.iter().all(|open| open.overdue <= now))
+            }
             Stage::Answered => true,
             Stage::Told => false,
         };
@@ -300,7 +306,7 @@ impl<'a> Exchange<'a> {
         }
         let turn = *self.waiting.front()?;
         let all = |passed: fn(&Try) -> Instant| {
-            self.open.iter().filter(|open| open.holds()).all(|open| passed(open) <= now)
+            self.open.iter().filter(|open| open.holds(&turn)).all(|open| passed(open) <= now)
         };
         if all(|open| open.overdue) {
             self.waiting.pop_front();
@@ -328,8 +334,24 @@ impl<'a> Exchange<'a> {
 
     /// Whether this turn could go early: to a well server that was not asked yet.
     fn is_hedge(&self, turn: &Turn) -> bool {
+        turn.round == 1 && self.is_well(turn)
+    }
+
+    fn is_well(&self, turn: &Turn) -> bool {
         let well = |candidate: &Candidate| candidate.outlook.standing == Standing::Well;
-        turn.round == 1 && self.candidates.get(turn.server).is_some_and(well)
+        self.candidates.get(turn.server).is_some_and(well)
+    }
+
+    /// Whether a server said what it cannot do; half an answer is more than that.
+    fn has_error(&self) -> bool {
+        matches!(self.best, Some(Resolved::Reply(_) | Resolved::Code(..)))
+    }
+
+    /// Whether there is an error to be told and only ill servers could still do better. They get one turn for
+    /// that: else each name that fails would cost the whole budget as long as a server is dead.
+    fn waits_for_the_ill(&self) -> bool {
+        let asks_none = self.urgent.is_empty() && self.waiting.is_empty();
+        asks_none && self.has_error() && !self.open.iter().any(|open| self.is_well(&open.turn))
     }
 }
 

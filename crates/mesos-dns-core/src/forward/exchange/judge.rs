@@ -63,6 +63,11 @@ impl Exchange<'_> {
         if better && self.stage == Stage::Asking {
             self.best = Some(resolved);
         }
+        // The ill had their turn; see `waits_for_the_ill`.
+        if self.has_error() {
+            let waiting = std::mem::take(&mut self.waiting);
+            self.waiting = waiting.into_iter().filter(|turn| turn.round == 1 || self.is_well(turn)).collect();
+        }
     }
 
     /// A try has ended. What follows it is sent at once; a server that said anything, or is not there, is not

@@ -270,10 +270,11 @@ fn the_ill_are_asked_last_and_probed_beside() {
         }
         let played = play(known, 5, 0, script);
         let tries = played.tries.iter().map(|(text, at)| format!("{text} {at}"));
-        (tries.collect::<Vec<_>>().join(", "), played.outcome)
+        (tries.collect::<Vec<_>>().join(", "), played.outcome, played.took)
     };
     let check = |known: &[Standing], script: &[Does], tries: &str| {
-        assert_eq!(standings(known, script), (tries.to_owned(), "reply 0".to_owned()), "{known:?}");
+        let (played, outcome, _) = standings(known, script);
+        assert_eq!((played.as_str(), outcome.as_str()), (tries, "reply 0"), "{known:?}");
     };
     use Standing::{Ill, Probed, Well};
     check(&[Ill, Well], &[Answers], "2 Udp 0");
@@ -288,6 +289,18 @@ fn the_ill_are_asked_last_and_probed_beside() {
     check(&[Probed, Well, Well], &[Breaks, Nothing, Answers], "2 Udp 0, 1 Udp probe 0, 3 Udp 0");
     check(&[Ill, Probed], &[Answers], "2 Udp probe 0");
     check(&[Ill, Ill], &[Breaks, Answers], "1 Udp 0, 2 Udp 0");
+    // A name that fails does not cost the budget because a server is dead.
+    let fails = |known: &[Standing], script: &[Does]| {
+        let (tries, outcome, took) = standings(known, script);
+        assert_eq!(outcome, "reply 2");
+        format!("{tries}; {took}")
+    };
+    assert_eq!(fails(&[Well, Ill], &[Errors(2)]), "1 Udp 0, 2 Udp 0; 350");
+    assert_eq!(fails(&[Probed, Well], &[Errors(2)]), "2 Udp 0, 1 Udp probe 0; 350");
+    assert_eq!(
+        fails(&[Well, Well], &[Errors(2)]),
+        "1 Udp 0, 2 Udp 0, 2 Udp 350, 2 Tcp 1050, 2 Udp 2450; 4450"
+    );
     // With nobody else left, an ill server is waited for like any other.
     check(&[Ill, Ill], &[Nothing, Nothing, Answers], "1 Udp 0, 2 Udp 100, 1 Udp 450");
     check(&[Probed], &[Nothing, Answers], "1 Udp probe 0, 1 Udp 350");

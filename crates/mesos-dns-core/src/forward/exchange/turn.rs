@@ -113,7 +113,7 @@ pub(super) struct Turn {
     pub(super) edns: bool,
     pub(super) round: u8,
     pub(super) why: Why,
-    /// Whether it goes out beside another one: then nobody waits for it.
+    /// Whether it goes out beside another one.
     pub(super) is_beside: bool,
 }
 
@@ -143,8 +143,11 @@ impl Turn {
         self.why == Why::Probe
     }
 
-    /// How much more patience each round has than the one before.
+    /// How much more patience each round has than the one before; a connection may have to come about first.
     pub(super) fn round_factor(&self) -> u32 {
+        if self.why == Why::Follow {
+            return 2;
+        }
         1_u32.checked_shl(u32::from(self.round).saturating_sub(1)).unwrap_or(1)
     }
 
@@ -218,8 +221,8 @@ impl Try {
         }
     }
 
-    /// Whether the next server waits for this try to have its time.
-    pub(super) fn holds(&self) -> bool {
-        !self.turn.is_beside
+    /// Whether this turn waits for the try to have its time. Nobody who was not asked yet waits for a probe.
+    pub(super) fn holds(&self, next: &Turn) -> bool {
+        !self.turn.is_beside || next.round > 1
     }
 }
