@@ -8,17 +8,19 @@
 
 pub mod answer;
 pub mod cluster;
+pub mod forward;
 pub mod settings;
 
 /// A target: any bytes in, nothing out.
 pub type Target = fn(&[u8]);
 
 /// All targets, by the names of their binaries.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("config_file", settings::config_file),
     ("decide", answer::decide_any),
     ("edns_options", answer::edns_options),
     ("event_stream", cluster::event_stream),
+    ("forward_reply", forward::forward_reply),
     ("http_names", settings::http_names),
     ("labels", settings::labels),
     ("master_info", cluster::master_info),

@@ -16,7 +16,13 @@ use mesos_dns::{
     metrics::Metrics,
 };
 use mesos_dns_core::{
-    forward::{Settings, Transport, Truncation, private_networks, selection::Selection, server::Server},
+    forward::{
+        Settings, Transport, Truncation,
+        entry::{Manner, Telling},
+        private_networks,
+        selection::Selection,
+        server::Server,
+    },
     wire::Name,
 };
 use prometheus_client::{encoding::text::encode, registry::Registry};
@@ -471,6 +477,52 @@ async fn addresses_take_turns() {
         first.insert(told.data[0]);
     }
     assert_eq!((first.len(), server.seen().len()), (5, 1));
+}
+
+#[tokio::test]
+async fn what_can_be_told_at_once() {
+    let (server, _, fails) = failing(2).await;
+    let subject = Subject::new(settings(&[server.address]));
+    let recall = |query: &[u8], client: &str| {
+        let query = mesos_dns_core::wire::Query::read(query).unwrap();
+        let telling = Telling {
+            now: Instant::now(),
+            manner: Manner::Current,
+            transport: Transport::Udp,
+            truncation: Truncation::Flagged,
+            options: b"\0\x03\0\x02me",
+            turn: 0,
+        };
+        let mut out = [0; 1232];
+        let length = subject.forwarder.recall(&query, client.parse().unwrap(), &telling, &mut out)?;
+        assert!(out[..length].windows(6).any(|part| part == b"\0\x03\0\x02me"));
+        Some(read(&out[..length]))
+    };
+    let www = query("www.example.com", 1, 0);
+    assert_eq!(recall(&www, "10.0.0.1"), None, "nothing is known");
+    assert_eq!(subject.count("cache_misses_total"), 0, "whoever asks will count it");
+    subject.ask(&www).await;
+    let told = recall(&www, "10.0.0.1").unwrap();
+    assert_eq!((told.rcode, told.ttls, told.data), (0, vec![2], vec![1]));
+    assert_eq!((subject.answers("fresh"), subject.count("queries_total")), (1, 2));
+    let mut no_recursion = www.clone();
+    no_recursion[2] = 0;
+    assert_eq!(recall(&no_recursion, "10.0.0.1"), None);
+    assert_eq!(recall(&www, "8.8.8.8"), None, "a client that is to be refused");
+    // It ages, and somebody has to ask.
+    let started = Instant::now();
+    while recall(&www, "::ffff:10.0.0.1").is_some() {
+        assert!(started.elapsed() < PATIENCE);
+        sleep(Duration::from_millis(5)).await;
+    }
+    // Failures are told too, and what is told as stale meanwhile.
+    fails.store(true, Ordering::Relaxed);
+    let other = query("other.example.com", 1, 0);
+    subject.ask(&other).await;
+    let told = recall(&other, "10.0.0.1").unwrap();
+    assert_eq!((told.rcode, told.reasons), (2, vec![13]));
+    subject.forwarder.replace(Settings { external_on: false, ..settings(&[server.address]) }, &[]);
+    assert_eq!(recall(&other, "10.0.0.1"), None);
 }
 
 #[tokio::test]

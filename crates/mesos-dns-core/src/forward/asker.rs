@@ -1,6 +1,6 @@
 //! Who is told an answer, as far as the reply shows it.
 //!
-//! Two readers make one: that of this room, and that of [`wire`](crate::wire), which allocates nothing and has read
+//! Two readers make one: that of this room, and that of [`wire`], which allocates nothing and has read
 //! the query already where datagrams are answered.
 
 use super::{

@@ -161,9 +161,7 @@ impl Policy {
         if !self.settings.external_on {
             return Decision::Refuse(Refusal::Off);
         }
-        // A socket that serves both families shows an IPv4 client as a mapped IPv6 address.
-        let client = client.to_canonical();
-        if !self.settings.recursion_allow.iter().any(|network| network.contains(&client)) {
+        if !self.lets(client) {
             return Decision::Refuse(Refusal::Client);
         }
         match self.router.route(&query.question.name) {
@@ -174,6 +172,19 @@ impl Policy {
             Route::Servers(group) if group.servers.is_empty() => Decision::Refuse(Refusal::NoServers),
             Route::Servers(group) => Decision::Ask(group),
         }
+    }
+
+    /// Whether this client may be told what is remembered. Whether the name is for servers was found out when they were
+    /// asked.
+    pub fn may_recall(&self, client: IpAddr, recursion_desired: bool) -> bool {
+        self.settings.external_on && recursion_desired && self.lets(client)
+    }
+
+    /// Whether we forward for this client.
+    fn lets(&self, client: IpAddr) -> bool {
+        // A socket that serves both families shows an IPv4 client as a mapped IPv6 address.
+        let client = client.to_canonical();
+        self.settings.recursion_allow.iter().any(|network| network.contains(&client))
     }
 
     /// Every group of servers, the default one first.

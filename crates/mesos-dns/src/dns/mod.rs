@@ -9,7 +9,7 @@
 //! `clients` gives connections their seats, `frames` cuts a stream into messages, `tls` is who we are to those that
 //! want encryption, `guard` what a fault of ours costs.
 //!
-//! Both receive, let [`decide`](mesos_dns_core::answer::decide) decide, and act; plain queries among datagrams are
+//! Both receive, let [`decide`] decide, and act; plain queries among datagrams are
 //! answered together ([`Many`](mesos_dns_core::answer::Many)). Queries for other names leave this room through
 //! a bounded channel as [`Outside`]; whoever answers them calls back with the reply. So a slow upstream
 //! can hold up neither a worker nor a connection.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use mesos_dns_core::forward::{
-    entry::Entry,
+    entry::{Entry, Manner},
     held::{Found, Held},
     key::{Key, KeyView},
     selection::Selection,
@@ -84,6 +84,23 @@ impl Cache {
         let found = store.get(&Sought(key)).map_or(Found::Ask(None), |held| held.find(now, stale_max));
         self.metrics.found(&found, now, stale_max);
         found
+    }
+
+    /// What can be told at once, to the end, and without asking anybody meanwhile. Counted only if there is something.
+    pub fn recall(
+        &self,
+        key: KeyView<'_>,
+        now: Instant,
+        stale_max: Duration,
+    ) -> Option<(Arc<Entry>, Manner)> {
+        let found = self.store.as_ref()?.get(&Sought(key))?.find(now, stale_max);
+        match &found {
+            Found::Tell { entry, manner, refresh: false } if entry.leads_to_us().is_none() => {
+                self.metrics.found(&found, now, stale_max);
+                Some((entry.clone(), *manner))
+            }
+            _ => None,
+        }
     }
 
     /// Remembers what came, if it is worth it, and gives it back for those who wait for it.

@@ -10,21 +10,25 @@
 //! ```
 
 use std::{
+    net::IpAddr,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use mesos_dns_core::forward::{
-    Transport, Truncation,
-    admission::Limit,
-    asker::Asker,
-    believe::{believe, continued},
-    entry::{Entry, Manner, Telling},
-    held::Found,
-    key::Key,
-    message::{Ede, Query, Rcode},
-    resolved::Resolved,
-    route::Group,
+use mesos_dns_core::{
+    forward::{
+        Transport, Truncation,
+        admission::Limit,
+        asker::{Asker, key_of_wire},
+        believe::{believe, continued},
+        entry::{Entry, Manner, Telling},
+        held::Found,
+        key::Key,
+        message::{Ede, Query, Rcode},
+        resolved::Resolved,
+        route::Group,
+    },
+    wire,
 };
 use tokio::time::{Instant, timeout};
 
@@ -45,6 +49,31 @@ impl Forwarder {
     pub fn ask_own_zone_by(&self, ask: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync + 'static) {
         // Whoever comes second is told nothing, as said.
         let _ = self.own_zone.set(Box::new(ask));
+    }
+
+    /// Writes the reply to a query at once if it is remembered to its end; tells its length. Waits for nothing and
+    /// allocates nothing: for threads that answer datagrams. `None`: hand the query to [`Forwarder::answer`], which
+    /// asks.
+    ///
+    /// `telling` says when, how and with which options of this hop; its manner and what a cut reply says are set here.
+    pub fn recall(
+        &self,
+        query: &wire::Query<'_>,
+        client: IpAddr,
+        telling: &Telling<'_>,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let (active, asker) = (self.active.load(), Asker::of_wire(query));
+        if !active.policy.may_recall(client, asker.flags.recursion_desired()) {
+            return None;
+        }
+        let stale_max = active.policy.settings().stale_max;
+        let (entry, manner) = active.cache.recall(key_of_wire(query), telling.now, stale_max)?;
+        let truncation = active.policy.truncation();
+        let length = entry.write(&asker, &Telling { manner, truncation, ..*telling }, out)?;
+        self.desk.metrics.queries.inc();
+        self.desk.metrics.replied(self.outcome(&entry));
+        Some(length)
     }
 
     /// What is known about a question, asking servers if need be, and the reply for this client.
