@@ -16,7 +16,7 @@ mod rig;
 
 use std::{
     env, fs, io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -24,7 +24,7 @@ use std::{
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use mesos_dns_sim::{
-    bench::{document, load, table},
+    bench::{document, load, question, table},
     upstream::{Scene, Settings, Upstream, talk},
 };
 
@@ -103,8 +103,10 @@ fn main() -> anyhow::Result<()> {
         Some(Process::Master { document }) => document::serve(&fs::read(document)?),
         Some(Process::Upstream) => upstream()?,
         Some(Process::Load { port, rate, seconds }) => {
-            let names: Vec<String> = io::stdin().lines().collect::<Result<_, _>>()?;
-            let asked = load::run(*port, &names, *rate, Duration::from_secs_f64(*seconds))?;
+            let queries = io::stdin().lines().map(|name| Ok(question::query(&name?)));
+            let queries: Vec<Vec<u8>> = queries.collect::<io::Result<_>>()?;
+            let (here, time) = (IpAddr::from(Ipv4Addr::LOCALHOST), Duration::from_secs_f64(*seconds));
+            let asked = load::run(here, (here, *port).into(), &queries, *rate, time)?;
             load::write(&asked, &mut io::stdout())?;
         }
         None => measure(&args)?,
