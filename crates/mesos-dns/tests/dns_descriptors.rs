@@ -8,7 +8,7 @@ use std::{fs::File, io, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use mesos_dns::{
-    dns::{self, Carrier, Clients, ConnectionLimits, Shared},
+    dns::{self, Carrier, Clients, ConnectionLimits, Exit, Shared},
     metrics::Metrics,
     publish::Board,
 };
@@ -34,7 +34,7 @@ async fn idle_connections_go_and_accepting_recovers() {
         settings: ArcSwap::from_pointee(Settings { idle: PATIENCE * 4, ..Settings::default() }),
         standing: Arc::default(),
         limiter: RateLimiter::new([0; 16]),
-        outside,
+        exit: Exit::new((), outside),
         metrics: metrics.dns.clone(),
         legacy: metrics.legacy.clone(),
     });

@@ -10,6 +10,7 @@
 //! message. After that only a signal ends the process, or the one time limit that the file can set.
 
 mod descriptors;
+mod outside;
 mod restore;
 pub(crate) mod rooms;
 mod sockets;
@@ -38,8 +39,8 @@ use tracing::{error, info, warn};
 use crate::{
     args::Common,
     configuration,
-    dns::{self, Clients, Identity, OUTSIDE_WAITING_MAX, Outside, Shared, Sockets},
-    forward::{Client, Forwarder, own_addresses},
+    dns::{self, Clients, Exit, Identity, OUTSIDE_WAITING_MAX, Shared, Sockets},
+    forward::{Forwarder, own_addresses},
     http::{self, Admin, Api},
     logging,
     metrics::Metrics,
@@ -230,17 +231,7 @@ impl Daemon {
             }
             publisher.run(&taken);
         })?;
-        let (outside, queries) = mpsc::channel(OUTSIDE_WAITING_MAX);
-        let secrets = Secrets::new(rand::random());
-        let shared = Arc::new(Shared {
-            board: board.clone(),
-            settings: ArcSwap::from_pointee(rooms::answer(&config, &secrets)),
-            standing: Arc::default(),
-            limiter: RateLimiter::new(rand::random()),
-            outside,
-            metrics: metrics.dns.clone(),
-            legacy: metrics.legacy.clone(),
-        });
+        let (waiting, queries) = mpsc::channel(OUTSIDE_WAITING_MAX);
         let own = own_addresses(&addresses.dns, &interfaces);
         let forwarder = Arc::new(Forwarder::new(
             rooms::forward(&config),
@@ -248,6 +239,16 @@ impl Daemon {
             metrics.forward.clone(),
             metrics.legacy.clone(),
         ));
+        let secrets = Secrets::new(rand::random());
+        let shared = Arc::new(Shared {
+            board: board.clone(),
+            settings: ArcSwap::from_pointee(rooms::answer(&config, &secrets)),
+            standing: Arc::default(),
+            limiter: RateLimiter::new(rand::random()),
+            exit: Exit::new(outside::Remembered(forwarder.clone()), waiting),
+            metrics: metrics.dns.clone(),
+            legacy: metrics.legacy.clone(),
+        });
         forwarder.ask_own_zone_by({
             // The workers end when nobody can ask any more, so the forwarder must not keep what they share.
             let shared = Arc::downgrade(&shared);
@@ -269,7 +270,7 @@ impl Daemon {
             registry,
         ));
         let mut servers = JoinSet::new();
-        servers.spawn(dispatch(queries, forwarder.clone()));
+        servers.spawn(outside::dispatch(queries, forwarder.clone()));
         servers.spawn({
             let told = view.clone().tell(shared.standing.clone(), metrics.standing.clone(), shutdown.clone());
             async move {
@@ -493,29 +494,4 @@ fn start_watch(
     let events = config.stale_after_seconds;
     let stale_after = StaleAfter { events, polls: events.saturating_add(config.refresh_seconds) };
     Ok((Watching { task, stop }, Seen { contact: told, stale_after }))
-}
-
-/// Answers queries for other names, each in a task of its own. Ends when nobody can ask any more.
-async fn dispatch(mut queries: mpsc::Receiver<Outside>, forwarder: Arc<Forwarder>) -> anyhow::Result<()> {
-    let mut running = JoinSet::new();
-    loop {
-        let query = tokio::select! {
-            query = queries.recv() => query,
-            Some(_) = running.join_next() => continue,
-        };
-        let Some(Outside { query, peer, transport, options, reply }) = query else { break };
-        let forwarder = forwarder.clone();
-        let client = Client { address: peer, transport: rooms::transport(transport), options };
-        let query = Arc::new(query);
-        let answer = tokio::spawn({
-            let query = query.clone();
-            async move { forwarder.answer(&query, client).await }
-        });
-        running.spawn(async move {
-            // A panic costs its own query only.
-            reply(answer.await.unwrap_or_else(|_| dns::failure(&query, peer, transport)));
-        });
-    }
-    while running.join_next().await.is_some() {}
-    Ok(())
 }

@@ -96,14 +96,6 @@ pub(super) fn forward(config: &Config) -> forward::Settings {
     }
 }
 
-/// The same in the forwarder's own words: all it wants to know is how much a reply can hold.
-pub(super) fn transport(transport: answer::Transport) -> forward::Transport {
-    match transport {
-        answer::Transport::Https | answer::Transport::Tcp | answer::Transport::Tls => forward::Transport::Tcp,
-        answer::Transport::Udp => forward::Transport::Udp,
-    }
-}
-
 /// The cluster, and how to reach it.
 pub(crate) fn watch(config: &Config) -> watch::Settings {
     let tls = config.mesos_https_on.then(|| tls::Settings {

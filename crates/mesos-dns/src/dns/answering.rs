@@ -11,7 +11,13 @@ use mesos_dns_core::answer::{
 };
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
 
-use super::{Outside, Shared, frames::LENGTH_BYTES, guard::guarded, metrics::Tally};
+use super::{
+    Shared,
+    frames::LENGTH_BYTES,
+    guard::{guarded, survived},
+    metrics::Tally,
+    outside::{Late, Leaving, Left},
+};
 use crate::publish::Published;
 
 /// Bytes that are read at once.
@@ -111,7 +117,7 @@ impl<'a> Sitting<'a> {
         &mut self,
         query: &[u8],
         scratch: &mut (&mut Outgoing, &mut impl Rng),
-        late: impl FnOnce() -> Box<dyn FnOnce(Option<Vec<u8>>) + Send>,
+        late: impl FnOnce() -> Late,
     ) -> Outcome {
         let (outgoing, dice) = scratch;
         let (zone, standing, settings, peer) =
@@ -127,22 +133,34 @@ impl<'a> Sitting<'a> {
         match action {
             Action::Send { length, .. } => outgoing.keep(length),
             Action::Drop(_) => return Outcome::Silent,
-            Action::Forward => {
-                let (peer, settings, standing) = (self.peer, &self.settings, &self.standing);
-                let outside = Outside::new(query.to_vec(), self.from, peer, settings, standing, late());
-                let Err(refused) = self.shared.outside.try_send(outside) else { return Outcome::HandedOn };
-                drop(refused);
-                let action = self.fail(query, outgoing);
-                self.tally.note(&action);
-                let Action::Send { length, .. } = action else { return Outcome::Silent };
-                outgoing.keep(length);
-            }
+            Action::Forward => return self.hand_on(query, outgoing, dice.random(), late),
         }
         Outcome::Answered
     }
 
-    fn fail(&self, query: &[u8], outgoing: &mut Outgoing) -> Action {
-        fail(query, &self.standing, &self.settings, self.peer, outgoing.room())
+    /// Answers a query for another name from memory, or hands it on, or fails it at once.
+    fn hand_on(
+        &mut self,
+        query: &[u8],
+        outgoing: &mut Outgoing,
+        turn: u32,
+        late: impl FnOnce() -> Late,
+    ) -> Outcome {
+        let Self { shared, settings, standing, from, peer, .. } = self;
+        let leaving = Leaving { query, from: *from, peer: *peer, settings, standing, turn };
+        let taken = survived(&shared.metrics, || shared.exit.take(&leaving, outgoing.room(), late));
+        let length = match taken.unwrap_or(Left::Refused) {
+            Left::Answered(length) => length,
+            Left::Later => return Outcome::HandedOn,
+            Left::Refused => {
+                let action = fail(query, standing, settings, *peer, outgoing.room());
+                self.tally.note(&action);
+                let Action::Send { length, .. } = action else { return Outcome::Silent };
+                length
+            }
+        };
+        outgoing.keep(length);
+        Outcome::Answered
     }
 }
 

@@ -20,7 +20,7 @@ use prometheus_client::{encoding::text::encode, registry::Registry};
 use rand::TryRng;
 use tokio::sync::mpsc;
 
-use super::{Outside, Shared};
+use super::{Exit, Outside, Shared};
 use crate::{
     metrics::Metrics,
     publish::{Board, Published},
@@ -37,7 +37,7 @@ pub(super) fn shared(settings: Settings) -> (Arc<Shared>, Registry, mpsc::Receiv
         settings: ArcSwap::from_pointee(settings),
         standing: Arc::default(),
         limiter: RateLimiter::new([0; 16]),
-        outside,
+        exit: Exit::new((), outside),
         metrics: metrics.dns.clone(),
         legacy: metrics.legacy.clone(),
     };

@@ -10,9 +10,8 @@
 //! want encryption, `guard` what a fault of ours costs.
 //!
 //! Both receive, let [`decide`] decide, and act; plain queries among datagrams are
-//! answered together ([`Many`](mesos_dns_core::answer::Many)). Queries for other names leave this room through
-//! a bounded channel as [`Outside`]; whoever answers them calls back with the reply. So a slow upstream
-//! can hold up neither a worker nor a connection.
+//! answered together ([`Many`](mesos_dns_core::answer::Many)). Queries for other names are answered from memory or
+//! leave this room (`outside`), so that a slow upstream can hold up neither a worker nor a connection.
 
 mod answering;
 mod bind;
@@ -24,6 +23,7 @@ mod frames;
 mod guard;
 mod https;
 mod metrics;
+mod outside;
 mod standing;
 mod tcp;
 mod tls;
@@ -37,36 +37,19 @@ use std::{
 
 use arc_swap::ArcSwap;
 use mesos_dns_core::answer::{
-    Action, Hop, Peer, RateLimiter, Settings, Standing, TCP_PAYLOAD_BYTES_MAX, Transport, decide, fail, pad,
+    Action, Peer, RateLimiter, Settings, Standing, TCP_PAYLOAD_BYTES_MAX, Transport, decide, fail,
 };
-use tokio::sync::mpsc;
 
 pub use bind::{BindError, Sockets, bind, bind_stream};
 pub use clients::{Clients, ConnectionLimits};
 pub use metrics::DnsMetrics;
+pub use outside::{Exit, Late, Memory, OUTSIDE_WAITING_MAX, Outside, Recalled};
 pub use standing::StandingCell;
 pub use tcp::{Carrier, serve as serve_tcp};
 pub use tls::{Identity, IdentityError, watch as watch_identities};
 pub use udp::{Workers, serve as serve_udp};
 
 use crate::{metrics::LegacyCounters, publish::Board};
-
-/// Most queries for other names that wait to be taken up; beyond it clients get SERVFAIL at once.
-pub const OUTSIDE_WAITING_MAX: usize = 1024;
-
-/// A query for a name that is not ours.
-pub struct Outside {
-    /// The query as received.
-    pub query: Vec<u8>,
-    /// Who asks.
-    pub peer: SocketAddr,
-    /// How the query came.
-    pub transport: Transport,
-    /// Options for the OPT record of the reply: what we have to say to this client ourselves.
-    pub options: Vec<u8>,
-    /// Takes the reply; `None` if there is none to give.
-    pub reply: Box<dyn FnOnce(Option<Vec<u8>>) + Send>,
-}
 
 /// What every worker and connection shares.
 pub struct Shared {
@@ -79,37 +62,11 @@ pub struct Shared {
     /// How much each client network is sent in datagrams.
     pub limiter: RateLimiter,
     /// Where queries for other names go.
-    pub outside: mpsc::Sender<Outside>,
+    pub exit: Exit,
     /// Counters of this room.
     pub metrics: Arc<DnsMetrics>,
     /// Counters of the original.
     pub legacy: Arc<LegacyCounters>,
-}
-
-impl Outside {
-    /// A query to be handed on, with what this hop will say in the reply.
-    fn new(
-        query: Vec<u8>,
-        from: SocketAddr,
-        peer: Peer,
-        settings: &Settings,
-        standing: &Standing,
-        reply: Box<dyn FnOnce(Option<Vec<u8>>) + Send>,
-    ) -> Self {
-        let Hop { options, is_padded } = Hop::new(&query, settings, peer, standing.now.as_secs() as u32);
-        let reply = if is_padded { padded(reply) } else { reply };
-        Self { query, peer: from, transport: peer.transport, options, reply }
-    }
-}
-
-/// Pads the reply before it is taken. Its length is known only when it is finished.
-fn padded(reply: Box<dyn FnOnce(Option<Vec<u8>>) + Send>) -> Box<dyn FnOnce(Option<Vec<u8>>) + Send> {
-    Box::new(move |mut bytes| {
-        if let Some(bytes) = &mut bytes {
-            pad(bytes);
-        }
-        reply(bytes);
-    })
 }
 
 /// What our zone says to a query, whole as over TCP, to us who ask it ourselves.

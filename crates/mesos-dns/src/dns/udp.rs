@@ -29,9 +29,10 @@ use socket2::Socket;
 use tracing::error;
 
 use super::{
-    Outside, Shared,
+    Shared,
     guard::{guarded, survived},
     metrics::Tally,
+    outside::{Late, Leaving, Left},
 };
 
 /// How long a worker waits for a query before it looks whether it should stop.
@@ -169,7 +170,7 @@ impl<D: Rng> Worker<D> {
         }
     }
 
-    /// Hands a query to the forwarder; if that has too many waiting, fails it at once.
+    /// Answers a query for another name from memory, or hands it on, or fails it at once.
     fn hand_on(
         &mut self,
         datagram: &Datagram<'_>,
@@ -177,15 +178,19 @@ impl<D: Rng> Worker<D> {
         Version { settings, standing, .. }: &Version<'_>,
         out: &mut [u8],
     ) -> usize {
-        let back = reply_later(self.socket.clone(), self.shared.clone(), datagram.peer, datagram.local);
-        let query = datagram.bytes.to_vec();
-        let outside = Outside::new(query, datagram.peer, peer, settings, standing, Box::new(back));
-        if self.shared.outside.try_send(outside).is_ok() {
-            return 0;
+        let (query, from, turn) = (datagram.bytes, datagram.peer, self.dice.random());
+        let leaving = Leaving { query, from, peer, settings, standing, turn };
+        let late = || reply_later(self.socket.clone(), self.shared.clone(), from, datagram.local);
+        let taken = survived(&self.shared.metrics, || self.shared.exit.take(&leaving, out, late));
+        match taken.unwrap_or(Left::Refused) {
+            Left::Answered(length) => length,
+            Left::Later => 0,
+            Left::Refused => {
+                let action = fail(query, standing, settings, peer, out);
+                self.tally.note(&action);
+                if let Action::Send { length, .. } = action { length } else { 0 }
+            }
         }
-        let action = fail(datagram.bytes, standing, settings, peer, out);
-        self.tally.note(&action);
-        if let Action::Send { length, .. } = action { length } else { 0 }
     }
 
     /// Network trouble is weather: it is counted, and the worker goes on a little later.
@@ -244,19 +249,14 @@ fn plain(
 }
 
 /// Sends a reply that comes after its batch, from the address its query came to.
-fn reply_later(
-    socket: Arc<Socket>,
-    shared: Arc<Shared>,
-    peer: SocketAddr,
-    local: Option<Local>,
-) -> impl FnOnce(Option<Vec<u8>>) + Send {
-    move |reply| {
+fn reply_later(socket: Arc<Socket>, shared: Arc<Shared>, peer: SocketAddr, local: Option<Local>) -> Late {
+    Box::new(move |reply| {
         if let Some(reply) = reply
             && send_one(&socket, &reply, peer, local).is_err()
         {
             shared.metrics.unsent.inc();
         }
-    }
+    })
 }
 
 /// Whether a failed receive only means that nothing came.
