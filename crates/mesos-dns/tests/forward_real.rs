@@ -110,6 +110,8 @@ fn meaning(answer: &Answer) -> Meaning {
             .map(|record| {
                 let mut words = record.splitn(3, ' ');
                 let (owner, _, rest) = (words.next().unwrap(), words.next(), words.next().unwrap());
+                // Some remember names as we spelled them when we asked, and tell them so to others.
+                let rest = if rest.contains(" TXT ") { rest.to_owned() } else { rest.to_ascii_lowercase() };
                 format!("{} {rest}", owner.to_ascii_lowercase())
             })
             .collect();
@@ -133,19 +135,20 @@ async fn every_resolver_tells_the_same_through_us() {
         let Some(resolver) = Resolver::start(kind, knot.address) else { continue };
         let (_master, daemon) = forwarding(json!([resolver.address.to_string()])).await;
         kinds += 1;
+        let mut told = Vec::new();
         for (name, rtype) in QUESTIONS {
             let query = Query::new(name, rtype);
             for query in [query.clone(), query.clone().edns(1232), query.dnssec_ok()] {
                 let direct = ask(resolver.address, &query).await;
                 let ours = ask(daemon.dns, &query).await;
                 assert_eq!(ours, direct, "{}: {query:?}", kind.name);
-                signatures += ours[1].answers.iter().filter(|record| record.contains(" RRSIG ")).count();
+                signatures += ours[1].answers.iter().filter(|record| record.contains(" rrsig ")).count();
+                told.push((query, ours));
             }
         }
-        // The same again, when whoever remembers does so.
-        for (name, rtype) in QUESTIONS {
-            let query = Query::new(name, rtype).edns(1232);
-            assert_eq!(ask(daemon.dns, &query).await, ask(resolver.address, &query).await, "{}", kind.name);
+        // The same again, from our memory. (Not all remember as well: dnsmasq forgets that the end of a chain is missing.)
+        for (query, told) in told {
+            assert_eq!(ask(daemon.dns, &query).await, told, "{}: {query:?}", kind.name);
         }
         eprintln!("{}: {} questions, the same answers", kind.name, QUESTIONS.len());
     }
