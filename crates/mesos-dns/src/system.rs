@@ -6,8 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{
-    Resource, Rlimit, getpid, getpriority_process, getrlimit, setpriority_process, setrlimit,
+use rustix::{
+    process::{Resource, Rlimit, getpid, getpriority_process, getrlimit, setpriority_process, setrlimit},
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
 };
 use sd_notify::NotifyState;
 use tokio::{
@@ -153,6 +154,18 @@ pub fn step_back(rank: Rank) {
     _ = setpriority_process(None, first.saturating_add(steps));
 }
 
+/// Keeps the thread that calls this on one of the processors that it may use: the one with this number among them,
+/// counted round.
+pub fn pin(number: usize) -> io::Result<()> {
+    let allowed = sched_getaffinity(None)?;
+    let processors: Vec<usize> =
+        (0..CpuSet::MAX_CPU).filter(|processor| allowed.is_set(*processor)).collect();
+    let Some(chosen) = number.checked_rem(processors.len()) else { return Ok(()) };
+    let mut only = CpuSet::new();
+    only.set(processors[chosen]);
+    Ok(sched_setaffinity(None, &only)?)
+}
+
 //------------ Descriptors ---------------------------------------------------
 
 /// How many file descriptors we may open.
@@ -286,6 +299,26 @@ mod tests {
         let heading = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
         assert_eq!(inode(heading, 53, TCP_LISTEN), None);
         assert_eq!(inode("", 53, TCP_LISTEN), None);
+    }
+
+    #[test]
+    fn a_pinned_thread_stays_where_it_is() {
+        let may = || {
+            let allowed = sched_getaffinity(None).unwrap();
+            (0..CpuSet::MAX_CPU).filter(|processor| allowed.is_set(*processor)).collect::<Vec<_>>()
+        };
+        let all = may();
+        for number in 0..=all.len() {
+            let mine = std::thread::scope(|scope| {
+                let thread = scope.spawn(|| {
+                    pin(number).unwrap();
+                    may()
+                });
+                thread.join().unwrap()
+            });
+            assert_eq!(mine, [all[number % all.len()]]);
+        }
+        assert_eq!(may(), all, "other threads do as before");
     }
 
     #[test]

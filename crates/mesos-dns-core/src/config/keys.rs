@@ -314,6 +314,9 @@ keys! {
     tcp_idle_seconds: Seconds = Seconds::new(10), "tcpIdleSeconds", "tcpIdleSeconds", Ours, "s";
     /// Threads that answer UDP on each listener; 0 means one per core.
     workers: Whole<0, 1024> = Whole(0), "workers", "workers", Ours;
+    /// Whether each of these threads stays on one processor of those that the process may use. Of use where the
+    /// processors have nothing else to do.
+    pin_workers: bool = false, "pinWorkers", "pinWorkers", Ours;
     /// Whether tasks that fail their health check stay in the answers. Only "ignore" is in force in this version.
     health: Health = Health::Ignore, "health", "health", Ours;
     /// How changes are learnt: "events" from the master's stream of events, "poll" by asking for the state every

@@ -157,6 +157,8 @@ pub struct Config {
     pub tcp_idle_seconds: Duration,
     /// Threads for UDP on each listener, at least 1.
     pub workers: usize,
+    /// Whether each of them stays on one processor.
+    pub pin_workers: bool,
     /// What becomes of unhealthy tasks; the only policy in force is [`Health::Ignore`].
     pub health: Health,
     /// How changes are learnt.
@@ -369,6 +371,7 @@ impl Config {
             tcp_per_client: usize::try_from(s.tcp_per_client.value.0).unwrap_or(usize::MAX),
             tcp_idle_seconds,
             workers: usize::try_from(s.workers.value.0).unwrap_or(1),
+            pin_workers: s.pin_workers.value,
             health: s.health.value,
             updates: s.updates.value,
             reconcile_seconds: s.reconcile_seconds.value.0.max(RECONCILE_MIN),

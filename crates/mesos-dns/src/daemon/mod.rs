@@ -293,7 +293,7 @@ impl Daemon {
                 Ok(())
             }
         });
-        let workers = dns::serve_udp(udp, &shared)?;
+        let workers = dns::serve_udp(udp, config.pin_workers, &shared)?;
         if let Some(listener) = http_socket {
             let (api, limits, shutdown) = (api.clone(), descriptors::of_http(descriptors), shutdown.clone());
             servers.spawn(async move { Ok(http::serve(listener, api, limits, shutdown).await?) });

@@ -162,7 +162,7 @@ pub(super) fn http_address(config: &Config) -> anyhow::Result<SocketAddr> {
 }
 
 /// Keys that a running process cannot change.
-const FIXED: [&str; 10] = [
+const FIXED: [&str; 11] = [
     "listener",
     "port",
     "listeners",
@@ -171,6 +171,7 @@ const FIXED: [&str; 10] = [
     "dnson",
     "httpon",
     "workers",
+    "pinWorkers",
     "adminSocket",
     "snapshotFile",
 ];

@@ -26,7 +26,7 @@ use mesos_dns_core::{
 };
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
 use socket2::Socket;
-use tracing::error;
+use tracing::{error, warn};
 
 use super::{
     Shared,
@@ -34,6 +34,7 @@ use super::{
     metrics::Tally,
     outside::{Late, Leaving, Left},
 };
+use crate::system::pin;
 
 /// How long a worker waits for a query before it looks whether it should stop.
 const RECEIVE_TIMEOUT: Duration = Duration::from_millis(200);
@@ -58,8 +59,8 @@ impl Workers {
     }
 }
 
-/// Starts one worker per socket.
-pub fn serve(sockets: Vec<Socket>, shared: &Arc<Shared>) -> io::Result<Workers> {
+/// Starts one worker per socket. A pinned one stays on one processor.
+pub fn serve(sockets: Vec<Socket>, pinned: bool, shared: &Arc<Shared>) -> io::Result<Workers> {
     let stop = Arc::new(AtomicBool::new(false));
     let mut threads = Vec::new();
     for (number, socket) in sockets.into_iter().enumerate() {
@@ -67,7 +68,12 @@ pub fn serve(sockets: Vec<Socket>, shared: &Arc<Shared>) -> io::Result<Workers> 
         let (shared, stop) = (shared.clone(), stop.clone());
         let socket = Arc::new(socket);
         let dice = SmallRng::from_rng(&mut rand::rng());
-        let work = move || Worker::new(socket, shared, dice).run(&stop);
+        let work = move || {
+            if pinned && let Err(error) = pin(number) {
+                warn!(worker = number, %error, "cannot be kept on one processor");
+            }
+            Worker::new(socket, shared, dice).run(&stop);
+        };
         threads.push(Builder::new().name(format!("udp-{number}")).spawn(work)?);
     }
     Ok(Workers { stop, threads })

@@ -206,3 +206,18 @@ async fn several_listeners() {
     daemon.signal(Signal::HUP);
     assert_eq!(daemon.logged("this key changes only with a restart")["key"], "listeners");
 }
+
+/// Workers that are to stay on a processor do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pinned_workers_have_one_processor_each() {
+    let (_master, daemon) = serving(json!({ "workers": 2, "pinWorkers": true })).await;
+    assert_eq!(told(&udp(daemon.dns, &query(0, "web.marathon.mesos", A)).await), "NOERROR aa ra 1/3/0/0");
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", daemon.id())).unwrap();
+    let status = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).unwrap());
+    let workers: Vec<String> = status.filter(|status| status.starts_with("Name:\tudp-")).collect();
+    assert_eq!(workers.len(), 2);
+    for status in workers {
+        let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:\t")).unwrap();
+        assert!(allowed.parse::<usize>().is_ok(), "one processor, not {allowed}");
+    }
+}
