@@ -15,7 +15,7 @@ use self::{
     certificates::{Authority, Valid},
     liar::{Liar, Say},
     line::Switchboard,
-    subject::{BUDGET, Subject, client, closed, query, servers, settings, silent},
+    subject::{Subject, client, closed, query, servers, settings, silent},
 };
 
 #[path = "support/certificates.rs"]
@@ -184,31 +184,6 @@ async fn a_slow_server_is_helped_out_now_and_then() {
     assert_eq!(subject.udp(&query("now.example.com", None)).await, (0, 2));
     let hedges = subject.count(&format!("hedges_total{{server=\"{}\"}}", second.address));
     assert!((1..=13).contains(&hedges), "{hedges}: ten saved, and one for each twenty of 41");
-}
-
-#[tokio::test]
-async fn loops_through_another_forwarder_end_with_the_budget() {
-    // Both draw spellings of their own, so neither knows its own question again; but what comes back joins what is
-    // under way, and the number of questions stays small.
-    let (here, there) = (Subject::new(settings(&[])), Subject::new(settings(&[])));
-    let relay = async |to: &Subject| {
-        let forwarder = to.forwarder.clone();
-        Liar::relay(move |asked: Vec<u8>| {
-            let forwarder = forwarder.clone();
-            async move { forwarder.answer(&asked, client(Transport::Udp)).await.unwrap() }
-        })
-        .await
-    };
-    let (to_here, to_there) = (relay(&here).await, relay(&there).await);
-    here.forwarder.replace(settings(&[to_there.address]), &[]);
-    there.forwarder.replace(settings(&[to_here.address]), &[]);
-    let started = Instant::now();
-    assert_eq!(here.udp(&query("www.example.com", None)).await, (2, 0));
-    assert!(started.elapsed() < 2 * BUDGET, "{:?}", started.elapsed());
-    let questions = to_here.seen().len() + to_there.seen().len();
-    assert!(questions <= 8, "{questions}");
-    here.idle().await;
-    there.idle().await;
 }
 
 //------------ Connections ----------------------------------------------------

@@ -182,8 +182,8 @@ impl Forwarder {
         question: &[u8],
         client: &Client,
     ) -> Result<(Passenger, Option<Held>), Limit> {
-        let (now, zone) = (Instant::now().into_std(), group.zone.as_ref());
-        let asker = self.desk.hold(|admission| admission.admit(now, client.address.ip(), zone, key))?;
+        let zone = group.zone.as_ref();
+        let asker = self.desk.hold(|admission| admission.admit(client.address.ip(), zone))?;
         match active.flights.board(key, question) {
             Boarding::Loop => {
                 self.desk.note_loop(client);
