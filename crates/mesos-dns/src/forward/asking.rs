@@ -83,7 +83,7 @@ impl Desk {
         flight: Flight,
         held: [Option<Held>; 2],
     ) {
-        let (started, key) = (Instant::now(), flight.key().clone());
+        let (started, key, era) = (Instant::now(), flight.key().clone(), active.cache.era());
         self.hedges.lock().unwrap_or_else(PoisonError::into_inner).earn();
         let candidates = active.candidates(servers, started);
         let budget = active.policy.budget();
@@ -109,7 +109,7 @@ impl Desk {
                     let settings = active.policy.settings();
                     let came = believe(&key, &resolved, &settings.domain, Instant::now().into_std());
                     // Remembered first: who comes too late for the flight finds it.
-                    flight.land(active.cache.store(&key, came, settings.stale_max));
+                    flight.land(active.cache.store(&key, came, settings.stale_max, era));
                 }
                 _lingering = self.lingering.try_acquire().ok();
                 if _lingering.is_none() {
