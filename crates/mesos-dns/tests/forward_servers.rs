@@ -4,12 +4,15 @@
 
 use std::time::{Duration, Instant};
 
-use mesos_dns_core::forward::{Settings, Transport, server::Server};
+use mesos_dns::forward::Client;
+use mesos_dns_core::forward::{
+    Settings, Transport, admission::CLIENT_OUTSTANDING_MAX, exchange::OPEN_MAX, server::Server,
+};
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::timeout};
 
 use self::{
     certificates::{Authority, Valid},
@@ -29,7 +32,7 @@ mod subject;
 
 /// Where the name of the question begins and ends.
 fn question(message: &[u8]) -> &[u8] {
-    &message[12..query("www.example.com", None).len()]
+    &message[12..query("www.example.com", None).len().min(message.len())]
 }
 
 /// Settings with time for whatever a busy machine does.
@@ -308,6 +311,33 @@ async fn a_server_over_tls() {
     let line = server.next().await;
     line.say(line.asked.answer(1));
     assert_eq!(outcomes(asking).await, [owned(("a.example", 0, 1))], "an address is a name as well");
+}
+
+#[tokio::test]
+async fn one_client_does_not_take_all_connections() {
+    let (mut server, subject) =
+        encrypted(&["dns.example", "127.0.0.1"], Valid::Now, "dns.example", true).await;
+    let names: Vec<_> = (0..CLIENT_OUTSTANDING_MAX).map(|n| format!("n{n}.slow")).collect();
+    let _slow = ask_all(&subject, &names.iter().map(String::as_str).collect::<Vec<_>>());
+    // Each is asked a second and a third time while the first may still be answered.
+    let all = async {
+        for _ in 0..CLIENT_OUTSTANDING_MAX as usize * OPEN_MAX {
+            server.next().await;
+        }
+    };
+    timeout(Duration::from_secs(20), all).await.expect("each has its place");
+    let (forwarder, asked) = (subject.forwarder.clone(), query("www.example.com", None));
+    let other = Client { address: "10.0.0.2:53".parse().unwrap(), ..client(Transport::Tcp) };
+    let answered = tokio::spawn(async move { forwarder.answer(&asked, other).await.unwrap() });
+    loop {
+        let line = timeout(Duration::from_secs(20), server.next()).await.unwrap();
+        if question(&line.asked.message).eq_ignore_ascii_case(question(&query("www.example.com", None))) {
+            line.say(line.asked.answer(1));
+            break;
+        }
+    }
+    let reply = answered.await.unwrap();
+    assert_eq!((reply[3] & 15, reply[7]), (0, 1));
 }
 
 #[tokio::test]
