@@ -217,6 +217,21 @@ async fn other_servers_other_answers() {
 }
 
 #[tokio::test]
+async fn what_lands_after_a_reload_is_not_counted_as_remembered() {
+    let (socket, address) = silent().await;
+    let subject = Subject::new(remembering(&[address]));
+    let reload_on_the_way = async {
+        let asked = liar::receive(&socket).await;
+        subject.forwarder.replace(remembering(&[counting().await.address]), &[]);
+        socket.send_to(&asked.answer(1), asked.from).await.unwrap();
+    };
+    let asked = question("www.example.com", 1, 0);
+    let (told, ()) = tokio::join!(subject.told(&asked), reload_on_the_way);
+    assert_eq!((told.rcode, &told.data[..]), (0, &[0][..]));
+    assert_eq!((subject.count("cache_entries"), subject.count("cache_bytes")), (0, 0));
+}
+
+#[tokio::test]
 async fn forgotten_by_order() {
     let server = counting().await;
     let subject = Subject::new(remembering(&[server.address]));

@@ -189,6 +189,26 @@ async fn a_slow_server_is_helped_out_now_and_then() {
     assert!((1..=13).contains(&hedges), "{hedges}: ten saved, and one for each twenty of 41");
 }
 
+#[tokio::test]
+async fn of_a_server_that_is_asked_no_more_nothing_is_told() {
+    let (gone, address) = silent().await;
+    let subject = Subject::new(settings(&[address]));
+    let (forwarder, asked) = (subject.forwarder.clone(), query("www.example.com", None));
+    let asking = tokio::spawn(async move { forwarder.answer(&asked, client(Transport::Udp)).await });
+    liar::receive(&gone).await;
+    subject.forwarder.replace(settings(&[closed().await]), &[]);
+    // The next try finds nobody there, which makes ill.
+    drop(gone);
+    asking.await.unwrap();
+    subject.idle().await;
+    let of = |what: &str| subject.count(&format!("{what}{{server=\"{address}\"}}"));
+    assert_eq!(
+        subject.count(&format!("tries_total{{server=\"{address}\",transport=\"udp\",result=\"failure\"}}")),
+        1
+    );
+    assert_eq!(of("server_ill"), 0);
+}
+
 //------------ Connections ----------------------------------------------------
 
 /// Asks these names at the same time; each name with its code and its number of answers.

@@ -11,7 +11,7 @@ use std::{
     hash::{Hash, RandomState},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -48,6 +48,8 @@ pub struct Cache {
     store: Option<Store>,
     /// How often something was forgotten by order.
     flushes: AtomicU64,
+    /// Whether another one took its place: then its size is nobody's business.
+    is_left: AtomicBool,
     metrics: Arc<CacheMetrics>,
 }
 
@@ -74,7 +76,7 @@ impl Cache {
             .expect("all that is needed is given");
         let store = |options| sync::Cache::with_options(options, Bytes, RandomState::new(), Counting);
         let store = (bytes > 0).then(|| store(options));
-        let cache = Self { store, flushes: AtomicU64::new(0), metrics };
+        let cache = Self { store, flushes: AtomicU64::new(0), is_left: AtomicBool::new(false), metrics };
         cache.tell_size();
         cache
     }
@@ -159,12 +161,20 @@ impl Cache {
         flushed.get()
     }
 
+    /// Another one takes its place. What is under way may still be put here.
+    pub fn leave(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
+    }
+
     /// How many answers there are, and the bytes they take.
     pub fn size(&self) -> (usize, u64) {
         self.store.as_ref().map_or((0, 0), |store| (store.len(), store.weight()))
     }
 
     fn tell_size(&self) {
+        if self.is_left.load(Ordering::Relaxed) {
+            return;
+        }
         let (entries, bytes) = self.size();
         self.metrics.entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
         self.metrics.bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));

@@ -237,7 +237,12 @@ impl Active {
         let bytes = policy.settings().cache_bytes;
         let cache = before.filter(|before| before.policy.leads_like(&policy) && before.cache.resize(bytes));
         let cache = cache.map(|before| before.cache.clone());
-        let cache = cache.unwrap_or_else(|| Arc::new(Cache::new(bytes, desk.metrics.cache.clone())));
+        let cache = cache.unwrap_or_else(|| {
+            if let Some(before) = before {
+                before.cache.leave();
+            }
+            Arc::new(Cache::new(bytes, desk.metrics.cache.clone()))
+        });
         let mut upstreams = HashMap::new();
         for server in policy.groups().flat_map(|group| &group.servers) {
             if own::is_own(server.address, own) {
@@ -254,9 +259,9 @@ impl Active {
                 upstreams.entry(server.clone()).or_insert_with(make);
             }
         }
-        let known = before.into_iter().flat_map(|before| before.upstreams.keys());
-        for gone in known.filter(|server| !upstreams.contains_key(*server)) {
-            desk.metrics.forget(gone);
+        let known = before.into_iter().flat_map(|before| &before.upstreams);
+        for (_, gone) in known.filter(|(server, _)| !upstreams.contains_key(*server)) {
+            gone.leave(&desk.metrics);
         }
         Self { policy, upstreams, flights: Arc::default(), cache }
     }
