@@ -265,6 +265,31 @@ async fn equal_questions_are_asked_once() {
 }
 
 #[tokio::test]
+async fn a_reload_that_leads_no_name_elsewhere_asks_nothing_twice() {
+    let (server, address) = silent().await;
+    let subject = Subject::new(settings(&[address]));
+    let ask = || {
+        let forwarder = subject.forwarder.clone();
+        tokio::spawn(async move {
+            forwarder.answer(&query("www.example.com", None), client(Transport::Udp)).await
+        })
+    };
+    let first = ask();
+    let asked = liar::receive(&server).await;
+    subject.forwarder.replace(Settings { budget: 2 * BUDGET, ..settings(&[address]) }, &[]);
+    let second = ask();
+    while subject.count("queries_total") < 2 {
+        tokio::task::yield_now().await;
+    }
+    server.send_to(&asked.answer(1), asked.from).await.unwrap();
+    for told in [first, second] {
+        assert_eq!(told.await.unwrap().unwrap()[7], 1);
+    }
+    assert_eq!(subject.count("joined_total"), 1);
+    assert!(server.try_recv(&mut [0; 512]).is_err(), "one query went out");
+}
+
+#[tokio::test]
 async fn the_asker_who_began_may_go_away() {
     let (server, address) = silent().await;
     let subject = Subject::new(settings(&[address]));

@@ -96,4 +96,6 @@ async fn chains_into_our_zone_are_answered_by_it() {
     let told = subject.told(&question("alias.example.com", 1, 0)).await;
     assert!((58..=60).contains(&told.ttls[0]) && told.ttls[1..] == [5, 5], "{told:?}");
     assert!(!told.data.contains(&6));
+    let ended = |outcome| subject.count(&format!("replies_total{{outcome=\"{outcome}\"}}"));
+    assert_eq!(["Answered", "Error", "Failed"].map(ended), [3, 1, 2], "as the client saw it");
 }

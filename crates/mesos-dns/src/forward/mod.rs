@@ -156,7 +156,7 @@ impl Forwarder {
             }
             Decision::Local(reply) => (Outcome::Local, reply),
             Decision::Ask(group) => match self.know(&active, group, &query, &client).await {
-                Ok((entry, reply)) => (self.outcome(&entry), reply),
+                Ok(told) => told,
                 Err(limit) => {
                     metrics.limited(limit);
                     (Outcome::Limited, query.reply(Rcode::SERVFAIL, Ede::Other))
@@ -235,14 +235,17 @@ impl Active {
     fn new(settings: Settings, own: &[SocketAddr], before: Option<&Self>, desk: &Desk) -> Self {
         let policy = Policy::new(settings);
         let bytes = policy.settings().cache_bytes;
-        let cache = before.filter(|before| before.policy.leads_like(&policy) && before.cache.resize(bytes));
-        let cache = cache.map(|before| before.cache.clone());
-        let cache = cache.unwrap_or_else(|| {
-            if let Some(before) = before {
-                before.cache.leave();
+        let kept = before.filter(|before| before.policy.leads_like(&policy) && before.cache.resize(bytes));
+        let (cache, flights) = match (kept, before) {
+            // What is under way would be asked of the same servers again.
+            (Some(kept), _) => (kept.cache.clone(), kept.flights.clone()),
+            (None, before) => {
+                if let Some(before) = before {
+                    before.cache.leave();
+                }
+                (Arc::new(Cache::new(bytes, desk.metrics.cache.clone())), Arc::default())
             }
-            Arc::new(Cache::new(bytes, desk.metrics.cache.clone()))
-        });
+        };
         let mut upstreams = HashMap::new();
         for server in policy.groups().flat_map(|group| &group.servers) {
             if own::is_own(server.address, own) {
@@ -263,7 +266,7 @@ impl Active {
         for (_, gone) in known.filter(|(server, _)| !upstreams.contains_key(*server)) {
             gone.leave(&desk.metrics);
         }
-        Self { policy, upstreams, flights: Arc::default(), cache }
+        Self { policy, upstreams, flights, cache }
     }
 
     /// These servers and what is known of them. One of them at most is probed.
