@@ -46,6 +46,11 @@ pub(crate) fn remembering(resolvers: &[SocketAddr]) -> Settings {
     Settings { cache_bytes: 4 << 20, stale_max, ..settings(resolvers) }
 }
 
+/// Settings with time for whatever a busy machine does.
+pub(crate) fn patient(settings: Settings) -> Settings {
+    Settings { budget: Duration::from_secs(10), ..settings }
+}
+
 /// A forwarder and what it counts.
 pub(crate) struct Subject {
     pub(crate) forwarder: Arc<Forwarder>,
