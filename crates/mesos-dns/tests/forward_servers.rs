@@ -1,40 +1,24 @@
-//! The forwarder and its servers: which are asked when, what it believes, how it uses connections.
+//! The forwarder and its servers: which are asked when, and what it believes.
 //!
 //! Scripted servers on loopback; what depends on time alone is tested in the core, in made-up time.
 
 use std::time::{Duration, Instant};
 
-use mesos_dns_core::forward::{Settings, Transport, server::Server};
-use rustls::{
-    RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
-use tokio::task::JoinSet;
+use mesos_dns_core::forward::Transport;
 
 use self::{
-    certificates::{Authority, Valid},
     liar::{Liar, Say},
-    line::Switchboard,
-    subject::{BUDGET, Subject, client, closed, query, servers, settings, silent},
+    subject::{Subject, client, closed, patient, query, settings, silent},
 };
 
-#[path = "support/certificates.rs"]
-mod certificates;
 #[path = "forward/liar.rs"]
 mod liar;
-#[path = "forward/line.rs"]
-mod line;
 #[path = "forward/subject.rs"]
 mod subject;
 
 /// Where the name of the question begins and ends.
 fn question(message: &[u8]) -> &[u8] {
     &message[12..query("www.example.com", None).len()]
-}
-
-/// Settings with time for whatever a busy machine does.
-fn patient(settings: Settings) -> Settings {
-    Settings { budget: Duration::from_secs(10), ..settings }
 }
 
 //------------ Spelling -------------------------------------------------------
@@ -187,177 +171,21 @@ async fn a_slow_server_is_helped_out_now_and_then() {
 }
 
 #[tokio::test]
-async fn loops_through_another_forwarder_end_with_the_budget() {
-    // Both draw spellings of their own, so neither knows its own question again; but what comes back joins what is
-    // under way, and the number of questions stays small.
-    let (here, there) = (Subject::new(settings(&[])), Subject::new(settings(&[])));
-    let relay = async |to: &Subject| {
-        let forwarder = to.forwarder.clone();
-        Liar::relay(move |asked: Vec<u8>| {
-            let forwarder = forwarder.clone();
-            async move { forwarder.answer(&asked, client(Transport::Udp)).await.unwrap() }
-        })
-        .await
-    };
-    let (to_here, to_there) = (relay(&here).await, relay(&there).await);
-    here.forwarder.replace(settings(&[to_there.address]), &[]);
-    there.forwarder.replace(settings(&[to_here.address]), &[]);
-    let started = Instant::now();
-    assert_eq!(here.udp(&query("www.example.com", None)).await, (2, 0));
-    assert!(started.elapsed() < 2 * BUDGET, "{:?}", started.elapsed());
-    let questions = to_here.seen().len() + to_there.seen().len();
-    assert!(questions <= 8, "{questions}");
-    here.idle().await;
-    there.idle().await;
-}
-
-//------------ Connections ----------------------------------------------------
-
-/// Asks these names at the same time; each name with its code and its number of answers.
-fn ask_all(subject: &Subject, names: &[&str]) -> JoinSet<(String, u8, u8)> {
-    let mut asking = JoinSet::new();
-    for name in names {
-        let (forwarder, name) = (subject.forwarder.clone(), (*name).to_owned());
-        asking.spawn(async move {
-            let reply = forwarder.answer(&query(&name, None), client(Transport::Tcp)).await.unwrap();
-            (name, reply[3] & 15, reply[7])
-        });
-    }
-    asking
-}
-
-/// The outcomes, by name.
-async fn outcomes(asking: JoinSet<(String, u8, u8)>) -> Vec<(String, u8, u8)> {
-    let mut outcomes = asking.join_all().await;
-    outcomes.sort();
-    outcomes
-}
-
-#[tokio::test]
-async fn many_queries_share_a_connection_and_are_answered_in_any_order() {
-    let mut server = Switchboard::plain().await;
-    let subject = Subject::new(patient(settings(&[server.address])));
-    let asking = ask_all(&subject, &["a1.example", "a2.example", "a3.example"]);
-    let lines = [server.next().await, server.next().await, server.next().await];
-    assert!(lines.iter().all(|line| line.connection == 0));
-    let ids: std::collections::HashSet<_> = lines.iter().map(|line| line.asked.id()).collect();
-    assert_eq!(ids.len(), 3);
-    for line in lines.iter().rev() {
-        // Another's question under this identifier, and an identifier of nobody, are no answer.
-        let mut wrong = line.asked.answer(9);
-        wrong[14] ^= 7;
-        line.say(wrong);
-        let mut nobody = line.asked.answer(9);
-        nobody[0] ^= 0x80;
-        line.say(nobody);
-        line.say(line.asked.answer(line.asked.message[14] - b'0'));
-    }
-    let outcomes = outcomes(asking).await;
-    assert_eq!(outcomes, [("a1.example", 0, 1), ("a2.example", 0, 2), ("a3.example", 0, 3)].map(owned));
-    // The same connection serves the next.
-    let asking = ask_all(&subject, &["a4.example"]);
-    let line = server.next().await;
-    assert_eq!(line.connection, 0);
-    line.say(line.asked.answer(4));
-    assert_eq!(self::outcomes(asking).await, [owned(("a4.example", 0, 4))]);
-}
-
-fn owned((name, rcode, answers): (&str, u8, u8)) -> (String, u8, u8) {
-    (name.to_owned(), rcode, answers)
-}
-
-#[tokio::test]
-async fn a_connection_that_breaks_costs_nothing_once() {
-    let mut server = Switchboard::plain().await;
-    let subject = Subject::new(patient(settings(&[server.address])));
-    let asking = ask_all(&subject, &["a1.example"]);
-    let line = server.next().await;
-    line.say(line.asked.answer(1));
-    assert_eq!(outcomes(asking).await, [owned(("a1.example", 0, 1))]);
-    // Closed while idle.
-    line.hang_up();
-    let asking = ask_all(&subject, &["a2.example", "a3.example"]);
-    let lines = [server.next().await, server.next().await];
-    assert!(lines.iter().all(|line| line.connection == 1));
-    // Closed with two queries on it.
-    lines[0].hang_up();
-    let lines = [server.next().await, server.next().await];
-    assert!(lines.iter().all(|line| line.connection == 2));
-    for line in &lines {
-        line.say(line.asked.answer(2));
-    }
-    assert_eq!(outcomes(asking).await, [owned(("a2.example", 0, 2)), owned(("a3.example", 0, 2))]);
-    // And once more: then it has failed.
-    lines[0].hang_up();
-    let asking = ask_all(&subject, &["a4.example"]);
-    server.next().await.hang_up();
-    server.next().await.hang_up();
-    assert_eq!(outcomes(asking).await, [owned(("a4.example", 2, 0))]);
-    assert!(server.is_quiet());
-}
-
-/// A server over TLS with a certificate for these names; who trusts it as `name` asks it.
-async fn encrypted(names: &[&str], valid: Valid, name: &str, trusted: bool) -> (Switchboard, Subject) {
-    let (authority, other) = (Authority::new("root"), Authority::new("another root"));
-    let directory = tempfile::tempdir().unwrap();
-    let (certificate, key) = authority.issue(directory.path(), names, valid);
-    let server = Switchboard::encrypted(&certificate, &key).await;
-    let root = if trusted { authority } else { other }.write(directory.path().join("root.pem"));
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(root).unwrap()).unwrap();
-    let settings = servers(vec![Server::over_tls(server.address, name)]);
-    (server, Subject::with_roots(patient(settings), roots))
-}
-
-#[tokio::test]
-async fn a_server_over_tls() {
-    let (mut server, subject) =
-        encrypted(&["dns.example", "127.0.0.1"], Valid::Now, "dns.example", true).await;
-    for n in 1..4 {
-        let asking = ask_all(&subject, &["a.example", "b.example"]);
-        let lines = [server.next().await, server.next().await];
-        assert!(lines.iter().all(|line| line.connection == 0), "one handshake");
-        for line in lines.iter().rev() {
-            line.say(line.asked.answer(n));
-        }
-        assert_eq!(outcomes(asking).await, [owned(("a.example", 0, n)), owned(("b.example", 0, n))]);
-    }
-    let label = format!(
-        "tries_total{{server=\"tls://{}#dns.example\",transport=\"tls\",result=\"answer\"}}",
-        server.address
+async fn of_a_server_that_is_asked_no_more_nothing_is_told() {
+    let (gone, address) = silent().await;
+    let subject = Subject::new(settings(&[address]));
+    let (forwarder, asked) = (subject.forwarder.clone(), query("www.example.com", None));
+    let asking = tokio::spawn(async move { forwarder.answer(&asked, client(Transport::Udp)).await });
+    liar::receive(&gone).await;
+    subject.forwarder.replace(settings(&[closed().await]), &[]);
+    // The next try finds nobody there, which makes ill.
+    drop(gone);
+    asking.await.unwrap();
+    subject.idle().await;
+    let of = |what: &str| subject.count(&format!("{what}{{server=\"{address}\"}}"));
+    assert_eq!(
+        subject.count(&format!("tries_total{{server=\"{address}\",transport=\"udp\",result=\"failure\"}}")),
+        1
     );
-    assert_eq!(subject.count(&label), 6);
-
-    let (mut server, subject) = encrypted(&["127.0.0.1"], Valid::Now, "127.0.0.1", true).await;
-    let asking = ask_all(&subject, &["a.example"]);
-    let line = server.next().await;
-    line.say(line.asked.answer(1));
-    assert_eq!(outcomes(asking).await, [owned(("a.example", 0, 1))], "an address is a name as well");
-}
-
-#[tokio::test]
-async fn a_server_over_tls_that_is_not_who_it_should_be_is_told_nothing() {
-    for (names, valid, name, trusted) in [
-        (&["dns.example"][..], Valid::Now, "other.example", true),
-        (&["dns.example"], Valid::Now, "dns.example", false),
-        (&["dns.example"], Valid::Expired, "dns.example", true),
-        (&[], Valid::Now, "dns.example", true),
-    ] {
-        let (mut server, subject) = encrypted(names, valid, name, trusted).await;
-        let asked = query("www.example.com", Some(1232));
-        let reply = subject.ask(&asked, Transport::Udp).await;
-        assert_eq!((reply[3] & 15, &reply[reply.len() - 6..]), (2, &[0, 15, 0, 2, 0, 23][..]), "{name}");
-        assert!(server.is_quiet(), "{name}");
-        assert_eq!(subject.count(&format!("server_ill{{server=\"tls://{}#{name}\"}}", server.address)), 1);
-    }
-}
-
-#[tokio::test]
-async fn what_does_not_speak_tls_is_not_asked_otherwise() {
-    let plain = Liar::start(|asked| vec![Say::Reply(asked.answer(1))]).await;
-    let server = Server::over_tls(plain.address, "dns.example");
-    let subject = Subject::with_roots(settings(&[]), RootCertStore::empty());
-    subject.forwarder.replace(servers(vec![server]), &[]);
-    assert_eq!(subject.udp(&query("www.example.com", None)).await, (2, 0));
-    assert!(plain.seen().iter().all(|seen| seen.transport == Transport::Tcp), "no datagram");
+    assert_eq!(of("server_ill"), 0);
 }

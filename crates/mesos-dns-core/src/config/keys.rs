@@ -284,7 +284,7 @@ keys! {
     /// Clients for whom other names are forwarded.
     recursion_allow: Prefixes = private(), "recursionAllow", "recursionAllow", Ours;
     /// Memory for answers of other servers, from 1 MiB; each is given again until its TTL ends. 0: nothing is
-    /// remembered.
+    /// remembered, failures included: each question for a name whose servers are dead waits for them anew.
     cache_size: Bytes = Bytes(64 << 20), "cacheSize", "cacheSize", Ours, "bytes";
     /// How long such an answer may be given after its end, with a TTL of 30, while no server answers. 0: never.
     serve_stale_seconds: Seconds = Seconds::new(86400), "serveStaleSeconds", "serveStaleSeconds", Ours, "s";

@@ -37,14 +37,6 @@ impl Draft {
         self.count(section, 1);
     }
 
-    /// Appends records as they stand, `counts` of them per section.
-    pub(crate) fn raw(&mut self, records: &[u8], counts: [(Section, u16); 3]) {
-        self.bytes.extend_from_slice(records);
-        for (section, count) in counts {
-            self.count(section, count);
-        }
-    }
-
     /// Appends an OPT record with these options.
     pub(crate) fn opt(&mut self, dnssec_ok: bool, options: &[u8]) {
         let ttl: u32 = if dnssec_ok { 0x8000 } else { 0 };

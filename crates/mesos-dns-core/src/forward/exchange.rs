@@ -92,6 +92,7 @@ pub struct Exchange<'a> {
     best: Option<Resolved>,
     stage: Stage,
     network_error: bool,
+    is_lacking: bool,
 }
 
 /// How far an exchange is.
@@ -158,6 +159,7 @@ impl<'a> Exchange<'a> {
             best: None,
             stage: Stage::Asking,
             network_error: false,
+            is_lacking: false,
         }
     }
 
@@ -248,7 +250,10 @@ impl<'a> Exchange<'a> {
     /// This try failed before an answer could come.
     pub fn handle_failure(&mut self, id: TryId, fault: Fault, now: Instant) {
         if let Some(at) = self.open.iter().position(|open| open.id == id) {
-            self.network_error |= self.stage == Stage::Asking;
+            if self.stage == Stage::Asking {
+                self.network_error = true;
+                self.is_lacking |= fault == Fault::Here;
+            }
             let open = self.open.remove(at);
             self.close(open, Ended::Failure(fault), now);
         }
@@ -281,6 +286,11 @@ impl<'a> Exchange<'a> {
         self.stage = Stage::Told;
         let reason = if self.network_error { Ede::NetworkError } else { Ede::NoReachableAuthority };
         Some(self.best.take().unwrap_or(Resolved::Code(Rcode::SERVFAIL, reason)))
+    }
+
+    /// Whether somebody was not asked for want of something here: then a failure says nothing of the question.
+    pub fn is_lacking(&self) -> bool {
+        self.is_lacking
     }
 
     /// The next try that has ended: nothing more is expected from there.

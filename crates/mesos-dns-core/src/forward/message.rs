@@ -6,7 +6,6 @@
 //! this hop answers to it (`options`) is worked out by `answer` and only carried along.
 
 use super::{
-    Transport,
     draft::{Draft, put},
     walk::{Cursor, Record},
 };
@@ -178,11 +177,6 @@ impl<'a> Query<'a> {
         Ok(Self { id, flags, question, edns, options: Vec::new() })
     }
 
-    /// Whether the client wants to know if the answer is authentic (RFC 6840 section 5.8).
-    pub(crate) fn wants_authentic(&self) -> bool {
-        self.flags.has(Flags::AD) || self.edns.is_some_and(|edns| edns.dnssec_ok)
-    }
-
     /// A reply without records.
     pub fn reply(&self, rcode: Rcode, ede: Ede) -> Vec<u8> {
         let mut draft = self.draft(rcode, 0);
@@ -194,18 +188,6 @@ impl<'a> Query<'a> {
     pub(crate) fn draft(&self, rcode: Rcode, flags: u16) -> Draft {
         let copied = self.flags.0 & (Flags::RD | Flags::CD);
         Draft::new(self.id, Flags::QR | copied | flags | (rcode.0 & Flags::RCODE), self.question.octets)
-    }
-
-    /// Most bytes that a reply may have.
-    pub fn reply_bytes_max(&self, transport: Transport) -> usize {
-        let bytes = match (transport, self.edns) {
-            (Transport::Tcp, _) => u16::MAX,
-            (Transport::Udp, None) => UDP_PAYLOAD_BYTES_DEFAULT,
-            (Transport::Udp, Some(edns)) => {
-                edns.udp_payload_bytes.clamp(UDP_PAYLOAD_BYTES_DEFAULT, UDP_PAYLOAD_BYTES_MAX)
-            }
-        };
-        usize::from(bytes)
     }
 }
 
@@ -317,6 +299,13 @@ pub(crate) mod tests {
         let message = Message::from_octets(&reply[..]).unwrap();
         assert!(message.opt().unwrap().dnssec_ok());
         assert!(reply.ends_with(&[0, 6, 0, 15, 0, 2, 0, 23]));
+        // What this hop says stands in front, where an OPT was sent to say it in.
+        let cookie = [&b"\0\x0a\0\x18"[..], &[7; 24]].concat();
+        let with = Query { options: cookie.clone(), ..Query::parse(&bytes).unwrap() };
+        let reply = with.reply(Rcode::REFUSED, Ede::Prohibited);
+        assert!(reply.ends_with(&[&[0, 34][..], &cookie, &[0, 15, 0, 2, 0, 18]].concat()));
+        let plain = Query { edns: None, ..with };
+        assert_eq!(plain.reply(Rcode::REFUSED, Ede::Prohibited).len(), 12 + 15);
     }
 
     #[test]

@@ -1,17 +1,14 @@
 //! What a server sent back.
 //!
 //! First the cheap question, asked of every datagram: does this belong to what we sent ([`belongs`])? Only
-//! then is the whole message walked ([`Reply::parse`]), so that what goes on to the client is known to be a
-//! message; and then it is fitted to the client ([`Reply::for_client`]). The records travel as they are:
-//! compression pointers lead backwards only and the question keeps its length, so nothing in front of the
-//! cut moves.
+//! then is the whole message walked ([`Reply::parse`]), so that whoever believes some of it
+//! ([`believe`](super::believe)) reads what is known to be a message.
 
 use super::{
-    Transport, Truncation,
     data::Layout,
     draft::Section,
     key::Key,
-    message::{Edns, Flags, HEADER_BYTES, OPTION_EDE, Query, Question, Rcode, TYPE_OPT, TYPE_TSIG},
+    message::{Flags, OPTION_EDE, Question, Rcode, TYPE_OPT, TYPE_TSIG},
     walk::{Cursor, Record},
 };
 use crate::wire::Name;
@@ -62,8 +59,8 @@ pub struct Reply {
     rcode: Rcode,
     /// Where the question ends and the records begin.
     start: usize,
-    /// Section and end of each record that can be passed on, in order.
-    records: Vec<(Section, usize)>,
+    /// The section of each record that can be passed on, in order.
+    records: Vec<Section>,
     /// The options of the OPT record that tell reasons.
     reasons: Vec<u8>,
 }
@@ -109,7 +106,7 @@ impl Reply {
                 } else if !is_sound(&cursor, &record) {
                     return None;
                 } else if !ended {
-                    records.push((section, record.end));
+                    records.push(section);
                 }
             }
         }
@@ -144,45 +141,7 @@ impl Reply {
             Some(Seen { message: &self.bytes, section, owner, spelled, record })
         };
         // They were walked before: each of them can be read.
-        self.records.iter().map_while(|(section, _)| next(*section)).collect()
-    }
-
-    /// Whether the answer section is empty.
-    pub fn is_empty(&self) -> bool {
-        self.records.first().is_none_or(|(section, _)| *section != Section::Answer)
-    }
-
-    /// The reply as this client gets it: under its identifier, with the question in its spelling, an OPT
-    /// record if it sent one, and cut at a record's end to the size it takes.
-    ///
-    /// TC tells that answers or authority are missing, as received or because of the cut; records missing
-    /// from the additional section alone are not worth another query (RFC 2181 section 9).
-    pub fn for_client(&self, query: &Query<'_>, client: Transport, truncation: Truncation) -> Vec<u8> {
-        let reasons_bytes = self.reasons.len();
-        let opt_bytes =
-            query.edns.map_or(0, |_| reasons_bytes.saturating_add(query.options.len()).saturating_add(11));
-        let fixed = HEADER_BYTES.saturating_add(query.question.octets.len()).saturating_add(opt_bytes);
-        let end_max = query.reply_bytes_max(client).saturating_sub(fixed).saturating_add(self.start);
-        let kept = self.records.partition_point(|(_, end)| *end <= end_max);
-        let (kept, cut) = self.records.split_at_checked(kept).unwrap_or_default();
-        let end = kept.last().map_or(self.start, |(_, end)| *end);
-
-        let missing =
-            self.flags.truncated() || cut.iter().any(|(section, _)| *section != Section::Additional);
-        let truncated = if missing && truncation == Truncation::Flagged { Flags::TC } else { 0 };
-        // AD is for those who asked for it; all others may take it for a bit that must be zero.
-        let authentic = if query.wants_authentic() { Flags::AD } else { 0 };
-        let flags = self.flags.0 & (Flags::AA | Flags::RA | authentic);
-        let mut draft = query.draft(self.rcode, flags | truncated);
-        let count = |wanted| (wanted, kept.iter().filter(|(section, _)| *section == wanted).count() as u16);
-        draft.raw(
-            self.bytes.get(self.start..end).unwrap_or_default(),
-            [Section::Answer, Section::Authority, Section::Additional].map(count),
-        );
-        if let Some(Edns { dnssec_ok, .. }) = query.edns {
-            draft.opt(dnssec_ok, &[&query.options[..], &self.reasons].concat());
-        }
-        draft.finish()
+        self.records.iter().map_while(|section| next(*section)).collect()
     }
 }
 

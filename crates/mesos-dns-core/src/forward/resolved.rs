@@ -4,8 +4,7 @@
 //! OPT record, so what they share is not a message for one of them but this.
 
 use super::{
-    Transport, Truncation,
-    message::{Ede, Query, Rcode},
+    message::{Ede, Rcode},
     reply::Reply,
 };
 
@@ -26,18 +25,6 @@ impl Resolved {
         match self {
             Self::Reply(reply) | Self::Half(reply) => reply.rcode(),
             Self::Code(rcode, _) => *rcode,
-        }
-    }
-
-    /// The reply as this client gets it.
-    pub fn for_client(&self, query: &Query<'_>, client: Transport, truncation: Truncation) -> Vec<u8> {
-        match (self, client) {
-            (Self::Reply(reply), _) | (Self::Half(reply), Transport::Udp) => {
-                reply.for_client(query, client, truncation)
-            }
-            // Over TCP half an answer would pass for the whole.
-            (Self::Half(_), Transport::Tcp) => query.reply(Rcode::SERVFAIL, Ede::NetworkError),
-            (Self::Code(rcode, ede), _) => query.reply(*rcode, *ede),
         }
     }
 }

@@ -83,7 +83,7 @@ impl Desk {
         flight: Flight,
         held: [Option<Held>; 2],
     ) {
-        let (started, key) = (Instant::now(), flight.key().clone());
+        let (started, key, era) = (Instant::now(), flight.key().clone(), active.cache.era());
         self.hedges.lock().unwrap_or_else(PoisonError::into_inner).earn();
         let candidates = active.candidates(servers, started);
         let budget = active.policy.budget();
@@ -108,8 +108,12 @@ impl Desk {
                     drop(held);
                     let settings = active.policy.settings();
                     let came = believe(&key, &resolved, &settings.domain, Instant::now().into_std());
-                    // Remembered first: who comes too late for the flight finds it.
-                    flight.land(active.cache.store(&key, came, settings.stale_max));
+                    // Remembered first: who comes too late for the flight finds it. What this machine lacked a moment ago
+                    // is no reason not to ask.
+                    flight.land(match came.is_failure() && exchange.is_lacking() {
+                        true => Arc::new(came),
+                        false => active.cache.store(&key, came, settings.stale_max, era),
+                    });
                 }
                 _lingering = self.lingering.try_acquire().ok();
                 if _lingering.is_none() {

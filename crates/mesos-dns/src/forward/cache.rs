@@ -9,7 +9,10 @@ mod metrics;
 
 use std::{
     hash::{Hash, RandomState},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -43,8 +46,17 @@ const HOT_PART: f64 = 0.9;
 pub struct Cache {
     /// `None`: nothing is remembered.
     store: Option<Store>,
+    /// How often something was forgotten by order.
+    flushes: AtomicU64,
+    /// Whether another one took its place: then its size is nobody's business.
+    is_left: AtomicBool,
     metrics: Arc<CacheMetrics>,
 }
+
+/// The time between two orders to forget something. What was asked for in another one is not remembered any more: it may
+/// be what the operator wanted to be rid of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Era(u64);
 
 type Store = sync::Cache<Key, Held, Bytes, RandomState, Counting>;
 
@@ -63,7 +75,8 @@ impl Cache {
             .build()
             .expect("all that is needed is given");
         let store = |options| sync::Cache::with_options(options, Bytes, RandomState::new(), Counting);
-        let cache = Self { store: (bytes > 0).then(|| store(options)), metrics };
+        let store = (bytes > 0).then(|| store(options));
+        let cache = Self { store, flushes: AtomicU64::new(0), is_left: AtomicBool::new(false), metrics };
         cache.tell_size();
         cache
     }
@@ -103,9 +116,15 @@ impl Cache {
         }
     }
 
-    /// Remembers what came, if it is worth it, and gives it back for those who wait for it.
-    pub fn store(&self, key: &Key, came: Entry, stale_max: Duration) -> Arc<Entry> {
-        let Some(store) = &self.store else { return Arc::new(came) };
+    /// Now, for what is asked now.
+    pub fn era(&self) -> Era {
+        Era(self.flushes.load(Ordering::Acquire))
+    }
+
+    /// Remembers what came, if it is worth it and nothing was flushed since it was asked for (`asked`), and gives it back
+    /// for those who wait for it.
+    pub fn store(&self, key: &Key, came: Entry, stale_max: Duration, asked: Era) -> Arc<Entry> {
+        let Some(store) = self.store.as_ref().filter(|_| self.era() == asked) else { return Arc::new(came) };
         let before = store.peek(&Sought(key.view()));
         let (after, told) = Held::after(before.as_ref(), came, stale_max);
         match (after, &before) {
@@ -118,6 +137,10 @@ impl Cache {
             (None, Some(_)) => drop(store.remove(&Sought(key.view()))),
             (None, None) => {}
         }
+        // A flush that began meanwhile may have looked here before this was there.
+        if self.era() != asked {
+            store.remove(&Sought(key.view()));
+        }
         self.tell_size();
         told
     }
@@ -125,6 +148,8 @@ impl Cache {
     /// Forgets; tells how many names and types were there to forget.
     pub fn flush(&self, selection: &Selection) -> u64 {
         let Some(store) = &self.store else { return 0 };
+        // First: whoever stores later sees it, and whoever stored before is found.
+        self.flushes.fetch_add(1, Ordering::Release);
         let flushed = std::cell::Cell::new(0_u64);
         store.retain(|key, _| {
             let goes = selection.holds(&key.name);
@@ -136,12 +161,20 @@ impl Cache {
         flushed.get()
     }
 
+    /// Another one takes its place. What is under way may still be put here.
+    pub fn leave(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
+    }
+
     /// How many answers there are, and the bytes they take.
     pub fn size(&self) -> (usize, u64) {
         self.store.as_ref().map_or((0, 0), |store| (store.len(), store.weight()))
     }
 
     fn tell_size(&self) {
+        if self.is_left.load(Ordering::Relaxed) {
+            return;
+        }
         let (entries, bytes) = self.size();
         self.metrics.entries.set(i64::try_from(entries).unwrap_or(i64::MAX));
         self.metrics.bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));

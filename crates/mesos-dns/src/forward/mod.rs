@@ -156,7 +156,7 @@ impl Forwarder {
             }
             Decision::Local(reply) => (Outcome::Local, reply),
             Decision::Ask(group) => match self.know(&active, group, &query, &client).await {
-                Ok((entry, reply)) => (self.outcome(&entry), reply),
+                Ok(told) => told,
                 Err(limit) => {
                     metrics.limited(limit);
                     (Outcome::Limited, query.reply(Rcode::SERVFAIL, Ede::Other))
@@ -182,8 +182,8 @@ impl Forwarder {
         question: &[u8],
         client: &Client,
     ) -> Result<(Passenger, Option<Held>), Limit> {
-        let (now, zone) = (Instant::now().into_std(), group.zone.as_ref());
-        let asker = self.desk.hold(|admission| admission.admit(now, client.address.ip(), zone, key))?;
+        let zone = group.zone.as_ref();
+        let asker = self.desk.hold(|admission| admission.admit(client.address.ip(), zone))?;
         match active.flights.board(key, question) {
             Boarding::Loop => {
                 self.desk.note_loop(client);
@@ -235,9 +235,17 @@ impl Active {
     fn new(settings: Settings, own: &[SocketAddr], before: Option<&Self>, desk: &Desk) -> Self {
         let policy = Policy::new(settings);
         let bytes = policy.settings().cache_bytes;
-        let cache = before.filter(|before| before.policy.leads_like(&policy) && before.cache.resize(bytes));
-        let cache = cache.map(|before| before.cache.clone());
-        let cache = cache.unwrap_or_else(|| Arc::new(Cache::new(bytes, desk.metrics.cache.clone())));
+        let kept = before.filter(|before| before.policy.leads_like(&policy) && before.cache.resize(bytes));
+        let (cache, flights) = match (kept, before) {
+            // What is under way would be asked of the same servers again.
+            (Some(kept), _) => (kept.cache.clone(), kept.flights.clone()),
+            (None, before) => {
+                if let Some(before) = before {
+                    before.cache.leave();
+                }
+                (Arc::new(Cache::new(bytes, desk.metrics.cache.clone())), Arc::default())
+            }
+        };
         let mut upstreams = HashMap::new();
         for server in policy.groups().flat_map(|group| &group.servers) {
             if own::is_own(server.address, own) {
@@ -254,11 +262,11 @@ impl Active {
                 upstreams.entry(server.clone()).or_insert_with(make);
             }
         }
-        let known = before.into_iter().flat_map(|before| before.upstreams.keys());
-        for gone in known.filter(|server| !upstreams.contains_key(*server)) {
-            desk.metrics.forget(gone);
+        let known = before.into_iter().flat_map(|before| &before.upstreams);
+        for (_, gone) in known.filter(|(server, _)| !upstreams.contains_key(*server)) {
+            gone.leave(&desk.metrics);
         }
-        Self { policy, upstreams, flights: Arc::default(), cache }
+        Self { policy, upstreams, flights, cache }
     }
 
     /// These servers and what is known of them. One of them at most is probed.

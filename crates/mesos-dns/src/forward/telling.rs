@@ -32,7 +32,7 @@ use mesos_dns_core::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::{Active, Boarding, Client, Forwarder, LANDING};
+use super::{Active, Boarding, Client, Forwarder, LANDING, Outcome};
 
 /// How long a client waits for servers when there is a stale answer (RFC 8767 section 5, "client response timer").
 /// Most clients ask again, or somebody else, after two seconds or more.
@@ -76,14 +76,14 @@ impl Forwarder {
         Some(length)
     }
 
-    /// What is known about a question, asking servers if need be, and the reply for this client.
+    /// The reply for this client by what is known about a question, asking servers if need be; and what it is.
     pub(super) async fn know(
         &self,
         active: &Arc<Active>,
         group: &Group,
         query: &Query<'_>,
         client: &Client,
-    ) -> Result<(Arc<Entry>, Vec<u8>), Limit> {
+    ) -> Result<(Outcome, Vec<u8>), Limit> {
         let (key, now) = (Key::of(query), Instant::now().into_std());
         let (entry, manner) = match active.cache.find(key.view(), now, active.policy.settings().stale_max) {
             Found::Tell { entry, manner, refresh } => {
@@ -96,8 +96,7 @@ impl Forwarder {
                 self.ask(active, group, (&key, query.question.octets), client, stale).await?
             }
         };
-        let reply = self.tell(active, &key, &entry, manner, query, client);
-        Ok((entry, reply))
+        Ok(self.tell(active, &key, &entry, manner, query, client))
     }
 
     /// Asks servers; tells the stale answer if they fail or take their time.
@@ -154,7 +153,7 @@ impl Forwarder {
         manner: Manner,
         query: &Query<'_>,
         client: &Client,
-    ) -> Vec<u8> {
+    ) -> (Outcome, Vec<u8>) {
         let now = Instant::now().into_std();
         let telling = Telling {
             now,
@@ -171,8 +170,8 @@ impl Forwarder {
             out.truncate(length);
             Some(out)
         };
-        let reply = match entry.leads_to_us() {
-            None => write(entry, &telling),
+        let (outcome, reply) = match entry.leads_to_us() {
+            None => (self.outcome(entry), write(entry, &telling)),
             Some(target) => {
                 let whole = Telling {
                     transport: Transport::Tcp,
@@ -187,11 +186,11 @@ impl Forwarder {
                     .zip(own)
                     .and_then(|(chain, own)| continued(key, chain, own, now))
                     .unwrap_or_else(|| unready(active, key));
-                write(&entry, &Telling { manner: Manner::Current, ..telling })
+                (self.outcome(&entry), write(&entry, &Telling { manner: Manner::Current, ..telling }))
             }
         };
         // What does not even fit its question into a message was no query.
-        reply.unwrap_or_else(|| query.reply(Rcode::SERVFAIL, Ede::Other))
+        (outcome, reply.unwrap_or_else(|| query.reply(Rcode::SERVFAIL, Ede::Other)))
     }
 }
 

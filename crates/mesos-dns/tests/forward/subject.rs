@@ -34,10 +34,21 @@ pub(crate) fn servers(resolvers: Vec<Server>) -> Settings {
         budget: BUDGET,
         recursion_allow: private_networks().to_vec(),
         truncation: Truncation::Flagged,
-        // What is remembered has tests of its own.
+        // See `remembering`.
         cache_bytes: 0,
         stale_max: Duration::ZERO,
     }
+}
+
+/// Settings with these plain servers, whose answers are remembered.
+pub(crate) fn remembering(resolvers: &[SocketAddr]) -> Settings {
+    let stale_max = Duration::from_secs(86_400);
+    Settings { cache_bytes: 4 << 20, stale_max, ..settings(resolvers) }
+}
+
+/// Settings with time for whatever a busy machine does.
+pub(crate) fn patient(settings: Settings) -> Settings {
+    Settings { budget: Duration::from_secs(10), ..settings }
 }
 
 /// A forwarder and what it counts.

@@ -50,7 +50,7 @@ impl Subject {
 
     fn put(&self, name: &str) {
         let key = key(name);
-        self.cache.store(&key, answer(&key, 1, self.now), DAY);
+        self.cache.store(&key, answer(&key, 1, self.now), DAY, self.cache.era());
     }
 
     fn has(&self, name: &str) -> bool {
@@ -117,7 +117,7 @@ fn bytes_are_what_counts() {
     let subject = Subject::new(4 << 20);
     for n in 0..10_000 {
         let key = key(&format!("n{n}.example"));
-        subject.cache.store(&key, answer(&key, 255, subject.now), DAY);
+        subject.cache.store(&key, answer(&key, 255, subject.now), DAY, subject.cache.era());
     }
     let (entries, weight) = subject.cache.size();
     // 255 addresses are 4 KiB, and where they end another KiB.
@@ -160,7 +160,7 @@ fn questions_are_kept_apart() {
     assert!(subject.has("www.example.com"));
     for other in &others {
         assert!(matches!(subject.cache.find(other.view(), subject.now, DAY), Found::Ask(None)), "{other:?}");
-        let failed = subject.cache.store(other, failure(other, subject.now), DAY);
+        let failed = subject.cache.store(other, failure(other, subject.now), DAY, subject.cache.era());
         assert!(failed.is_failure());
     }
     assert!(subject.has("www.example.com"));
@@ -175,7 +175,7 @@ fn what_is_not_kept_takes_the_place_of_what_was() {
     let key = key("www.example.com");
     let nothing = answer(&key, 0, subject.now);
     assert!(nothing.lifetime().is_zero(), "nothing there, and no SOA");
-    subject.cache.store(&key, nothing, DAY);
+    subject.cache.store(&key, nothing, DAY, subject.cache.era());
     assert!(!subject.has("www.example.com"));
     assert_eq!((subject.cache.size().0, subject.metrics.evictions.get()), (0, 0));
     // Again and again in its own place: nothing is let go.

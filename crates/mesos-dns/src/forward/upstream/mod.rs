@@ -46,6 +46,8 @@ pub(super) struct Upstream {
 struct Told {
     is_ill: bool,
     last: Option<Instant>,
+    /// Whether it is asked no more: what still comes of it interests nobody.
+    is_gone: bool,
 }
 
 /// Where replies to one try are heard.
@@ -83,20 +85,30 @@ impl Upstream {
             let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
             (health.note(now.into_std(), closed, rand::random()), health.smoothed())
         };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_gone {
+            return;
+        }
         metrics.took(&self.server, smoothed);
         if let Some(change) = change {
             metrics.ill(&self.server, matches!(change, Change::FellIll(_)));
-            self.tell(now, change);
+            self.tell(&mut told, now, change);
         }
+    }
+
+    /// It is asked no more, but for what is under way.
+    pub(super) fn leave(&self, metrics: &ForwardMetrics) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.is_gone = true;
+        metrics.forget(&self.server);
     }
 
     /// Tells an operator of a server that fell ill and that is well again, once each, and not too often: what
     /// single tries end with depends on what strangers ask.
-    fn tell(&self, now: Instant, change: Change) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+    fn tell(&self, told: &mut Told, now: Instant, change: Change) {
         match change {
             Change::FellIll(cause) if told.last.is_none_or(|last| now - last >= LOG_PAUSE) => {
-                *told = Told { is_ill: true, last: Some(now) };
+                *told = Told { is_ill: true, last: Some(now), ..*told };
                 let cause = match cause {
                     Cause::Silence => "it does not answer",
                     Cause::Network => "the network does not reach it",

@@ -16,7 +16,7 @@ use std::{
 };
 
 use bytes::{Buf, BytesMut};
-use mesos_dns_core::forward::server::Server;
+use mesos_dns_core::forward::{admission::CLIENT_OUTSTANDING_MAX, exchange::OPEN_MAX, server::Server};
 use rustls::ClientConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split},
@@ -31,7 +31,10 @@ use super::tls;
 const CONNECTIONS_MAX: usize = 4;
 
 /// Most queries on one connection.
-const PIPELINED_MAX: usize = 100;
+const PIPELINED_MAX: usize = 250;
+
+// A client that asks for nothing but names which take long, several times each, leaves room for others.
+const _: () = assert!(CONNECTIONS_MAX * PIPELINED_MAX > CLIENT_OUTSTANDING_MAX as usize * OPEN_MAX);
 
 /// How long a connection may take to come about, TLS included.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
