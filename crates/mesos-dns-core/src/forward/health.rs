@@ -37,6 +37,10 @@ pub const SILENT_MAX: u32 = 3;
 /// Errors in a row that make a server ill, and silent tries of a server that does speak.
 pub const ERRORS_MAX: u32 = 25;
 
+/// Errors make no server ill that answered a question so short a time ago. They cost little: the next server is asked
+/// at once.
+pub const GOOD_MIN: Duration = Duration::from_secs(10);
+
 /// First pause between probes of an ill server.
 pub const PAUSE_MIN: Duration = Duration::from_secs(1);
 
@@ -53,8 +57,9 @@ pub struct Health {
     time: Option<(Duration, Duration)>,
     silent: u32,
     errors: u32,
-    /// When it last said anything.
+    /// When it last said anything, and when that was an answer.
     heard: Option<Instant>,
+    answered: Option<Instant>,
     ill: Option<Illness>,
     case: Case,
 }
@@ -165,7 +170,7 @@ impl Health {
                 if main {
                     self.sample(closed.took);
                 }
-                (self.silent, self.errors) = (0, 0);
+                (self.silent, self.errors, self.answered) = (0, 0, Some(now));
                 self.recover(now)
             }
             Ended::Error(_) | Ended::Malformed | Ended::Folded => {
@@ -175,7 +180,8 @@ impl Health {
                 } else {
                     self.errors = self.errors.saturating_add(1);
                 }
-                if self.errors >= ERRORS_MAX {
+                let is_good = |answered| now.saturating_duration_since(answered) < GOOD_MIN;
+                if self.errors >= ERRORS_MAX && !self.answered.is_some_and(is_good) {
                     return self.fall_ill(now, Cause::Errors, closed.probe, dice);
                 }
                 let speaks = self.ill.as_ref().is_some_and(|ill| ill.cause != Cause::Errors);

@@ -137,6 +137,11 @@ fn errors_alone_make_ill_only_when_there_is_nothing_else() {
         }
     }
     patient.note(Ended::Answer);
+    for _ in 0..4 * ERRORS_MAX {
+        assert_eq!(patient.note(Ended::Error(Rcode::SERVFAIL)), None, "it answered a moment ago");
+    }
+    patient.note(Ended::Answer);
+    patient.pass(10_000);
     for _ in 1..ERRORS_MAX {
         assert_eq!(patient.note(Ended::Malformed), None);
     }
