@@ -69,6 +69,11 @@ impl Upstream {
         Candidate { server: self.server.clone(), outlook }
     }
 
+    /// Whether it is held ill.
+    pub(super) fn is_ill(&self) -> bool {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).is_ill()
+    }
+
     /// Sends a query.
     pub(super) fn send(&self, carrier: Carrier, query: &[u8]) -> io::Result<Line> {
         match carrier {
