@@ -1,6 +1,8 @@
 //! The promise: names that are not ours are answered by the servers the file names, dead ones among them, and
 //! names that are ours never leave. With the real program, and Knot DNS behind it.
 
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "support/daemon.rs"]
 mod daemon;
 #[path = "support/dig.rs"]
@@ -19,11 +21,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use certificates::{Authority, Valid};
 use daemon::Daemon;
 use dig::{Reply, Tool};
 use domain::base::iana::{Rcode, Rtype};
 use master::{Master, ordinary};
-use mesos_dns_sim::client::{self, Query};
+use mesos_dns_sim::{
+    client::{self, Query},
+    upstream::{Identity, Scene, Settings, Upstream},
+};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -259,6 +265,9 @@ async fn answers_are_remembered_and_forgotten() {
     assert_eq!(flush(&["nobody.example.test"]).await, 0);
     assert_eq!(flush(&["NO.www.example.test."]).await, 1);
     assert!(flush(&["--below", "www.example.test"]).await >= 1);
+    let selections = ["nobody.example.test.", "no.www.example.test.", "all below www.example.test."];
+    let all = daemon.all_logged("flush asked for");
+    assert_eq!(all.iter().map(|line| &line["selection"]).collect::<Vec<_>>(), selections);
     assert!(flush(&["--all"]).await >= 3);
     assert_eq!(daemon.metric("forward_cache_entries").await, 0.0);
     assert_eq!(daemon.metric("forward_cache_flushed_total").await, entries);
@@ -278,4 +287,26 @@ async fn answers_are_remembered_and_forgotten() {
     daemon.rewrite(members(&dead));
     reload(&daemon, 2.0).await;
     assert_eq!(ask("www.example.test A").status, "SERVFAIL");
+}
+
+/// A certificate that is not good looks like a dead network from outside; the log tells them apart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_a_server_cannot_be_asked_is_logged() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) =
+        Authority::new("nobody we know").issue(folder.path(), &["dns.example"], Valid::Now);
+    let read = |path| std::fs::read(path).unwrap();
+    let identity = Identity { certificate: read(certificate), key: read(key) };
+    let settings = Settings { tls: Some((0, identity)), ..Settings::default() };
+    let upstream = Upstream::start_with(&Scene::ordinary(), settings).unwrap();
+    let encrypted = format!("tls://{}#dns.example", upstream.tls_address().unwrap());
+    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    for (server, why) in [(encrypted, "certificate"), (nobody, "refused")] {
+        let (_master, daemon) = forwarding(json!({"resolvers": [&server]})).await;
+        let reply = client::udp(daemon.dns, &Query::new("www.example.test", Rtype::A)).await.unwrap();
+        assert_eq!(reply.rcode(), Rcode::SERVFAIL, "{server}");
+        let line = daemon.logged("server is ill");
+        assert_eq!(line["server"], server);
+        assert!(line["error"].as_str().is_some_and(|error| error.contains(why)), "{line}");
+    }
 }

@@ -230,8 +230,8 @@ keys! {
     /// Servers for the names below a zone, written like those of `resolvers`; the longest matching zone counts.
     zone_resolvers: Zones = Zones::default(), "ZoneResolvers", "zoneResolvers", Original;
     /// Servers for all other names, each as IP or IP:port, or tls://IP#name or tls://IP:port#name for one that is asked
-    /// over TLS and whose certificate must be for that name. An empty list means those of /etc/resolv.conf, which is
-    /// followed when it changes.
+    /// over TLS and whose certificate must be for that name. An empty list means those of /etc/resolv.conf that can
+    /// be used, without this machine itself; it is followed when it changes.
     resolvers: List = List::of(["8.8.8.8"]), "Resolvers", "resolvers", Original;
     /// Where addresses of tasks are taken from, best first: netinfo, mesos, docker, host.
     ip_sources: List = List::of(["netinfo", "mesos", "host"]), "IPSources", "IPSources", Original;

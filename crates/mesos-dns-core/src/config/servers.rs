@@ -131,14 +131,29 @@ fn is_certified(name: &str) -> bool {
 ///
 /// Only `nameserver` lines count, all of them; an entry is compared with the machine's addresses as text, as the
 /// original does, so that `127.0.0.53` stays unless an interface has just that address.
+///
+/// Others write this file for resolvers that pass over what they cannot use: a link-local address with its interface
+/// (`fe80::1%eth0`, as routers announce themselves), a server named twice. So does this; only if nothing is left, what
+/// is wrong is given back for the reader to say so.
 pub(super) fn system_resolvers(resolv_conf: &str, interfaces: &[IpAddr]) -> Vec<Item> {
     let own: Vec<String> = interfaces.iter().map(IpAddr::to_string).collect();
-    let server = |line: &str| {
+    let named = |line: &str| {
         let mut words = line.split_whitespace();
         (words.next() == Some("nameserver")).then(|| words.next().map(str::to_owned))?
     };
-    let servers = resolv_conf.lines().filter_map(server).filter(|text| !own.contains(text));
-    servers.map(|text| Item { text, place: None }).collect()
+    let (mut servers, mut usable, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
+    for text in resolv_conf.lines().filter_map(named).filter(|text| !own.contains(text)) {
+        let item = |text| Item { text, place: None };
+        match plain(&text) {
+            Ok(server) if servers.contains(&server) => {}
+            Ok(server) => {
+                servers.push(server);
+                usable.push(item(text));
+            }
+            Err(_) => wrong.push(item(text)),
+        }
+    }
+    if usable.is_empty() { wrong } else { usable }
 }
 
 #[cfg(test)]
@@ -222,5 +237,26 @@ mod tests {
             ["127.0.0.1", "10.0.0.2", "::1"].iter().map(|ip| ip.parse().unwrap()).collect();
         let texts: Vec<String> = system_resolvers(text, &own).into_iter().map(|item| item.text).collect();
         assert_eq!(texts, ["10.0.0.1", "127.0.0.53", "fd00::5"]);
+    }
+
+    #[test]
+    fn what_a_resolv_conf_has_besides_is_passed_over() {
+        let own = ["10.0.0.1".parse().unwrap()];
+        for (text, expected) in [
+            ("", &[][..]),
+            ("nameserver 10.0.0.1\n", &[]),
+            (
+                "search a\nnameserver 10.0.0.2\noptions rotate\nnameserver fd00::2 # two\n",
+                &["10.0.0.2", "fd00::2"],
+            ),
+            ("nameserver fe80::1%eth0\nnameserver 10.0.0.2\n", &["10.0.0.2"]),
+            ("nameserver 10.0.0.2\nnameserver 10.0.0.2\nnameserver ::ffff:10.0.0.2\n", &["10.0.0.2"]),
+            ("nameserver\nnameserver dns\nnameserver 10.0.0.2;x\nnameserver 10.0.0.3\n", &["10.0.0.3"]),
+            // Nothing is left, but this machine: what is wrong is to be said.
+            ("nameserver 10.0.0.1\nnameserver fe80::1%eth0\nnameserver dns\n", &["fe80::1%eth0", "dns"]),
+        ] {
+            let texts: Vec<String> = system_resolvers(text, &own).into_iter().map(|item| item.text).collect();
+            assert_eq!(texts, expected, "{text:?}");
+        }
     }
 }

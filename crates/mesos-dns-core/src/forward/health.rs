@@ -1,7 +1,7 @@
 //! What is remembered of a server: how long it takes, and whether it is well.
 //!
 //! ```text
-//!         3 silent tries in a row, a network error, 25 errors in a row
+//!       3 silent tries in a row, a network error, 25 errors in a row
 //!  well ---------------------------------------------------------------> ill
 //!   ^                                                                     | pause: 1 s, doubled with
 //!   |                     one answer                                      v each probe up to 30 s
@@ -14,7 +14,8 @@
 //! for each pause, so a dead server costs next to nothing.
 //!
 //! SERVFAIL and REFUSED speak of names, and strangers choose those: only many in a row with nothing good in
-//! between make a server ill, and only an answer makes it well again.
+//! between make a server ill, and only an answer makes it well again. So does silence, where the server said something
+//! else meanwhile: for some names a server takes longer than anybody waits.
 
 use std::time::{Duration, Instant};
 
@@ -30,11 +31,15 @@ pub const USUAL_MIN: Duration = Duration::from_millis(10);
 /// nothing is known cost a client twice as much.
 pub const PATIENCE_MIN: Duration = Duration::from_millis(350);
 
-/// Silent tries in a row that make a server ill.
+/// Silent tries in a row that make a server ill, if it says nothing at all meanwhile.
 pub const SILENT_MAX: u32 = 3;
 
-/// Errors in a row that make a server ill.
+/// Errors in a row that make a server ill, and silent tries of a server that does speak.
 pub const ERRORS_MAX: u32 = 25;
+
+/// Errors make no server ill that answered a question so short a time ago. They cost little: the next server is asked
+/// at once.
+pub const GOOD_MIN: Duration = Duration::from_secs(10);
 
 /// First pause between probes of an ill server.
 pub const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -52,6 +57,9 @@ pub struct Health {
     time: Option<(Duration, Duration)>,
     silent: u32,
     errors: u32,
+    /// When it last said anything, and when that was an answer.
+    heard: Option<Instant>,
+    answered: Option<Instant>,
     ill: Option<Illness>,
     case: Case,
 }
@@ -149,6 +157,12 @@ impl Health {
         if closed.kept_case {
             self.case = Case::Keeps;
         }
+        if matches!(
+            closed.ended,
+            Ended::Answer | Ended::Truncated | Ended::Error(_) | Ended::Malformed | Ended::Folded
+        ) {
+            self.heard = Some(now);
+        }
         // That TCP is shut says nothing about a server that is asked over UDP first.
         let main = closed.carrier == closed.server.carrier();
         match closed.ended {
@@ -156,7 +170,7 @@ impl Health {
                 if main {
                     self.sample(closed.took);
                 }
-                (self.silent, self.errors) = (0, 0);
+                (self.silent, self.errors, self.answered) = (0, 0, Some(now));
                 self.recover(now)
             }
             Ended::Error(_) | Ended::Malformed | Ended::Folded => {
@@ -166,7 +180,8 @@ impl Health {
                 } else {
                     self.errors = self.errors.saturating_add(1);
                 }
-                if self.errors >= ERRORS_MAX {
+                let is_good = |answered| now.saturating_duration_since(answered) < GOOD_MIN;
+                if self.errors >= ERRORS_MAX && !self.answered.is_some_and(is_good) {
                     return self.fall_ill(now, Cause::Errors, closed.probe, dice);
                 }
                 let speaks = self.ill.as_ref().is_some_and(|ill| ill.cause != Cause::Errors);
@@ -175,7 +190,10 @@ impl Health {
             Ended::Failure(Fault::There) if main => self.fall_ill(now, Cause::Network, closed.probe, dice),
             Ended::Silence if main => {
                 self.silent = self.silent.saturating_add(1);
-                if self.silent < SILENT_MAX && self.ill.is_none() {
+                let speaks =
+                    self.heard.is_some_and(|heard| now.saturating_duration_since(heard) < closed.took);
+                let max = if speaks { ERRORS_MAX } else { SILENT_MAX };
+                if self.silent < max && self.ill.is_none() {
                     return None;
                 }
                 self.fall_ill(now, Cause::Silence, closed.probe, dice)

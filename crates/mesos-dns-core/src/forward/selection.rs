@@ -1,5 +1,7 @@
 //! Which of the remembered names are meant.
 
+use std::fmt;
+
 use crate::wire::Name;
 
 /// Names to be forgotten.
@@ -24,6 +26,17 @@ impl Selection {
     }
 }
 
+/// For people: `all`, `all below example.com.`, `www.example.com.`.
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Below(suffix) => write!(f, "all below {suffix}"),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,5 +52,6 @@ mod tests {
         assert_eq!(held(Selection::Name(name("EXAMPLE.com"))), ["example.com"]);
         assert_eq!(held(Selection::Below(name("Example.com"))), ["example.com", "a.Example.com"]);
         assert_eq!(held(Selection::Below(name("."))).len(), 6);
+        assert_eq!(Selection::Below(name("Example.com")).to_string(), "all below example.com.");
     }
 }

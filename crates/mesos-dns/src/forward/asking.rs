@@ -99,8 +99,8 @@ impl Desk {
                 self.send(active, &mut exchange, &mut lines, sent, now);
             }
             while let Some(closed) = exchange.poll_closed() {
-                lines.hang_up(closed.id);
-                self.note(active, &closed, now);
+                let error = lines.hang_up(closed.id);
+                self.note(active, &closed, error.as_ref(), now);
             }
             if let Some(resolved) = exchange.poll_resolved(now.into_std()) {
                 self.metrics.seconds.observe(started.elapsed().as_secs_f64());
@@ -123,7 +123,7 @@ impl Desk {
             }
             let Some(wake) = exchange.poll_timeout() else { break };
             match timeout_at(wake.into(), lines.hear()).await {
-                Ok((id, heard)) => self.hear(&mut exchange, id, heard),
+                Ok((id, heard)) => self.hear(&mut exchange, &mut lines, id, heard),
                 Err(_) => exchange.handle_timeout(Instant::now().into_std()),
             }
         }
@@ -157,16 +157,17 @@ impl Desk {
         self.metrics.sent(&sent);
         let Some(upstream) = active.upstreams.get(&sent.server) else { return };
         match upstream.send(sent.carrier, &sent.message) {
-            Ok(line) => lines.0.push((sent.id, line)),
+            Ok(line) => lines.open.push((sent.id, line)),
             Err(error) => {
                 debug!(server = %sent.server, carrier = ?sent.carrier, %error, "cannot ask");
                 exchange.handle_failure(sent.id, upstream::fault(&error), now.into_std());
+                lines.broken.push((sent.id, error));
             }
         }
     }
 
     /// Something came in on a line.
-    fn hear(&self, exchange: &mut Exchange<'_>, id: TryId, heard: io::Result<Vec<u8>>) {
+    fn hear(&self, exchange: &mut Exchange<'_>, lines: &mut Lines, id: TryId, heard: io::Result<Vec<u8>>) {
         let now = Instant::now().into_std();
         match heard {
             Ok(message) => {
@@ -177,15 +178,16 @@ impl Desk {
             Err(error) => {
                 debug!(%error, "asking failed");
                 exchange.handle_failure(id, upstream::fault(&error), now);
+                lines.broken.push((id, error));
             }
         }
     }
 
-    /// Takes note of a try that has ended.
-    fn note(&self, active: &Active, closed: &Closed, now: Instant) {
+    /// Takes note of a try that has ended, and of the error that ended it.
+    fn note(&self, active: &Active, closed: &Closed, error: Option<&io::Error>, now: Instant) {
         self.metrics.tried(closed);
         if let Some(upstream) = active.upstreams.get(&closed.server) {
-            upstream.note(now, closed, &self.metrics);
+            upstream.note(now, closed, error, &self.metrics);
         }
         // The original counts exchanges with servers, whatever they were about. (Whole queries are counted where
         // they come in.) It knows no second server whose answer came too late to be of use.
@@ -209,13 +211,17 @@ impl Drop for Held {
 
 /// The open tries of one exchange; three at most.
 #[derive(Default)]
-struct Lines(Vec<(TryId, Line)>);
+struct Lines {
+    open: Vec<(TryId, Line)>,
+    /// Those that broke, till the exchange says so too.
+    broken: Vec<(TryId, io::Error)>,
+}
 
 impl Lines {
     /// The next thing that is heard on any of them.
     async fn hear(&mut self) -> (TryId, io::Result<Vec<u8>>) {
         poll_fn(|context| {
-            for (id, line) in &mut self.0 {
+            for (id, line) in &mut self.open {
                 if let Poll::Ready(heard) = line.poll_hear(context) {
                     return Poll::Ready((*id, heard));
                 }
@@ -225,8 +231,11 @@ impl Lines {
         .await
     }
 
-    fn hang_up(&mut self, id: TryId) {
-        self.0.retain(|(open, _)| *open != id);
+    /// Ends a try; gives the error that broke it.
+    fn hang_up(&mut self, id: TryId) -> Option<io::Error> {
+        self.open.retain(|(open, _)| *open != id);
+        let place = self.broken.iter().position(|(broken, _)| *broken == id)?;
+        Some(self.broken.swap_remove(place).1)
     }
 }
 

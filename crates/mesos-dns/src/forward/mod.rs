@@ -269,6 +269,11 @@ impl Active {
         Self { policy, upstreams, flights, cache }
     }
 
+    /// Whether nobody who could be asked is well.
+    fn all_ill(&self, group: &Group) -> bool {
+        group.servers.iter().filter_map(|server| self.upstreams.get(server)).all(|upstream| upstream.is_ill())
+    }
+
     /// These servers and what is known of them. One of them at most is probed.
     fn candidates(&self, servers: &[Server], now: Instant) -> Vec<Candidate> {
         let mut may_probe = true;

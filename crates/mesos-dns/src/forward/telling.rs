@@ -5,6 +5,7 @@
 //!  remembered, fresh ------------------------------------------> told; if it ages and is popular, asked for anew
 //!  remembered, its time over -- exchange -- answer ------------> told
 //!                                  | failure, or 1.8 s pass ---> told as stale; the exchange goes on
+//!                                  |  (0.1 s while all servers are ill)
 //!  failed a moment ago ----------------------------------------> told as stale, or that it failed
 //!  nothing --------------------- exchange ---------------------> told, and remembered
 //! ```
@@ -37,6 +38,10 @@ use super::{Active, Boarding, Client, Forwarder, LANDING, Outcome};
 /// How long a client waits for servers when there is a stale answer (RFC 8767 section 5, "client response timer").
 /// Most clients ask again, or somebody else, after two seconds or more.
 const STALE_AFTER: Duration = Duration::from_millis(1800);
+
+/// The same while all servers that could be asked are ill: one that is well again has said so by then, and there is
+/// nobody else to wait for.
+const STALE_AFTER_ILL: Duration = Duration::from_millis(100);
 
 /// Largest message there is.
 const MESSAGE_BYTES_MAX: usize = 65_535;
@@ -109,7 +114,12 @@ impl Forwarder {
         stale: Option<Arc<Entry>>,
     ) -> Result<(Arc<Entry>, Manner), Limit> {
         let budget = active.policy.budget().saturating_add(LANDING);
-        let patience = if stale.is_some() { budget.min(STALE_AFTER) } else { budget };
+        let patience = match stale {
+            None => budget,
+            Some(_) if active.all_ill(group) => STALE_AFTER_ILL,
+            Some(_) => STALE_AFTER,
+        };
+        let patience = patience.min(budget);
         let arrived = match self.board(active, group, key, question, client) {
             Ok((passenger, _place)) => timeout(patience, passenger.arrive()).await.ok().flatten(),
             // Our own query come back must not bring a stale answer, which would then be taken for a server's.

@@ -215,7 +215,7 @@ impl Admin {
         info!(
             uid = peer.uid,
             pid = peer.pid,
-            ?selection,
+            %selection,
             flushed,
             "flush asked for through the admin socket"
         );

@@ -209,6 +209,12 @@ impl Process {
         found.unwrap_or_else(|| panic!("never logged {message:?}"))
     }
 
+    /// All lines with this message so far.
+    pub fn all_logged(&self, message: &str) -> Vec<Value> {
+        let is = |line: &&Value| line["message"].as_str().is_some_and(|text| text.starts_with(message));
+        self.log.lines.lock().unwrap().all.iter().filter(is).cloned().collect()
+    }
+
     /// How often a message was logged so far.
     pub fn count_logged(&self, message: &str) -> usize {
         self.log.lines.lock().unwrap().all.iter().filter(|line| line["message"] == message).count()

@@ -298,11 +298,14 @@ fn the_systems_servers_are_followed() {
     for (text, what) in [
         ("", "names no server"),
         ("nameserver 10.0.0.55\n", "names no server but this machine"),
-        ("nameserver 10.0.0.54\nnameserver dns\n", "illegal ip specified: \"dns\""),
+        ("nameserver 10.0.0.55\nnameserver dns\n", "illegal ip specified: \"dns\""),
     ] {
         let wrong = config.with_system(text, &["10.0.0.55".parse().unwrap()]).unwrap_err().to_string();
         assert!(wrong.contains(what), "{wrong}");
     }
+    let text = "nameserver dns\nnameserver 10.0.0.56\n";
+    let after = config.with_system(text, &[]).unwrap().unwrap();
+    assert_eq!(shown(&after, "Resolvers"), r#"["10.0.0.56"]"#, "what can be used");
     let alone = Surroundings { resolv_conf: Ok(String::new()), ..surroundings() };
     let alone = build_around(&with_master(r#""resolvers": []"#), &alone).unwrap();
     assert_eq!(alone.with_system("# nobody", &[]), Ok(None), "nobody was asked before");

@@ -85,6 +85,7 @@ fn what_makes_a_server_ill_and_well() {
         assert_eq!(patient.note(Ended::Silence), None);
     }
     patient.note(Ended::Error(Rcode::REFUSED));
+    patient.pass(10);
     for _ in 1..SILENT_MAX {
         assert_eq!(patient.note(Ended::Silence), None, "in a row");
     }
@@ -103,6 +104,29 @@ fn what_makes_a_server_ill_and_well() {
     assert_eq!(patient.standing(), Standing::Well);
 }
 
+/// Strangers choose names that a server says nothing about.
+#[test]
+fn silence_counts_little_while_the_server_speaks() {
+    let silence = |patient: &mut Patient, took| {
+        patient.health.note(patient.now, &closed(Ended::Silence, took, false), EVEN)
+    };
+    for said in [Ended::Answer, Ended::Truncated, Ended::Error(Rcode::SERVFAIL)] {
+        let mut patient = Patient::new();
+        patient.note(said);
+        patient.pass(700);
+        for _ in 1..ERRORS_MAX {
+            assert_eq!(silence(&mut patient, 800), None, "asked before it spoke");
+        }
+        assert_eq!(silence(&mut patient, 800), Some(Change::FellIll(Cause::Silence)), "too many in a row");
+        patient.note(Ended::Answer);
+        patient.pass(800);
+        for _ in 1..SILENT_MAX {
+            assert_eq!(silence(&mut patient, 800), None);
+        }
+        assert!(silence(&mut patient, 800).is_some(), "asked since it spoke");
+    }
+}
+
 #[test]
 fn errors_alone_make_ill_only_when_there_is_nothing_else() {
     let mut patient = Patient::new();
@@ -113,6 +137,11 @@ fn errors_alone_make_ill_only_when_there_is_nothing_else() {
         }
     }
     patient.note(Ended::Answer);
+    for _ in 0..4 * ERRORS_MAX {
+        assert_eq!(patient.note(Ended::Error(Rcode::SERVFAIL)), None, "it answered a moment ago");
+    }
+    patient.note(Ended::Answer);
+    patient.pass(10_000);
     for _ in 1..ERRORS_MAX {
         assert_eq!(patient.note(Ended::Malformed), None);
     }

@@ -71,6 +71,11 @@ impl Upstream {
         Candidate { server: self.server.clone(), outlook }
     }
 
+    /// Whether it is held ill.
+    pub(super) fn is_ill(&self) -> bool {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).is_ill()
+    }
+
     /// Sends a query.
     pub(super) fn send(&self, carrier: Carrier, query: &[u8]) -> io::Result<Line> {
         match carrier {
@@ -79,8 +84,14 @@ impl Upstream {
         }
     }
 
-    /// Takes note of how a try ended.
-    pub(super) fn note(&self, now: Instant, closed: &Closed, metrics: &ForwardMetrics) {
+    /// Takes note of how a try ended, and of the error that ended it.
+    pub(super) fn note(
+        &self,
+        now: Instant,
+        closed: &Closed,
+        error: Option<&io::Error>,
+        metrics: &ForwardMetrics,
+    ) {
         let (change, smoothed) = {
             let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
             (health.note(now.into_std(), closed, rand::random()), health.smoothed())
@@ -92,7 +103,7 @@ impl Upstream {
         metrics.took(&self.server, smoothed);
         if let Some(change) = change {
             metrics.ill(&self.server, matches!(change, Change::FellIll(_)));
-            self.tell(&mut told, now, change);
+            self.tell(&mut told, now, change, error);
         }
     }
 
@@ -105,16 +116,18 @@ impl Upstream {
 
     /// Tells an operator of a server that fell ill and that is well again, once each, and not too often: what
     /// single tries end with depends on what strangers ask.
-    fn tell(&self, told: &mut Told, now: Instant, change: Change) {
+    fn tell(&self, told: &mut Told, now: Instant, change: Change, error: Option<&io::Error>) {
         match change {
             Change::FellIll(cause) if told.last.is_none_or(|last| now - last >= LOG_PAUSE) => {
                 *told = Told { is_ill: true, last: Some(now), ..*told };
                 let cause = match cause {
                     Cause::Silence => "it does not answer",
-                    Cause::Network => "the network does not reach it",
+                    Cause::Network => "it cannot be reached, or not as configured",
                     Cause::Errors => "it answers nothing but errors",
                 };
-                warn!(server = %self.server, cause, "server is ill; others are asked first");
+                // With TLS the error tells a certificate that is not good from a network that is not there.
+                let error = error.map(tracing::field::display);
+                warn!(server = %self.server, cause, error, "server is ill; others are asked first");
             }
             Change::Recovered(after) if told.is_ill => {
                 told.is_ill = false;
