@@ -17,7 +17,8 @@
 //! Nobody waits for silence to be certain. When all open tries have lasted longer than *usual*, the next server
 //! is asked early, if the caller's allowance has one to spend; when they have lasted longer than *patience*,
 //! it is asked in any case. Earlier tries stay open, up to [`OPEN_MAX`], so a late answer counts; whoever
-//! answers first wins. What does not belong to an open try is a stray: it changes nothing. Only silent servers
+//! answers first wins; but when a server that was asked early denies that there is anything, those asked before it keep
+//! their time to say otherwise: the order of servers is the operator's word on whom to believe. What does not belong to an open try is a stray: it changes nothing. Only silent servers
 //! are asked again: a datagram may have been lost, but an answer would not change.
 //!
 //! When there is an outcome, tries may stay open a little longer ([`Exchange::poll_timeout`] goes on): that is
@@ -90,6 +91,8 @@ pub struct Exchange<'a> {
     /// Whether the caller may still grant an early turn; asked once for each.
     may_hedge: bool,
     best: Option<Resolved>,
+    /// What a server that was asked early denied.
+    denial: Option<Denial>,
     stage: Stage,
     network_error: bool,
     is_lacking: bool,
@@ -103,6 +106,16 @@ enum Stage {
     Answered,
     /// The outcome was taken.
     Told,
+}
+
+/// An answer without records, from a server that was asked before its turn.
+#[derive(Debug)]
+struct Denial {
+    resolved: Resolved,
+    /// The try it came from: those before it may know better.
+    id: TryId,
+    /// Until then.
+    until: Instant,
 }
 
 /// Random numbers for one try.
@@ -157,6 +170,7 @@ impl<'a> Exchange<'a> {
             next_id: TryId(0),
             may_hedge: false,
             best: None,
+            denial: None,
             stage: Stage::Asking,
             network_error: false,
             is_lacking: false,
@@ -210,7 +224,9 @@ impl<'a> Exchange<'a> {
         }
         let mut times: Vec<Instant> = self.open.iter().map(|open| open.dies).collect();
         times.push(self.end);
-        if let Some(turn) = self.waiting.front() {
+        if let Some(denial) = &self.denial {
+            times.push(denial.until);
+        } else if let Some(turn) = self.waiting.front() {
             let early = self.may_hedge && self.is_hedge(turn);
             let holding = self.open.iter().filter(|open| open.holds(turn));
             let due = holding.map(|open| if early { open.usual } else { open.overdue }).max();
@@ -274,6 +290,7 @@ impl<'a> Exchange<'a> {
         let over = match self.stage {
             Stage::Asking => {
                 now >= self.end
+                    || self.denial_stands(now)
                     || (self.open.is_empty() && !self.can_ask(now))
                     || (self.waits_for_the_ill() && self.open.iter().all(|open| open.overdue <= now))
             }
@@ -283,7 +300,10 @@ impl<'a> Exchange<'a> {
         if !over {
             return None;
         }
-        self.stage = Stage::Told;
+        let asking = std::mem::replace(&mut self.stage, Stage::Told) == Stage::Asking;
+        if let Some(denial) = self.denial.take().filter(|_| asking) {
+            return Some(denial.resolved);
+        }
         let reason = if self.network_error { Ede::NetworkError } else { Ede::NoReachableAuthority };
         Some(self.best.take().unwrap_or(Resolved::Code(Rcode::SERVFAIL, reason)))
     }

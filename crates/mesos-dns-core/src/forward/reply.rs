@@ -116,6 +116,11 @@ impl Reply {
         Some(Self { flags, rcode, start, records, reasons, bytes })
     }
 
+    /// Whether it says that there is nothing.
+    pub fn is_denial(&self) -> bool {
+        self.rcode == Rcode::NXDOMAIN || self.records.first() != Some(&Section::Answer)
+    }
+
     /// The whole response code.
     pub fn rcode(&self) -> Rcode {
         self.rcode

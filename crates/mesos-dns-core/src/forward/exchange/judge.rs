@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use super::{Closed, Ended, Exchange, Stage, turn::Try};
+use super::{
+    Closed, Denial, Ended, Exchange, Stage,
+    turn::{Try, Why},
+};
 use crate::forward::{
     message::{Ede, HEADER_BYTES, Rcode},
     reply::Reply,
@@ -41,13 +44,35 @@ impl Exchange<'_> {
                 self.close(open, Ended::Error(rcode), now);
             }
             _ => {
-                if self.stage == Stage::Asking {
+                if reply.is_denial() && self.deny(&open, &reply, now) {
+                    // Others may know better.
+                } else if self.stage == Stage::Asking {
                     self.best = Some(Resolved::Reply(reply));
                     self.stage = Stage::Answered;
                 }
                 self.close(open, Ended::Answer, now);
             }
         }
+    }
+
+    /// Holds a denial back if it came from a server that was asked early, for as long as those asked before it have
+    /// their time. Of several the first counts.
+    fn deny(&mut self, open: &Try, reply: &Reply, now: Instant) -> bool {
+        let before = |other: &&Try| other.id.0 < open.id.0 && !other.turn.is_beside;
+        let until = self.open.iter().filter(before).map(|other| other.overdue).max();
+        let Some(until) = until.filter(|until| open.turn.why == Why::Early && now < *until) else {
+            return false;
+        };
+        let resolved = Resolved::Reply(reply.clone());
+        self.denial.get_or_insert(Denial { resolved, id: open.id, until });
+        self.stage == Stage::Asking
+    }
+
+    /// Whether those asked before have had their time, or nothing more is to come from them.
+    pub(super) fn denial_stands(&self, now: Instant) -> bool {
+        let Some(denial) = &self.denial else { return false };
+        let before = |open: &Try| open.id.0 < denial.id.0 && !open.turn.is_beside;
+        denial.until <= now || (self.urgent.is_empty() && !self.open.iter().any(before))
     }
 
     /// Remembers the best so far: half an answer before SERVFAIL before REFUSED before the rest, and of

@@ -19,6 +19,9 @@ impl Exchange<'_> {
         if let Some(turn) = self.urgent.pop_front() {
             return Some(turn);
         }
+        if self.denial.is_some() {
+            return None;
+        }
         let turn = *self.waiting.front()?;
         let all = |passed: fn(&Try) -> Instant| {
             self.open.iter().filter(|open| open.holds(&turn)).all(|open| passed(open) <= now)

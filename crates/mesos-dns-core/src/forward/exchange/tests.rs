@@ -17,6 +17,7 @@ enum Does {
     Breaks,
     Answers,
     AnswersAfter(u64),
+    DeniesAfter(u64),
     Truncates,
     Folds,
     Errors(u8),
@@ -82,6 +83,11 @@ fn play(candidates: Vec<Candidate>, budget: u64, mut hedges: u32, script: &[Does
                 AnswersAfter(wait) => {
                     later.push((now + Duration::from_millis(wait), sent.id, reply(&sent.message, 1, true)));
                 }
+                DeniesAfter(wait) => {
+                    let mut message = reply(&sent.message, 0, true);
+                    message[3] |= 3;
+                    later.push((now + Duration::from_millis(wait), sent.id, message));
+                }
                 does => act(&mut exchange, does, &sent, now),
             }
             continue;
@@ -104,11 +110,15 @@ fn play(candidates: Vec<Candidate>, budget: u64, mut hedges: u32, script: &[Does
             return played;
         };
         assert!(wake > now || exchange.open.iter().all(|open| open.dies > now), "no spinning");
+        later.sort_by_key(|(at, ..)| *at);
         match later.iter().position(|(at, ..)| *at <= wake) {
             Some(index) => {
                 let (at, id, message) = later.remove(index);
                 now = at;
                 assert_eq!(exchange.handle_message(id, &message, now), Heard::Taken);
+                if now == wake {
+                    exchange.handle_timeout(now);
+                }
             }
             None => {
                 now = wake;
@@ -123,7 +133,7 @@ fn act(exchange: &mut Exchange<'_>, does: Does, sent: &Transmit, now: Instant) {
     let mut good = reply(&sent.message, 2, true);
     let mut hear = |message: &[u8]| exchange.handle_message(sent.id, message, now);
     match does {
-        Nothing | AnswersAfter(_) => {}
+        Nothing | AnswersAfter(_) | DeniesAfter(_) => {}
         Breaks => exchange.handle_failure(sent.id, Fault::There, now),
         Answers => assert_eq!(hear(&good), Heard::Taken),
         Truncates => {
@@ -229,6 +239,12 @@ fn nobody_waits_for_silence_to_be_certain() {
     assert_eq!(times(&[0], 5, 9, &[]), (vec![0, 350, 1050, 2450], 4450, 0));
     assert_eq!(times(&[0; 2], 3, 9, &[]).0, [0, 350, 700, 1400, 2100]);
     assert_eq!(times(&[0; 4], 1, 9, &[]).0, [0, 250, 500, 750]);
+    // A denial from a server asked early waits for the one before it, as long as that has patience.
+    assert_eq!(times(&[10, 10], 5, 9, &[AnswersAfter(300), DeniesAfter(5)]), (vec![0, 10], 300, 1));
+    assert_eq!(times(&[10, 10], 5, 9, &[DeniesAfter(200), DeniesAfter(5)]), (vec![0, 10], 200, 1));
+    assert_eq!(times(&[10, 10], 5, 9, &[Nothing, DeniesAfter(5)]), (vec![0, 10], 350, 1));
+    assert_eq!(times(&[10, 10], 5, 0, &[Nothing, DeniesAfter(5)]), (vec![0, 350], 355, 0));
+    assert_eq!(times(&[10, 10], 5, 9, &[DeniesAfter(5)]), (vec![0], 5, 0));
     // The same server is not asked early twice.
     assert_eq!(times(&[10], 5, 9, &[AnswersAfter(100)]), (vec![0], 100, 0));
 }
@@ -330,6 +346,7 @@ fn anything() -> impl Strategy<Value = Does> {
         Just(Truncates),
         Just(Folds),
         (1_u64..3000).prop_map(AnswersAfter),
+        (1_u64..3000).prop_map(DeniesAfter),
         (0_u8..3).prop_map(|n| Errors([1, 2, 5][usize::from(n)])),
         Just(ErrorsBare(4)),
     ]
