@@ -247,6 +247,8 @@ impl Belief {
             .filter(|agent| unnamed || on.contains(&*agent.id) || self.waits_for(&agent.id, now))
             .cloned()
             .collect();
+        // Agents that we do not know are awaited, too: we gave them up in a reign before, the leader did not.
+        let awaited = self.recovered.keys().any(|agent| self.waits_for(agent, now));
         let frameworks: Vec<_> = old
             .frameworks
             .iter()
@@ -254,7 +256,7 @@ impl Belief {
                 None => unnamed || settling || of.contains(&*framework.id),
                 // A framework that is known from its tasks only has no scheduler address.
                 Some(new) => {
-                    let waits = settling || !agents.is_empty();
+                    let waits = settling || awaited || !agents.is_empty();
                     waits && new.port.is_none() && framework.port.is_some()
                 }
             })

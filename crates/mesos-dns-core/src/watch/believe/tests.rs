@@ -129,6 +129,23 @@ fn a_failover_loses_nothing() {
 }
 
 #[test]
+fn a_scheduler_is_awaited_while_any_agent_is() {
+    let mut watcher = Watcher::new(document("m1:1", &[("a", 0..4)]));
+    // Agent z was given up before, by us; the new leader waits for it, and for the scheduler.
+    let mut away = document("m2:1", &[("a", 0..4)]);
+    away.frameworks = vec![framework("f", None)];
+    away.recovered_agents = vec!["z".into()];
+    let port = |watcher: &Watcher| watcher.cluster.frameworks.get("f").unwrap().port;
+    let settled = SETTLE.as_secs() + 5;
+    for pause in [1, settled, SETTINGS.hold.as_secs() - settled - 2] {
+        watcher.reads_at(pause, &away);
+        assert_eq!(port(&watcher), Some(8080));
+    }
+    watcher.reads_at(10, &away);
+    assert_eq!(port(&watcher), None);
+}
+
+#[test]
 fn recovered_agents_are_held_for_the_hold_time() {
     let mut watcher = Watcher::new(three_agents("m1:1"));
     let mut two = document("m2:1", &[("a", 0..4), ("b", 4..8)]);
