@@ -21,7 +21,10 @@ use super::{
     reply::{Reply, Seen},
     resolved::Resolved,
 };
-use crate::wire::Name;
+use crate::wire::{
+    Name,
+    rtype::{ANY, CNAME, DNAME, RRSIG, SOA},
+};
 
 /// Longest time a record is kept, whatever its TTL says, in seconds. More than a day gains nothing and makes
 /// mistakes last.
@@ -33,14 +36,9 @@ pub const NEGATIVE_TTL_MAX: u32 = 10_800;
 /// Most CNAME records in a row. Longer chains are cut, which clients take for an end without an answer.
 pub const CHAIN_MAX: usize = 16;
 
-const CNAME: u16 = 5;
-const SOA: u16 = 6;
-const DNAME: u16 = 39;
-const RRSIG: u16 = 46;
 const NSEC: u16 = 47;
 const NSEC3: u16 = 50;
 const MAILB: u16 = 253;
-const ANY: u16 = 255;
 
 /// What is kept of how an exchange ended. `own` is our own domain.
 pub fn believe(key: &Key, resolved: &Resolved, own: &Name, now: Instant) -> Entry {

@@ -6,9 +6,7 @@ use super::{
     message::{Flags, Rcode},
     walk::Cursor,
 };
-
-/// The SOA type.
-const TYPE_SOA: u16 = 6;
+use crate::wire::rtype;
 
 /// The smallest TTL of the answers; without answers what the SOA in the authority section says of negative ones: the
 /// smaller of its TTL and its minimum (RFC 8484 section 5.1, RFC 2308 section 5). Zero for everything else: a failure
@@ -38,7 +36,7 @@ fn seconds(reply: &[u8]) -> Option<u32> {
     }
     for _ in 0..authorities {
         let record = cursor.record()?;
-        if record.rtype == TYPE_SOA {
+        if record.rtype == rtype::SOA {
             let minimum = record.data.last_chunk().copied().map(u32::from_be_bytes)?;
             return Some(plain(record.ttl).min(minimum));
         }

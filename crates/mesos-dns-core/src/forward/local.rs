@@ -12,7 +12,10 @@ use super::{
     draft::Section,
     message::{Flags, Query, Rcode},
 };
-use crate::wire::Name;
+use crate::wire::{
+    CLASS_IN, Name,
+    rtype::{A, AAAA, ANY, NS, PTR, SOA as SOA_TYPE},
+};
 
 /// Lifetime of everything said here, in seconds; the answers never change.
 const TTL: u32 = 10_800;
@@ -25,14 +28,6 @@ const SOA: &[u8] = b"\x09localhost\0\x06nobody\x07invalid\0\
 
 /// `1.0.….0.ip6.arpa.`, the reverse name of `::1`.
 const LOOPBACK_V6: &str = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa.";
-
-const A: u16 = 1;
-const NS: u16 = 2;
-const SOA_TYPE: u16 = 6;
-const PTR: u16 = 12;
-const AAAA: u16 = 28;
-const ANY: u16 = 255;
-const CLASS_IN: u16 = 1;
 
 /// One zone that is answered locally.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,16 +15,24 @@ pub mod rtype {
     pub const A: u16 = 1;
     /// Authoritative server.
     pub const NS: u16 = 2;
+    /// Alias.
+    pub const CNAME: u16 = 5;
     /// Start of authority.
     pub const SOA: u16 = 6;
+    /// Name of an address.
+    pub const PTR: u16 = 12;
     /// Text.
     pub const TXT: u16 = 16;
     /// IPv6 address (RFC 3596).
     pub const AAAA: u16 = 28;
     /// Service location (RFC 2782).
     pub const SRV: u16 = 33;
+    /// Alias of all names below a name (RFC 6672).
+    pub const DNAME: u16 = 39;
     /// EDNS pseudo-record (RFC 6891).
     pub const OPT: u16 = 41;
+    /// Signature of a set of records (RFC 4034).
+    pub const RRSIG: u16 = 46;
     /// Incremental zone transfer (RFC 1995).
     pub const IXFR: u16 = 251;
     /// Zone transfer (RFC 5936).
