@@ -34,7 +34,8 @@ fn main() {
         domain: "mesos".into(),
         apex: Name::parse("mesos.").expect("a name"),
         rules: Rules::Rfc1123,
-        sources: vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host],
+        addresses: Addresses::Sources(vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host]),
+        health: Health::Ignore,
         server_name: "ns1.mesos.".into(),
         server_addresses: Vec::new(),
     };

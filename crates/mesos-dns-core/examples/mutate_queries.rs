@@ -286,7 +286,7 @@ fn zone() -> Snapshot {
         let target = format!("big-{n}.mesos.");
         add("big.mesos.", address(&format!("10.1.0.{n}")));
         add(&target, address(&format!("10.1.0.{n}")));
-        add("_big._tcp.mesos.", Data::Srv { port: 1000 + u16::from(n), target: Owner::new(&target) });
+        add("_big._tcp.mesos.", Data::service(1000 + u16::from(n), Owner::new(&target)));
     }
     zone.compile();
     zone.snapshot(soa().into(), Serial(77))

@@ -26,7 +26,8 @@ fn policy() -> Policy {
         domain: "mesos".into(),
         apex: name("mesos."),
         rules: Rules::Rfc1123,
-        sources: vec![AddressSource::NetInfo, AddressSource::Host],
+        addresses: Addresses::Sources(vec![AddressSource::NetInfo, AddressSource::Host]),
+        health: Health::Ignore,
         server_name: "ns1.mesos.".into(),
         server_addresses: vec!["10.0.0.9".parse().unwrap()],
     }
@@ -60,6 +61,7 @@ fn agent(number: u32, moved: u32) -> Agent {
     Agent {
         id: format!("a-S{number}").into(),
         hostname: "".into(),
+        place: None,
         address: Some(Endpoint { host, port: 5051 }),
     }
 }
@@ -90,6 +92,9 @@ fn task(id: u32, name: &str, framework: u32, agent: u32, kind: u32) -> Task {
         agent_id: format!("a-S{agent}").into(),
         state: if kind % 7 == 6 { TaskState::Staging } else { TaskState::Running },
         healthy: None,
+is_checked: false,
+container: None,
+labels: None,
         ports: [PortRange { first: port, last: port + kind % 3 }].into(),
         addresses: (0..kind % 3)
             .map(|at| TaskAddress {
@@ -104,7 +109,7 @@ fn task(id: u32, name: &str, framework: u32, agent: u32, kind: u32) -> Task {
             })
             .collect(),
         discovery: (kind % 4 == 3).then(|| {
-            Box::new(Discovery { name: name.into(), ports: [DiscoveryPort::new(80, "http", "")].into() })
+            Box::new(Discovery { name: name.into(), ports: [DiscoveryPort::new(80, "http", "")].into(), ..Discovery::default() })
         }),
     }
 }

@@ -76,7 +76,7 @@ fn expected_agent(cluster: &Cluster, at: usize) -> core::Agent {
     let agent = &cluster.agents[at];
     core::Agent {
         id: agent.id.as_str().into(),
-        hostname: agent.hostname.as_str().into(),
+        hostname: agent.hostname.as_str().into(), place: None,
         address: Some(Endpoint { host: Host::Address(agent.address.into()), port: 5051 }),
     }
 }
@@ -104,7 +104,7 @@ fn expected_task(cluster: &Cluster, task: &Task) -> core::Task {
         ports: expected_ranges(&task.ports),
         addresses: addresses
             .iter()
-            .map(|address| TaskAddress { source: AddressSource::NetInfo, address: *address })
+            .map(|address| TaskAddress { source: AddressSource::NetInfo, address: *address, network: None })
             .collect(),
         discovery: service.discovery.as_ref().map(|name| {
             let ports = service
@@ -112,7 +112,7 @@ fn expected_task(cluster: &Cluster, task: &Task) -> core::Task {
                 .iter()
                 .enumerate()
                 .map(|(place, port)| DiscoveryPort::new(number(place).into(), port.name, port.protocol));
-            Box::new(Discovery { name: name.as_str().into(), ports: ports.collect() })
+            Box::new(Discovery { name: name.as_str().into(), ports: ports.collect(), ..Discovery::default() })
         }),
     }
 }

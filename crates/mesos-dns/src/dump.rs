@@ -202,7 +202,7 @@ fn from_server(listing: &[u8], shown: &[u8]) -> anyhow::Result<Dumped> {
             let (target, port) =
                 service.rsplit_once(':').with_context(|| format!("{service:?} has no port"))?;
             let port = port.parse().with_context(|| format!("{service:?} has no port"))?;
-            zone.add(&Record { owner: owner.clone(), data: Data::Srv { port, target: read_back(target) } });
+            zone.add(&Record::from_parts(owner.clone(), Data::service(port, read_back(target))));
         }
     }
     zone.compile();

@@ -55,7 +55,8 @@ impl Server {
             domain: "mesos".into(),
             apex: name("mesos."),
             rules: Rules::Rfc1123,
-            sources: vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host],
+            addresses: Addresses::Sources(vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host]),
+            health: Health::Ignore,
             server_name: "ns1.mesos.".into(),
             server_addresses: vec!["10.0.0.9".parse().unwrap()],
         });
@@ -200,7 +201,7 @@ fn unchunk(text: &str) -> String {
 
 fn agent(id: &str, host: &str) -> Agent {
     let address = Some(Endpoint { host: Host::new(host), port: 5051 });
-    Agent { id: id.into(), hostname: "".into(), address }
+    Agent { id: id.into(), hostname: "".into(), address, place: None }
 }
 
 fn framework(id: &str, name: &str, host: &str, port: Option<u16>) -> Framework {
@@ -215,6 +216,9 @@ fn task(id: &str, name: &str, agent: &str, ports: (u32, u32)) -> Task {
         agent_id: agent.into(),
         state: TaskState::Running,
         healthy: None,
+is_checked: false,
+container: None,
+labels: None,
         ports: [PortRange { first: ports.0, last: ports.1 }].into(),
         addresses: [].into(),
         discovery: None,

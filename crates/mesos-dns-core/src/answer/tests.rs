@@ -48,11 +48,11 @@ fn zone() -> Snapshot {
         zone.add(&record("big.mesos.", address(&format!("10.1.0.{n}"))));
         let target = Owner::new(&format!("big-{n}.mesos."));
         zone.add(&Record { owner: target.clone(), data: address(&format!("10.1.0.{n}")) });
-        zone.add(&record("_big._tcp.mesos.", Data::Srv { port: 1000 + u16::from(n), target }));
+        zone.add(&record("_big._tcp.mesos.", Data::service(1000 + u16::from(n), target)));
     }
     let target = Owner::new("web.marathon.mesos.");
     for port in [80, 81] {
-        zone.add(&record("_web._tcp.marathon.mesos.", Data::Srv { port, target: target.clone() }));
+        zone.add(&record("_web._tcp.marathon.mesos.", Data::service(port, target.clone())));
     }
     zone.compile();
     zone.snapshot(Arc::new(Soa { minimum: 3, ..soa() }), Serial(77))

@@ -136,6 +136,17 @@ pub struct Agent {
     pub hostname: Arc<str>,
     /// Host and port of its `pid`; `None` if that was missing or malformed.
     pub address: Option<Endpoint>,
+    /// Where it stands (`domain.fault_domain`); `None` if it does not say.
+    pub place: Option<Arc<Place>>,
+}
+
+/// A fault domain: machines that fail together, in a region of such.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Name of the region, raw, not empty.
+    pub region: Arc<str>,
+    /// Name of the zone within it, raw, not empty.
+    pub zone: Arc<str>,
 }
 
 /// A framework, without its tasks.
@@ -175,12 +186,18 @@ pub struct Task {
     pub state: TaskState,
     /// Last health result; `None` means unknown, not unhealthy.
     pub healthy: Option<bool>,
+    /// Whether a health check is defined (`health_check`; masters older than 1.8 do not tell).
+    pub is_checked: bool,
     /// `resources.ports`, in document order, not expanded.
     pub ports: Box<[PortRange]>,
     /// Addresses by source, of the newest running status, in document order.
     pub addresses: Box<[TaskAddress]>,
     /// `discovery`, if it has a name.
     pub discovery: Option<Box<Discovery>>,
+    /// What its container asked for; `None` if it said nothing of networks.
+    pub container: Option<Box<Container>>,
+    /// Labels that are meant for us; `None` if there is none.
+    pub labels: Option<Box<DnsLabels>>,
 }
 
 /// States a living task can be in. Terminal states have no value here: such tasks are not kept.
@@ -200,6 +217,69 @@ pub enum TaskState {
     Unreachable,
 }
 
+/// Which network a container asked for (`container`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// How it is attached.
+    pub mode: NetworkMode,
+    /// Names of the networks asked for, in order, each once; those without a name are left out.
+    pub networks: Box<[Arc<str>]>,
+    /// Ports of the host that lead to ports of the container, in document order.
+    pub mappings: Box<[PortMapping]>,
+}
+
+/// How a container is attached to networks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NetworkMode {
+    /// Docker's own bridge (`BRIDGE`): an address that only its host can reach.
+    Bridge,
+    /// No network at all (`NONE`).
+    Detached,
+    /// That of the host, and it says so (`HOST`).
+    Host,
+    /// A network that it names or asks an address of (`USER`, `network_infos`).
+    Named,
+    /// Nothing is said: that of the host, or of the pod it is in.
+    #[default]
+    Unsaid,
+}
+
+/// A port of the host that leads to one of the container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortMapping {
+    /// On the agent, never 0.
+    pub host: u16,
+    /// In the container, never 0.
+    pub container: u16,
+    /// Which protocol; nothing said means TCP for Docker.
+    pub protocol: Protocol,
+}
+
+/// The protocol of a port mapping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// Not said, or one we do not know: it counts for each.
+    #[default]
+    Any,
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// Labels of a task by which its owner tells us something: `dns.alias` and so on. What cannot be read is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DnsLabels {
+    /// `dns.alias`: further names of the service in its framework, raw, comma-separated in the label.
+    pub aliases: Box<[Arc<str>]>,
+    /// `dns.ttl`: TTL of its names, in seconds.
+    pub ttl: Option<u32>,
+    /// `dns.weight`: weight of its SRV records.
+    pub weight: Option<u16>,
+    /// `dns.priority`: priority of its SRV records.
+    pub priority: Option<u16>,
+}
+
 /// Ports `first` to `last`, both included, as Mesos wrote them: possibly 0, possibly huge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortRange {
@@ -210,12 +290,14 @@ pub struct PortRange {
 }
 
 /// One address of a task and where it was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskAddress {
     /// The place in the status.
     pub source: AddressSource,
     /// IPv4-mapped IPv6 addresses are already turned into IPv4.
     pub address: IpAddr,
+    /// The network it is an address on (`network_infos[].name`), if that has a name.
+    pub network: Option<Arc<str>>,
 }
 
 /// Places a task's address can come from: the values of the key `IPSources`.
@@ -232,12 +314,28 @@ pub enum AddressSource {
 }
 
 /// `DiscoveryInfo` with a non-empty name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Discovery {
     /// Service name, raw.
     pub name: Arc<str>,
+    /// Who is meant to see it.
+    pub visibility: Visibility,
+    /// Version of the service, raw; empty if it has none.
+    pub version: Arc<str>,
     /// `ports.ports`, in document order.
     pub ports: Box<[DiscoveryPort]>,
+}
+
+/// Who is meant to see something, from the fewest to the most (`DiscoveryInfo.Visibility`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Visibility {
+    /// Only its framework; also where nothing usable is said.
+    #[default]
+    Framework,
+    /// Everybody in the cluster.
+    Cluster,
+    /// Everybody.
+    External,
 }
 
 /// One port of `DiscoveryInfo`.
@@ -250,18 +348,34 @@ pub struct DiscoveryPort {
 }
 
 /// What a port is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PortKind {
     /// Port name, raw; empty if absent.
     pub name: Arc<str>,
     /// Usually `tcp` or `udp`, free text; empty if absent.
     pub protocol: Arc<str>,
+    /// Whose port it is, where a label says so.
+    pub scope: PortScope,
+    /// Who is meant to see the port; `None`: whoever sees the service.
+    pub visibility: Option<Visibility>,
+}
+
+/// Whose port the number of a discovery port is: Marathon's port label `network-scope`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PortScope {
+    /// `container`: the container's own.
+    Container,
+    /// `host`: the agent's.
+    Host,
+    /// Nothing is said.
+    #[default]
+    Unsaid,
 }
 
 impl DiscoveryPort {
     /// A port of a kind of its own.
     pub fn new(number: i64, name: impl Into<Arc<str>>, protocol: impl Into<Arc<str>>) -> Self {
-        let kind = PortKind { name: name.into(), protocol: protocol.into() };
+        let kind = PortKind { name: name.into(), protocol: protocol.into(), ..PortKind::default() };
         Self { number, kind: Arc::new(kind) }
     }
 }

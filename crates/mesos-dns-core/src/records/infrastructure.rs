@@ -29,7 +29,7 @@ pub fn framework(
     }
     if let Some(port) = framework.port {
         let service = Owner::new(&format!("_framework._tcp.{fragment}.{}.", policy.domain));
-        emit(Record { owner: service, data: Data::Srv { port, target: name } });
+        emit(Record::from_parts(service, Data::service(port, name)));
     }
     withheld
 }
@@ -43,7 +43,7 @@ pub fn agent(agent: &Agent, hosts: &Hosts, policy: &Policy, emit: &mut dyn FnMut
     }
     if let Some(endpoint) = agent.address.as_ref().filter(|_| !addresses.is_empty()) {
         let service = Owner::new(&format!("_slave._tcp.{}.", policy.domain));
-        emit(Record { owner: service, data: Data::Srv { port: endpoint.port, target: name } });
+        emit(Record::from_parts(service, Data::service(endpoint.port, name)));
     }
 }
 
@@ -87,8 +87,8 @@ pub fn masters(masters: &Masters, hosts: &Hosts, policy: &Policy, emit: &mut dyn
         add(&named(&format!("master{numbered}")), &host);
     }
     for protocol in ["tcp", "udp"] {
-        let data = Data::Srv { port, target: leader_name.clone() };
-        emit(Record { owner: named(&format!("_leader._{protocol}")), data });
+        let data = Data::service(port, leader_name.clone());
+        emit(Record::from_parts(named(&format!("_leader._{protocol}")), data));
     }
 }
 

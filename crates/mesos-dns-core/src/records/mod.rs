@@ -11,6 +11,7 @@
 //! depend on the other hundred thousand. [`zone`](crate::zone) counts how many contribute each record.
 
 mod address;
+mod health;
 mod infrastructure;
 mod label;
 mod owner;
@@ -19,13 +20,15 @@ mod task;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+pub use address::{Addresses, Networks, Reach};
+pub use health::Health;
 pub use infrastructure::{agent, framework, masters, server};
 pub use label::{Rules, agent_suffix, fragment, label, task_hash};
 pub use owner::Owner;
 pub(crate) use owner::plain_text;
 pub use task::{Maker, contribution};
 
-use crate::{cluster::AddressSource, wire::Name};
+use crate::wire::Name;
 
 /// How names are made, as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +39,10 @@ pub struct Policy {
     pub apex: Name,
     /// How name parts become labels (`enforceRFC952`).
     pub rules: Rules,
-    /// Where task addresses are taken from, best first (`IPSources`).
-    pub sources: Vec<AddressSource>,
+    /// How the addresses of a task are chosen (`addresses`, `IPSources`).
+    pub addresses: Addresses,
+    /// What becomes of unhealthy tasks (`health`).
+    pub health: Health,
     /// Name of this server (`SOAMname`), with the trailing dot, case as configured.
     pub server_name: String,
     /// Addresses of this server (`listener`, or those of the machine).
@@ -51,6 +56,27 @@ pub struct Record {
     pub owner: Owner,
     /// What it says.
     pub data: Data,
+    /// Whether it is answered while others of its owner and type are fit.
+    pub fitness: Fitness,
+}
+
+/// Whether whoever a record leads to is in good health.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Fitness {
+    /// As far as is known.
+    #[default]
+    Fit,
+    /// It is answered only where too few of its owner and type are fit.
+    Unfit,
+}
+
+/// Priority and weight of a SRV record (RFC 2782).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Preference {
+    /// The lowest is tried first.
+    pub priority: u16,
+    /// Share among those of one priority.
+    pub weight: u16,
 }
 
 /// The data of a record.
@@ -60,12 +86,14 @@ pub enum Data {
     A(Ipv4Addr),
     /// An IPv6 address (RFC 3596).
     Aaaa(Ipv6Addr),
-    /// A service instance (RFC 2782); priority is always 0.
+    /// A service instance (RFC 2782).
     Srv {
         /// Never 0.
         port: u16,
         /// The host the service runs on.
         target: Owner,
+        /// Its own priority and weight; `None`: 0, and the weight of all.
+        preference: Option<Preference>,
     },
     /// Nothing: the name exists, but its addresses are not known (an agent whose host name does not
     /// resolve). Gives NODATA instead of NXDOMAIN.
@@ -96,10 +124,22 @@ impl From<IpAddr> for Data {
     }
 }
 
+impl Data {
+    /// A service instance with the priority and weight of all.
+    pub fn service(port: u16, target: Owner) -> Self {
+        Self::Srv { port, target, preference: None }
+    }
+}
+
 impl Record {
     /// The record with this owner and data.
     pub fn new(owner: &Owner, data: impl Into<Data>) -> Self {
-        Self { owner: owner.clone(), data: data.into() }
+        Self::from_parts(owner.clone(), data.into())
+    }
+
+    /// The same, of an owner and data that are given up.
+    pub fn from_parts(owner: Owner, data: Data) -> Self {
+        Self { owner, data, fitness: Fitness::Fit }
     }
 
     /// The owner as the v1 API spells it.
@@ -112,7 +152,7 @@ impl Record {
         match &self.data {
             Data::A(address) => address.to_string(),
             Data::Aaaa(address) => address.to_string(),
-            Data::Srv { port, target } => format!("{}:{port}", target.to_text()),
+            Data::Srv { port, target, .. } => format!("{}:{port}", target.to_text()),
             Data::Unknown => String::new(),
         }
     }

@@ -3,11 +3,15 @@
 use std::net::IpAddr;
 
 use super::{
-    Data, Owner, Policy, Record, TASK_PORTS_MAX, Withheld, address, agent_suffix, infrastructure, label,
+    Data, Fitness, Owner, Policy, Record, TASK_PORTS_MAX, Withheld,
+    address::{self, Target},
+    agent_suffix,
+    health::Presence,
+    infrastructure, label,
     service::{Base, Services, Zone},
     task_hash,
 };
-use crate::cluster::{Agent, Discovery, Framework, Hosts, Task, TaskState};
+use crate::cluster::{Agent, Discovery, Framework, Hosts, Task};
 
 /// Lists the records of one task, in the order in which the original makes them.
 ///
@@ -52,15 +56,13 @@ impl<'a> Maker<'a> {
         emit: &mut dyn FnMut(Record),
     ) -> Withheld {
         let mut withheld = Withheld::default();
-        if task.state != TaskState::Running {
-            return withheld;
-        }
+        let Some(presence) = Presence::of(task, self.policy) else { return withheld };
         if self.services.enter(framework, self.policy) {
             withheld.special = 1;
             return withheld;
         }
         let agent_addresses = address::of_agent(agent, self.hosts);
-        address::of_task(task, agent_addresses, &self.policy.sources, &mut self.addresses);
+        address::of_task(task, agent_addresses, &self.policy.addresses, &mut self.addresses);
         let beyond = published_ports(task, &mut self.ports);
         let tail = tail(task, agent);
         let (mut raw, mut munged) = match &task.discovery {
@@ -72,7 +74,8 @@ impl<'a> Maker<'a> {
             let canonical = base.with_tail(&tail, Zone::Plain);
             let agent_canonical = base.with_tail(&tail, Zone::Agent);
             let withheld = &mut withheld;
-            let mut pass = Pass { base, canonical, agent_canonical, withheld, emit: &mut *emit };
+            let mut pass =
+                Pass { task, presence, base, canonical, agent_canonical, withheld, emit: &mut *emit };
             pass.addresses(&self.addresses, agent_addresses);
             pass.resource_ports(&self.ports, beyond, task.discovery.is_none());
             if let Some(discovery) = &task.discovery {
@@ -103,6 +106,8 @@ fn published_ports(task: &Task, ports: &mut Vec<u16>) -> u32 {
 
 /// One pass over the names of a task: with discovery information it has two sets of them.
 struct Pass<'a> {
+    task: &'a Task,
+    presence: Presence,
     base: &'a mut Base,
     canonical: Owner,
     agent_canonical: Owner,
@@ -111,7 +116,19 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn record(&mut self, owner: Owner, data: Data) {
+    /// A record under a name that other tasks may have too.
+    fn shared(&mut self, owner: Owner, data: Data) {
+        if let Some(fitness) = self.presence.shared() {
+            self.record(owner, data, fitness);
+        }
+    }
+
+    /// A record under a name that no other task has.
+    fn own(&mut self, owner: Owner, data: Data) {
+        self.record(owner, data, Fitness::Fit);
+    }
+
+    fn record(&mut self, owner: Owner, data: Data, fitness: Fitness) {
         if infrastructure::is_special_owner(&owner) {
             self.withheld.special = self.withheld.special.saturating_add(1);
             return;
@@ -120,21 +137,21 @@ impl Pass<'_> {
         if owner.name().is_none() || !target_fits {
             self.withheld.unencodable = self.withheld.unencodable.saturating_add(1);
         }
-        (self.emit)(Record { owner, data });
+        (self.emit)(Record { owner, data, fitness });
     }
 
     fn addresses(&mut self, task: &[IpAddr], agent: &[IpAddr]) {
         for address in task {
-            self.record(self.base.plain(Zone::Plain), Data::from(*address));
-            self.record(self.canonical.clone(), Data::from(*address));
+            self.shared(self.base.plain(Zone::Plain), Data::from(*address));
+            self.own(self.canonical.clone(), Data::from(*address));
         }
         for address in agent {
-            self.record(self.base.plain(Zone::Agent), Data::from(*address));
-            self.record(self.agent_canonical.clone(), Data::from(*address));
+            self.shared(self.base.plain(Zone::Agent), Data::from(*address));
+            self.own(self.agent_canonical.clone(), Data::from(*address));
         }
         if agent.is_empty() {
-            self.record(self.base.plain(Zone::Agent), Data::Unknown);
-            self.record(self.agent_canonical.clone(), Data::Unknown);
+            self.shared(self.base.plain(Zone::Agent), Data::Unknown);
+            self.own(self.agent_canonical.clone(), Data::Unknown);
         }
     }
 
@@ -147,16 +164,23 @@ impl Pass<'_> {
             for zone in zones {
                 for protocol in ["tcp", "udp"] {
                     let owner = self.base.service(None, protocol, *zone);
-                    self.record(owner, Data::Srv { port: *port, target: self.agent_canonical.clone() });
+                    self.shared(owner, Data::service(*port, self.agent_canonical.clone()));
                 }
             }
+        }
+    }
+
+    fn target(&self, target: Target) -> Owner {
+        match target {
+            Target::Own => self.canonical.clone(),
         }
     }
 
     /// SRV records of `discovery.ports`, which lead to the task's own address.
     fn discovery_ports(&mut self, discovery: &Discovery, policy: &Policy) {
         for listed in discovery.ports.iter().take(TASK_PORTS_MAX) {
-            let Some(port) = u16::try_from(listed.number).ok().filter(|port| *port > 0) else {
+            let (target, number) = address::of_port(self.task, listed);
+            let Some(port) = u16::try_from(number).ok().filter(|port| *port > 0) else {
                 self.withheld.ports = self.withheld.ports.saturating_add(1);
                 continue;
             };
@@ -168,7 +192,8 @@ impl Pass<'_> {
             for prefix in named {
                 for protocol in protocols {
                     let owner = self.base.service(prefix, protocol, Zone::Plain);
-                    self.record(owner, Data::Srv { port, target: self.canonical.clone() });
+                    let target = self.target(target);
+                    self.shared(owner, Data::service(port, target));
                 }
             }
         }

@@ -18,7 +18,7 @@ fn policy() -> Policy {
 
 fn agent_at(host: &str) -> Agent {
     let address = Some(Endpoint { host: Host::new(host), port: 5051 });
-    Agent { id: "6e8f-S12".into(), hostname: "node".into(), address }
+    Agent { id: "6e8f-S12".into(), hostname: "node".into(), address, place: None }
 }
 
 fn framework_named(name: &str) -> Framework {
@@ -28,7 +28,7 @@ fn framework_named(name: &str) -> Framework {
 fn task(name: &str, discovery: Option<Discovery>) -> Task {
     Task {
         ports: [PortRange { first: 31001, last: 31002 }].into(),
-        addresses: [TaskAddress { source: AddressSource::NetInfo, address: "172.16.0.4".parse().unwrap() }]
+        addresses: [TaskAddress { source: AddressSource::NetInfo, address: "172.16.0.4".parse().unwrap(), network: None }]
             .into(),
         discovery: discovery.map(Box::new),
         ..test_support::task("api.0001", name, "f", "6e8f-S12")
@@ -37,7 +37,7 @@ fn task(name: &str, discovery: Option<Discovery>) -> Task {
 
 fn discovery(name: &str, ports: &[(i64, &str, &str)]) -> Option<Discovery> {
     let port = |(number, name, protocol): &(i64, &str, &str)| DiscoveryPort::new(*number, *name, *protocol);
-    Some(Discovery { name: name.into(), ports: ports.iter().map(port).collect() })
+    Some(Discovery { name: name.into(), ports: ports.iter().map(port).collect(), ..Discovery::default() })
 }
 
 /// The records of a task as `name type value`, in order; those that DNS cannot carry marked with `!`.

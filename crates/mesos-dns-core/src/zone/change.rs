@@ -34,7 +34,7 @@ impl Rdata {
         match data {
             Data::A(address) => Some(Self::A(address)),
             Data::Aaaa(address) => Some(Self::Aaaa(address)),
-            Data::Srv { port, target } => target.into_name().map(|target| Self::Srv { port, target }),
+            Data::Srv { port, target, .. } => target.into_name().map(|target| Self::Srv { port, target }),
             Data::Unknown => None,
         }
     }

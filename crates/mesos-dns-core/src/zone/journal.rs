@@ -147,10 +147,10 @@ mod tests {
         let data = match data % 5 {
             0 => Data::Unknown,
             1 => Data::Aaaa(format!("fd00::{data}").parse().unwrap()),
-            2 => Data::Srv { port: data.into(), target: owner.clone() },
+            2 => Data::service(data.into(), owner.clone()),
             _ => Data::A([10, 0, 0, data].into()),
         };
-        Record { owner, data }
+        Record::from_parts(owner, data)
     }
 
     proptest! {

@@ -33,7 +33,7 @@ impl Entry {
         match data {
             Data::A(address) => change(&mut self.a, *address, by),
             Data::Aaaa(address) => change(&mut self.aaaa, *address, by),
-            Data::Srv { port, target } => change(&mut self.srv, (target.to_text(), *port), by),
+            Data::Srv { port, target, .. } => change(&mut self.srv, (target.to_text(), *port), by),
             Data::Unknown => {}
         }
     }
@@ -47,7 +47,7 @@ impl Entry {
         let found = match &record.data {
             Data::A(address) => self.a.get(address),
             Data::Aaaa(address) => self.aaaa.get(address),
-            Data::Srv { port, target } => self.srv.get(&(target.to_text(), *port)),
+            Data::Srv { port, target, .. } => self.srv.get(&(target.to_text(), *port)),
             Data::Unknown => None,
         };
         found.copied().unwrap_or(0)

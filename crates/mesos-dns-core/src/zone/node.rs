@@ -342,7 +342,7 @@ impl Slices<'_> {
         match data {
             Data::A(address) => count_of(self.a, &A { address: *address, count: 0 }),
             Data::Aaaa(address) => count_of(self.aaaa, &Aaaa { address: *address, count: 0 }),
-            Data::Srv { port, target } => target.name().map_or(0, |target| {
+            Data::Srv { port, target, .. } => target.name().map_or(0, |target| {
                 count_of(self.srv, &Srv { target: target.clone(), count: 0, port: *port })
             }),
             Data::Unknown => 0,

@@ -248,7 +248,7 @@ impl ListedName<'_> {
                 .srv()
                 .iter()
                 .map(|item| (Owner::from(item.target.clone()), item.port))
-                .filter(|(target, port)| shows(Data::Srv { port: *port, target: target.clone() }))
+                .filter(|(target, port)| shows(Data::service(*port, target.clone())))
                 .map(|(target, port)| (target.to_text(), port))
                 .collect();
         }

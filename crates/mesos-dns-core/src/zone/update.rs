@@ -138,7 +138,8 @@ mod tests {
             domain: "mesos".into(),
             apex: Name::parse("mesos.").unwrap(),
             rules: Rules::Rfc1123,
-            sources: vec![AddressSource::NetInfo, AddressSource::Host],
+            addresses: Addresses::Sources(vec![AddressSource::NetInfo, AddressSource::Host]),
+            health: Health::Ignore,
             server_name: "ns1.mesos.".into(),
             server_addresses: vec!["10.0.0.9".parse().unwrap()],
         }
@@ -179,6 +180,9 @@ mod tests {
             agent_id: format!("a-S{agent}").into(),
             state: if kind == 0 { TaskState::Staging } else { TaskState::Running },
             healthy: None,
+is_checked: false,
+container: None,
+labels: None,
             ports: [PortRange { first: port, last: port + u32::from(kind % 3) }].into(),
             addresses: (0..kind % 4)
                 .map(|n| TaskAddress {
@@ -189,7 +193,7 @@ mod tests {
                 })
                 .collect(),
             discovery: (kind % 2 == 1).then(|| {
-                Box::new(Discovery { name: name.into(), ports: [DiscoveryPort::new(80, "web", "")].into() })
+                Box::new(Discovery { name: name.into(), ports: [DiscoveryPort::new(80, "web", "")].into(), ..Discovery::default() })
             }),
         }
     }
@@ -200,6 +204,7 @@ mod tests {
         let agents = (0..3).map(|n| Agent {
             id: format!("a-S{n}").into(),
             hostname: "".into(),
+            place: None,
             address: Some(Endpoint {
                 host: if n == 2 { Host::new("node2") } else { Host::new(&format!("10.0.0.{}", n + moved)) },
                 port: 5051,

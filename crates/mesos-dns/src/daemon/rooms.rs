@@ -29,7 +29,8 @@ pub(crate) fn policy(config: &Config, interfaces: &[IpAddr]) -> Policy {
         domain: config.domain.clone(),
         apex: config.apex.clone(),
         rules: if config.enforce_rfc952 { Rules::Rfc952 } else { Rules::Rfc1123 },
-        sources: config.ip_sources.clone(),
+        addresses: Addresses::Sources(config.ip_sources.clone()),
+        health: Health::Ignore,
         server_name: config.soa_mname.clone(),
         server_addresses: config.own_addresses(interfaces),
     }

@@ -97,7 +97,8 @@ mod tests {
             domain: "dc1.mesos".into(),
             apex: Name::parse("dc1.mesos").unwrap(),
             rules: Rules::Rfc1123,
-            sources: Vec::new(),
+            addresses: Addresses::Sources(Vec::new()),
+            health: Health::Ignore,
             server_name: "NS1.example.".into(),
             server_addresses: Vec::new(),
         };

@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn what_credentials_may_hide() {
-        let agent = Agent { id: "S1".into(), hostname: "node1".into(), address: None };
+        let agent = Agent { id: "S1".into(), hostname: "node1".into(), address: None, place: None };
         let framework = Framework { id: "F".into(), name: "marathon".into(), host: None, port: None };
         let check = |agents: &[&Agent], recovered: &[&str], frameworks: &[&Framework], word: Option<&str>| {
             let document = Document {

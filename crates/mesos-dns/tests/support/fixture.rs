@@ -15,7 +15,8 @@ pub(crate) fn policy() -> Arc<Policy> {
         domain: "mesos".into(),
         apex: name("mesos."),
         rules: Rules::Rfc1123,
-        sources: Vec::new(),
+        addresses: Addresses::Sources(Vec::new()),
+        health: Health::Ignore,
         server_name: "ns1.mesos.".into(),
         server_addresses: Vec::new(),
     })

@@ -126,7 +126,8 @@ pub fn policy() -> Arc<Policy> {
         domain: "mesos".into(),
         apex: Name::parse("mesos.").unwrap(),
         rules: Rules::Rfc1123,
-        sources: vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host],
+        addresses: Addresses::Sources(vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host]),
+        health: Health::Ignore,
         server_name: "ns1.mesos.".into(),
         server_addresses: vec!["127.0.0.1".parse().unwrap()],
     })

@@ -75,10 +75,10 @@ fn zone(names: &[(String, Vec<Kept>)]) -> Zone {
                 }),
                 Kept::Srv(services) => services.iter().for_each(|(port, at)| {
                     let (target, _) = &names[at % names.len()];
-                    add(Data::Srv { port: *port, target: Owner::new(target) });
+                    add(Data::service(*port, Owner::new(target)));
                 }),
                 Kept::Away(port) => {
-                    add(Data::Srv { port: *port, target: Owner::new("away.example.") });
+                    add(Data::service(*port, Owner::new("away.example.")));
                 }
                 Kept::Unknown => add(Data::Unknown),
             }

@@ -17,7 +17,7 @@ fn agent(number: u8, place: u8) -> Agent {
         other => Host::new(&format!("10.0.{number}.{other}")),
     };
     let id = format!("S{number}").into();
-    Agent { id, hostname: "n".into(), address: Some(Endpoint { host, port: 5051 }) }
+    Agent { id, hostname: "n".into(), address: Some(Endpoint { host, port: 5051 }), place: None }
 }
 
 fn framework(number: u8, name: u8) -> Framework {
@@ -30,7 +30,7 @@ fn framework(number: u8, name: u8) -> Framework {
 }
 
 fn task(number: u8, framework: u8, agent: u8, version: u8) -> Task {
-    let address = TaskAddress { source: AddressSource::NetInfo, address: [9, 0, number, version].into() };
+    let address = TaskAddress { source: AddressSource::NetInfo, address: [9, 0, number, version].into(), network: None };
     Task {
         id: format!("t{number}").into(),
         name: format!("web{}", number % 3).into(),
@@ -38,6 +38,9 @@ fn task(number: u8, framework: u8, agent: u8, version: u8) -> Task {
         agent_id: format!("S{agent}").into(),
         state: if version.is_multiple_of(5) { TaskState::Staging } else { TaskState::Running },
         healthy: None,
+is_checked: false,
+container: None,
+labels: None,
         ports: Box::default(),
         addresses: Box::new([address]),
         discovery: None,
@@ -65,7 +68,7 @@ fn event((kind, a, b, c): (u8, u8, u8, u8)) -> Change {
                 healthy: Some(b.is_multiple_of(2)),
                 addresses: b.is_multiple_of(5).then(|| {
                     let address = [9, 1, c, b].into();
-                    [TaskAddress { source: AddressSource::NetInfo, address }].into()
+                    [TaskAddress { source: AddressSource::NetInfo, address, network: None }].into()
                 }),
             }),
         }),

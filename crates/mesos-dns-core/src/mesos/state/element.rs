@@ -54,7 +54,7 @@ impl Elements {
         if address.is_none() {
             skipped.agent_addresses = skipped.agent_addresses.saturating_add(1);
         }
-        Some(Agent { id: self.names.get(&raw.id), hostname: (&*raw.hostname).into(), address })
+        Some(Agent { id: self.names.get(&raw.id), hostname: (&*raw.hostname).into(), address, place: None })
     }
 
     /// The id of a recovered agent.
@@ -77,6 +77,9 @@ impl Elements {
             agent_id: self.names.get(&raw.agent_id),
             state,
             healthy: raw.healthy,
+is_checked: false,
+container: None,
+labels: None,
             ports: self.ports(&raw.ports, skipped),
             addresses: self.addresses(&raw.addresses, skipped),
             discovery: self.discovery(&raw.discovery, skipped),
@@ -112,7 +115,7 @@ impl Elements {
                 skipped.task_addresses = skipped.task_addresses.saturating_add(1);
                 continue;
             };
-            let address = TaskAddress { source, address: address.to_canonical() };
+            let address = TaskAddress { source, address: address.to_canonical(), network: None };
             if self.addresses.len() >= TASK_ADDRESSES_MAX {
                 skipped.over_limit = skipped.over_limit.saturating_add(1);
             } else if !self.addresses.contains(&address) {

@@ -15,7 +15,7 @@ fn seconds(seconds: u64) -> Duration {
 
 fn agent(id: &str) -> Agent {
     let address = Some(Endpoint { host: Host::new("10.0.1.1"), port: 5051 });
-    Agent { id: id.into(), hostname: id.into(), address }
+    Agent { id: id.into(), hostname: id.into(), address, place: None }
 }
 
 fn framework(id: &str, port: Option<u16>) -> Framework {

@@ -10,7 +10,7 @@ const SETTINGS: believe::Settings =
 
 fn agent(id: &str) -> Agent {
     let address = Some(Endpoint { host: Host::new("10.0.1.1"), port: 5051 });
-    Agent { id: id.into(), hostname: id.into(), address }
+    Agent { id: id.into(), hostname: id.into(), address, place: None }
 }
 
 fn task(number: u32, agent: &str) -> Task {
@@ -21,6 +21,9 @@ fn task(number: u32, agent: &str) -> Task {
         agent_id: agent.into(),
         state: TaskState::Running,
         healthy: None,
+is_checked: false,
+container: None,
+labels: None,
         ports: Box::default(),
         addresses: Box::default(),
         discovery: None,

@@ -59,7 +59,7 @@ fn ended() -> Change {
 }
 
 fn net_info(text: &str) -> TaskAddress {
-    TaskAddress { source: AddressSource::NetInfo, address: text.parse().expect("an address") }
+    TaskAddress { source: AddressSource::NetInfo, address: text.parse().expect("an address"), network: None }
 }
 
 fn added(members: &str) -> String {
@@ -72,7 +72,7 @@ fn added(members: &str) -> String {
 fn agents() {
     let agent = |hostname: &str, address: Option<&str>| {
         let address = address.map(|host| Endpoint { host: Host::new(host), port: 5051 });
-        Change::AgentAdded(Agent { id: "S0".into(), hostname: hostname.into(), address })
+        Change::AgentAdded(Agent { id: "S0".into(), hostname: hostname.into(), address, place: None })
     };
     check(
         r#"{"type":"AGENT_ADDED","agent_added":{"agent":{"agent_info":{"hostname":"node0","port":5051,"id":{"value":"S0"},

@@ -10,7 +10,7 @@ use crate::cluster::{
 
 #[test]
 fn one_of_everything() {
-    let address = |source, text: &str| TaskAddress { source, address: text.parse().expect("an address") };
+    let address = |source, text: &str| TaskAddress { source, address: text.parse().expect("an address"), network: None };
     let task = Task {
         id: "web.1".into(),
         name: "web".into(),
@@ -18,6 +18,9 @@ fn one_of_everything() {
         agent_id: "S0".into(),
         state: TaskState::Running,
         healthy: Some(true),
+is_checked: false,
+container: None,
+labels: None,
         ports: [PortRange { first: 31000, last: 31001 }, PortRange { first: 7, last: 7 }].into(),
         addresses: [
             address(AddressSource::Docker, "172.17.0.2"),
@@ -38,6 +41,7 @@ fn one_of_everything() {
         agents: vec![Agent {
             id: "S0".into(),
             hostname: "node0".into(),
+            place: None,
             address: Some(Endpoint { host: Host::new("10.0.1.10"), port: 5051 }),
         }],
         recovered_agents: vec!["S1".into()],

@@ -46,7 +46,7 @@ fn agent(value: &Value, document: &mut Document) -> Option<Agent> {
     }
     let address = Pid::parse(&pid).map(|pid| pid.endpoint());
     document.skipped.agent_addresses += u64::from(address.is_none());
-    Some(Agent { id: id.into(), hostname: hostname.into(), address })
+    Some(Agent { id: id.into(), hostname: hostname.into(), address, place: None })
 }
 
 fn framework(value: &Value, document: &mut Document) {
@@ -146,10 +146,13 @@ fn task(value: &Value, framework: &str) -> Option<(Option<Task>, Skipped)> {
         agent_id: agent_id.into(),
         state,
         healthy: status["healthy"].as_bool(),
+is_checked: false,
+container: None,
+labels: None,
         ports: ports.into(),
         addresses: addresses.into(),
         discovery: (!discovery_name.is_empty())
-            .then(|| Box::new(Discovery { name: discovery_name.into(), ports: discovery_ports.into() })),
+            .then(|| Box::new(Discovery { name: discovery_name.into(), ports: discovery_ports.into(), ..Discovery::default() })),
     };
     Some((Some(task), skipped))
 }
@@ -182,7 +185,7 @@ fn addresses(status: &Value) -> Option<(Vec<TaskAddress>, u64)> {
     for (source, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
         match text.parse::<std::net::IpAddr>() {
             Ok(address) => {
-                let address = TaskAddress { source, address: address.to_canonical() };
+                let address = TaskAddress { source, address: address.to_canonical(), network: None };
                 if !found.contains(&address) {
                     found.push(address);
                 }

@@ -65,7 +65,7 @@ fn addresses() -> impl Strategy<Value = Box<[TaskAddress]>> {
     let source = select(vec![AddressSource::Docker, AddressSource::Mesos, AddressSource::NetInfo]);
     vec((source, address()), 0..5).prop_map(|found| {
         let mut found: Vec<_> =
-            found.into_iter().map(|(source, address)| TaskAddress { source, address }).collect();
+            found.into_iter().map(|(source, address)| TaskAddress { source, address, network: None }).collect();
         found.sort_by_key(|address| address.source);
         let mut seen = Vec::new();
         found.retain(|address| {
@@ -82,7 +82,7 @@ fn discovery() -> impl Strategy<Value = Discovery> {
     let number = prop_oneof![0..=70_000i64, select(vec![-1, i64::MIN, i64::MAX, 1 << 53])];
     let port = (number, text(), text())
         .prop_map(|(number, name, protocol)| DiscoveryPort::new(number, name, protocol));
-    (id(), vec(port, 0..4)).prop_map(|(name, ports)| Discovery { name, ports: ports.into() })
+    (id(), vec(port, 0..4)).prop_map(|(name, ports)| Discovery { name, ports: ports.into(), ..Discovery::default() })
 }
 
 fn task(frameworks: Vec<Arc<str>>) -> impl Strategy<Value = Task> {
