@@ -26,7 +26,7 @@ static ZONE: LazyLock<Snapshot> = LazyLock::new(zone);
 fn zone() -> Snapshot {
     let name = |text| Name::parse(text).expect("a name");
     let mut zone = Zone::new(name("mesos."), None, Seed(1));
-    let mut add = |owner: &str, data: Data| zone.add(&Record { owner: Owner::new(owner), data });
+    let mut add = |owner: &str, data: Data| zone.add(&Record::from_parts(Owner::new(owner), data));
     let address = |text: &str| Data::from(text.parse::<IpAddr>().expect("an address"));
     add("ns1.mesos.", address("10.0.0.9"));
     add("web.marathon.mesos.", address("10.0.0.1"));

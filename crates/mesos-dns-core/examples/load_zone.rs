@@ -16,7 +16,7 @@ use std::{
 use mesos_dns_core::{
     cluster::{self, AddressSource, Cluster, Hosts, Masters, TaskChange},
     mesos::state,
-    records::{Policy, Rules},
+    records::{Addresses, Health, Policy, Rules},
     table::Seed,
     wire::Name,
     zone::{self, Zone},
@@ -34,7 +34,11 @@ fn main() {
         domain: "mesos".into(),
         apex: Name::parse("mesos.").expect("a name"),
         rules: Rules::Rfc1123,
-        addresses: Addresses::Sources(vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host]),
+        addresses: Addresses::Sources(vec![
+            AddressSource::NetInfo,
+            AddressSource::Mesos,
+            AddressSource::Host,
+        ]),
         health: Health::Ignore,
         server_name: "ns1.mesos.".into(),
         server_addresses: Vec::new(),

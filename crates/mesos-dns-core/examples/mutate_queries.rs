@@ -277,7 +277,7 @@ fn soa() -> Soa {
 /// The names that the seeds ask for.
 fn zone() -> Snapshot {
     let mut zone = Zone::new(name("mesos."), None, Seed(1));
-    let mut add = |owner: &str, data: Data| zone.add(&Record { owner: Owner::new(owner), data });
+    let mut add = |owner: &str, data: Data| zone.add(&Record::from_parts(Owner::new(owner), data));
     let address = |text: &str| Data::from(text.parse::<IpAddr>().expect("an address"));
     for text in ["10.0.0.1", "10.0.0.2", "fd00::1"] {
         add("web.marathon.mesos.", address(text));

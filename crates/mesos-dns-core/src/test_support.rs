@@ -4,7 +4,7 @@
 
 use crate::{
     cluster::{AddressSource, Task, TaskState},
-    records::{Policy, Rules},
+    records::{Addresses, Health, Policy, Rules},
     wire::Name,
     zone::Soa,
 };
@@ -15,7 +15,11 @@ pub(crate) fn policy() -> Policy {
         domain: "mesos".into(),
         apex: name("mesos."),
         rules: Rules::Rfc1123,
-        addresses: Addresses::Sources(vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host]),
+        addresses: Addresses::Sources(vec![
+            AddressSource::NetInfo,
+            AddressSource::Mesos,
+            AddressSource::Host,
+        ]),
         health: Health::Ignore,
         server_name: "ns1.mesos.".into(),
         server_addresses: vec!["10.0.0.9".parse().unwrap()],
@@ -45,9 +49,9 @@ pub(crate) fn task(id: &str, name: &str, framework: &str, agent: &str) -> Task {
         agent_id: agent.into(),
         state: TaskState::Running,
         healthy: None,
-is_checked: false,
-container: None,
-labels: None,
+        is_checked: false,
+        container: None,
+        labels: None,
         ports: [].into(),
         addresses: [].into(),
         discovery: None,

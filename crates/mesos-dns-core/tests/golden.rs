@@ -15,7 +15,7 @@ use std::{
 use mesos_dns_core::{
     cluster::{self, AddressSource, Cluster, Hosts, Masters},
     mesos,
-    records::{Policy, Rules},
+    records::{Addresses, Health, Policy, Rules},
     table::Seed,
     wire::Name,
     zone::{Listed, Serial, Soa, Zone},
@@ -70,11 +70,12 @@ fn policy(variant: &str) -> Policy {
         domain: "mesos".into(),
         apex: Name::parse("mesos.").unwrap(),
         rules: if variant == "rfc952" { Rules::Rfc952 } else { Rules::Rfc1123 },
-        sources: match variant {
+        addresses: Addresses::Sources(match variant {
             "host" => vec![Host],
             "docker" => vec![Docker, Mesos, NetInfo, Host],
             _ => vec![NetInfo, Mesos, Host],
-        },
+        }),
+        health: Health::Ignore,
         server_name: "ns1.mesos.".into(),
         server_addresses: Vec::new(),
     }

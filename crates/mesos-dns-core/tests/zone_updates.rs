@@ -11,7 +11,7 @@ use mesos_dns_core::{
         AddressSource, Agent, Cluster, Discovery, DiscoveryPort, Endpoint, Framework, Host, Masters,
         PortRange, Task, TaskAddress, TaskChange, TaskState, Touched,
     },
-    records::{Policy, Rules},
+    records::{Addresses, Health, Policy, Rules},
     table::{Keyed, Seed, Table},
     wire::{Name, rtype},
     zone::{Compiled, Delta, Serial, Snapshot, Soa, Zone},
@@ -92,13 +92,14 @@ fn task(id: u32, name: &str, framework: u32, agent: u32, kind: u32) -> Task {
         agent_id: format!("a-S{agent}").into(),
         state: if kind % 7 == 6 { TaskState::Staging } else { TaskState::Running },
         healthy: None,
-is_checked: false,
-container: None,
-labels: None,
+        is_checked: false,
+        container: None,
+        labels: None,
         ports: [PortRange { first: port, last: port + kind % 3 }].into(),
         addresses: (0..kind % 3)
             .map(|at| TaskAddress {
                 source: AddressSource::NetInfo,
+                network: None,
                 address: if at == 1 {
                     format!("fd00::{id:x}")
                 } else {
@@ -109,7 +110,11 @@ labels: None,
             })
             .collect(),
         discovery: (kind % 4 == 3).then(|| {
-            Box::new(Discovery { name: name.into(), ports: [DiscoveryPort::new(80, "http", "")].into(), ..Discovery::default() })
+            Box::new(Discovery {
+                name: name.into(),
+                ports: [DiscoveryPort::new(80, "http", "")].into(),
+                ..Discovery::default()
+            })
         }),
     }
 }

@@ -76,7 +76,8 @@ fn expected_agent(cluster: &Cluster, at: usize) -> core::Agent {
     let agent = &cluster.agents[at];
     core::Agent {
         id: agent.id.as_str().into(),
-        hostname: agent.hostname.as_str().into(), place: None,
+        hostname: agent.hostname.as_str().into(),
+        place: None,
         address: Some(Endpoint { host: Host::Address(agent.address.into()), port: 5051 }),
     }
 }
@@ -101,6 +102,9 @@ fn expected_task(cluster: &Cluster, task: &Task) -> core::Task {
             _ => unreachable!("{} has ended", task.id),
         },
         healthy: task.healthy,
+        is_checked: false,
+        container: None,
+        labels: None,
         ports: expected_ranges(&task.ports),
         addresses: addresses
             .iter()

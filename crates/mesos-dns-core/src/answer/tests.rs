@@ -32,7 +32,7 @@ use crate::{
 };
 
 fn record(owner: &str, data: Data) -> Record {
-    Record { owner: Owner::new(owner), data }
+    Record::from_parts(Owner::new(owner), data)
 }
 
 fn zone() -> Snapshot {
@@ -47,7 +47,7 @@ fn zone() -> Snapshot {
     for n in 0..60_u8 {
         zone.add(&record("big.mesos.", address(&format!("10.1.0.{n}"))));
         let target = Owner::new(&format!("big-{n}.mesos."));
-        zone.add(&Record { owner: target.clone(), data: address(&format!("10.1.0.{n}")) });
+        zone.add(&Record::from_parts(target.clone(), address(&format!("10.1.0.{n}"))));
         zone.add(&record("_big._tcp.mesos.", Data::service(1000 + u16::from(n), target)));
     }
     let target = Owner::new("web.marathon.mesos.");

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     cluster::{
-        Agent, Discovery, DiscoveryPort, Endpoint, Framework, Host, Hosts, Masters, PortRange, Task,
-        TaskAddress, TaskState,
+        AddressSource, Agent, Discovery, DiscoveryPort, Endpoint, Framework, Host, Hosts, Masters, PortRange,
+        Task, TaskAddress, TaskState,
     },
     test_support,
 };
@@ -28,8 +28,12 @@ fn framework_named(name: &str) -> Framework {
 fn task(name: &str, discovery: Option<Discovery>) -> Task {
     Task {
         ports: [PortRange { first: 31001, last: 31002 }].into(),
-        addresses: [TaskAddress { source: AddressSource::NetInfo, address: "172.16.0.4".parse().unwrap(), network: None }]
-            .into(),
+        addresses: [TaskAddress {
+            source: AddressSource::NetInfo,
+            address: "172.16.0.4".parse().unwrap(),
+            network: None,
+        }]
+        .into(),
         discovery: discovery.map(Box::new),
         ..test_support::task("api.0001", name, "f", "6e8f-S12")
     }

@@ -127,7 +127,7 @@ mod tests {
             self, AddressSource, Agent, Discovery, DiscoveryPort, Document, Endpoint, Framework, Host, Hosts,
             Masters, PortRange, TaskAddress, TaskState,
         },
-        records::Rules,
+        records::{Addresses, Health, Rules},
         table::Seed,
         wire::Name,
         zone::{self, Serial, Snapshot, Soa},
@@ -180,9 +180,9 @@ mod tests {
             agent_id: format!("a-S{agent}").into(),
             state: if kind == 0 { TaskState::Staging } else { TaskState::Running },
             healthy: None,
-is_checked: false,
-container: None,
-labels: None,
+            is_checked: false,
+            container: None,
+            labels: None,
             ports: [PortRange { first: port, last: port + u32::from(kind % 3) }].into(),
             addresses: (0..kind % 4)
                 .map(|n| TaskAddress {
@@ -190,10 +190,15 @@ labels: None,
                     address: if n == 2 { format!("fd00::{id}") } else { format!("10.1.{n}.{}", id % 9) }
                         .parse()
                         .unwrap(),
+                    network: None,
                 })
                 .collect(),
             discovery: (kind % 2 == 1).then(|| {
-                Box::new(Discovery { name: name.into(), ports: [DiscoveryPort::new(80, "web", "")].into(), ..Discovery::default() })
+                Box::new(Discovery {
+                    name: name.into(),
+                    ports: [DiscoveryPort::new(80, "web", "")].into(),
+                    ..Discovery::default()
+                })
             }),
         }
     }

@@ -8,7 +8,7 @@ use std::{
 
 use mesos_dns_core::{
     cluster::{AddressSource, Change, Cluster, Document, Hosts, Masters, Subject, Touched},
-    records::{Policy, Rules},
+    records::{Addresses, Health, Policy, Rules},
     table::Seed,
     watch::{
         believe::{self, Incomplete},
@@ -176,7 +176,11 @@ fn policy() -> Policy {
         domain: "mesos".into(),
         apex: Name::parse("mesos.").expect("a name"),
         rules: Rules::Rfc1123,
-        addresses: Addresses::Sources(vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host]),
+        addresses: Addresses::Sources(vec![
+            AddressSource::NetInfo,
+            AddressSource::Mesos,
+            AddressSource::Host,
+        ]),
         health: Health::Ignore,
         server_name: "ns1.mesos.".into(),
         server_addresses: vec![Ipv4Addr::LOCALHOST.into()],

@@ -246,9 +246,6 @@ impl Services {
             addresses: this.addresses(service, place),
             container: format!("container-{launch}"),
             healthy: None,
-is_checked: false,
-container: None,
-labels: None,
             statuses: Vec::new(),
         });
         cluster.report(launch, State::Starting, None, at);

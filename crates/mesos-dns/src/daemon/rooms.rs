@@ -11,7 +11,7 @@ use mesos_dns_core::{
     config::{Authentication, Config},
     forward,
     mesos::state::Limits,
-    records::{Policy, Rules},
+    records::{Addresses, Health, Policy, Rules},
     views,
     watch::{believe, poll, subscribe},
     zone::Soa,

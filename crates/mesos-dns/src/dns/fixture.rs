@@ -53,7 +53,7 @@ pub(super) fn publish_web(board: &Board) {
 pub(super) fn publish(board: &Board, version: u64, address: IpAddr) {
     let mut zone = Zone::new(policy().apex.clone(), None, Seed(1));
     let data = Data::from(address);
-    zone.add(&Record { owner: Owner::new("web.mesos."), data });
+    zone.add(&Record::from_parts(Owner::new("web.mesos."), data));
     zone.compile();
     let zone = Arc::new(zone.snapshot(soa(), Serial(1)));
     let (cluster, held, restored, reign) = (Cluster::default(), None, None, Arc::default());

@@ -88,7 +88,10 @@ pub(super) fn machine_names() -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use mesos_dns_core::{records::Rules, wire::Name};
+    use mesos_dns_core::{
+        records::{Addresses, Health, Rules},
+        wire::Name,
+    };
 
     use super::*;
 

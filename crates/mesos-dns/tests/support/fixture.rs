@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use mesos_dns_core::{
-    records::{Policy, Rules},
+    records::{Addresses, Health, Policy, Rules},
     wire::Name,
     zone::Soa,
 };

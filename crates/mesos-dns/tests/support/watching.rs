@@ -11,7 +11,7 @@ use mesos_dns::{
 use mesos_dns_core::{
     cluster::AddressSource,
     mesos::{state::Limits, zk_url::ZkUrl},
-    records::{Policy, Rules},
+    records::{Addresses, Health, Policy, Rules},
     table::Seed,
     watch::{
         believe::{self, Why},
@@ -126,7 +126,11 @@ pub fn policy() -> Arc<Policy> {
         domain: "mesos".into(),
         apex: Name::parse("mesos.").unwrap(),
         rules: Rules::Rfc1123,
-        addresses: Addresses::Sources(vec![AddressSource::NetInfo, AddressSource::Mesos, AddressSource::Host]),
+        addresses: Addresses::Sources(vec![
+            AddressSource::NetInfo,
+            AddressSource::Mesos,
+            AddressSource::Host,
+        ]),
         health: Health::Ignore,
         server_name: "ns1.mesos.".into(),
         server_addresses: vec!["127.0.0.1".parse().unwrap()],

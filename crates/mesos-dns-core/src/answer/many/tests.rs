@@ -63,7 +63,7 @@ fn kept() -> impl Strategy<Value = Kept> {
 fn zone(names: &[(String, Vec<Kept>)]) -> Zone {
     let mut zone = Zone::new(name("mesos."), None, Seed(names.len() as u64));
     for (number, (owner, kept)) in names.iter().enumerate() {
-        let mut add = |data| zone.add(&Record { owner: Owner::new(owner), data });
+        let mut add = |data| zone.add(&Record::from_parts(Owner::new(owner), data));
         for kept in kept {
             match kept {
                 Kept::A(count) => (0..*count).for_each(|n| {

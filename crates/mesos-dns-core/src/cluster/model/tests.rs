@@ -30,7 +30,11 @@ fn framework(number: u8, name: u8) -> Framework {
 }
 
 fn task(number: u8, framework: u8, agent: u8, version: u8) -> Task {
-    let address = TaskAddress { source: AddressSource::NetInfo, address: [9, 0, number, version].into(), network: None };
+    let address = TaskAddress {
+        source: AddressSource::NetInfo,
+        address: [9, 0, number, version].into(),
+        network: None,
+    };
     Task {
         id: format!("t{number}").into(),
         name: format!("web{}", number % 3).into(),
@@ -38,9 +42,9 @@ fn task(number: u8, framework: u8, agent: u8, version: u8) -> Task {
         agent_id: format!("S{agent}").into(),
         state: if version.is_multiple_of(5) { TaskState::Staging } else { TaskState::Running },
         healthy: None,
-is_checked: false,
-container: None,
-labels: None,
+        is_checked: false,
+        container: None,
+        labels: None,
         ports: Box::default(),
         addresses: Box::new([address]),
         discovery: None,

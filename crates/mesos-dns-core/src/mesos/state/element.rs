@@ -77,9 +77,9 @@ impl Elements {
             agent_id: self.names.get(&raw.agent_id),
             state,
             healthy: raw.healthy,
-is_checked: false,
-container: None,
-labels: None,
+            is_checked: false,
+            container: None,
+            labels: None,
             ports: self.ports(&raw.ports, skipped),
             addresses: self.addresses(&raw.addresses, skipped),
             discovery: self.discovery(&raw.discovery, skipped),
@@ -133,7 +133,11 @@ labels: None,
             number: port.number.unwrap_or_default() as i64,
             kind: self.names.kind(&port.name, &port.protocol),
         });
-        Some(Box::new(Discovery { ports: ports.collect(), name: self.names.get(name) }))
+        Some(Box::new(Discovery {
+            ports: ports.collect(),
+            name: self.names.get(name),
+            ..Discovery::default()
+        }))
     }
 }
 

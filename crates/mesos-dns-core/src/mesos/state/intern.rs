@@ -41,7 +41,7 @@ impl Interner {
         let Self { texts, kinds } = self;
         let mut text = |text: &str| texts.get(text, |other| other == text, || Arc::from(text));
         let is = |other: &PortKind| *other.name == *name && *other.protocol == *protocol;
-        let make = || PortKind { name: text(name), protocol: text(protocol), ..PortKind::default() };
+        let mut make = || PortKind { name: text(name), protocol: text(protocol), ..PortKind::default() };
         kinds.get((name, protocol), is, || Arc::new(make()))
     }
 }

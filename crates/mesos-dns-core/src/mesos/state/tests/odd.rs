@@ -10,7 +10,11 @@ use crate::cluster::{
 
 #[test]
 fn one_of_everything() {
-    let address = |source, text: &str| TaskAddress { source, address: text.parse().expect("an address"), network: None };
+    let address = |source, text: &str| TaskAddress {
+        source,
+        address: text.parse().expect("an address"),
+        network: None,
+    };
     let task = Task {
         id: "web.1".into(),
         name: "web".into(),
@@ -18,9 +22,9 @@ fn one_of_everything() {
         agent_id: "S0".into(),
         state: TaskState::Running,
         healthy: Some(true),
-is_checked: false,
-container: None,
-labels: None,
+        is_checked: false,
+        container: None,
+        labels: None,
         ports: [PortRange { first: 31000, last: 31001 }, PortRange { first: 7, last: 7 }].into(),
         addresses: [
             address(AddressSource::Docker, "172.17.0.2"),
@@ -31,6 +35,7 @@ labels: None,
         discovery: Some(Box::new(Discovery {
             name: "a\\\"bé".into(),
             ports: [DiscoveryPort::new(31000, "http", "tcp")].into(),
+            ..Discovery::default()
         })),
     };
     let expected = Document {

@@ -146,13 +146,18 @@ fn task(value: &Value, framework: &str) -> Option<(Option<Task>, Skipped)> {
         agent_id: agent_id.into(),
         state,
         healthy: status["healthy"].as_bool(),
-is_checked: false,
-container: None,
-labels: None,
+        is_checked: false,
+        container: None,
+        labels: None,
         ports: ports.into(),
         addresses: addresses.into(),
-        discovery: (!discovery_name.is_empty())
-            .then(|| Box::new(Discovery { name: discovery_name.into(), ports: discovery_ports.into(), ..Discovery::default() })),
+        discovery: (!discovery_name.is_empty()).then(|| {
+            Box::new(Discovery {
+                name: discovery_name.into(),
+                ports: discovery_ports.into(),
+                ..Discovery::default()
+            })
+        }),
     };
     Some((Some(task), skipped))
 }

@@ -49,7 +49,12 @@ fn endpoint() -> impl Strategy<Value = Option<Endpoint>> {
 }
 
 fn agent() -> impl Strategy<Value = Agent> {
-    (id(), text(), endpoint()).prop_map(|(id, hostname, address)| Agent { id, hostname, address })
+    (id(), text(), endpoint()).prop_map(|(id, hostname, address)| Agent {
+        id,
+        hostname,
+        address,
+        place: None,
+    })
 }
 
 fn framework() -> impl Strategy<Value = Framework> {
@@ -64,13 +69,15 @@ fn framework() -> impl Strategy<Value = Framework> {
 fn addresses() -> impl Strategy<Value = Box<[TaskAddress]>> {
     let source = select(vec![AddressSource::Docker, AddressSource::Mesos, AddressSource::NetInfo]);
     vec((source, address()), 0..5).prop_map(|found| {
-        let mut found: Vec<_> =
-            found.into_iter().map(|(source, address)| TaskAddress { source, address, network: None }).collect();
+        let mut found: Vec<_> = found
+            .into_iter()
+            .map(|(source, address)| TaskAddress { source, address, network: None })
+            .collect();
         found.sort_by_key(|address| address.source);
         let mut seen = Vec::new();
         found.retain(|address| {
             !seen.contains(address) && {
-                seen.push(*address);
+                seen.push(address.clone());
                 true
             }
         });
@@ -82,7 +89,11 @@ fn discovery() -> impl Strategy<Value = Discovery> {
     let number = prop_oneof![0..=70_000i64, select(vec![-1, i64::MIN, i64::MAX, 1 << 53])];
     let port = (number, text(), text())
         .prop_map(|(number, name, protocol)| DiscoveryPort::new(number, name, protocol));
-    (id(), vec(port, 0..4)).prop_map(|(name, ports)| Discovery { name, ports: ports.into(), ..Discovery::default() })
+    (id(), vec(port, 0..4)).prop_map(|(name, ports)| Discovery {
+        name,
+        ports: ports.into(),
+        ..Discovery::default()
+    })
 }
 
 fn task(frameworks: Vec<Arc<str>>) -> impl Strategy<Value = Task> {
@@ -104,7 +115,20 @@ fn task(frameworks: Vec<Arc<str>>) -> impl Strategy<Value = Task> {
     (what, how).prop_map(
         |((id, name, framework_id, agent_id, state), (healthy, ports, addresses, discovery))| {
             let (id, discovery) = ((&*id).into(), discovery.map(Box::new));
-            Task { id, name, framework_id, agent_id, state, healthy, ports, addresses, discovery }
+            Task {
+                id,
+                name,
+                framework_id,
+                agent_id,
+                state,
+                healthy,
+                is_checked: false,
+                ports,
+                addresses,
+                discovery,
+                container: None,
+                labels: None,
+            }
         },
     )
 }
