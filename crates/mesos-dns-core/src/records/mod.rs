@@ -11,6 +11,9 @@
 //! depend on the other hundred thousand. [`zone`](crate::zone) counts how many contribute each record.
 
 mod address;
+mod browse;
+mod extra;
+mod fixed;
 mod health;
 mod infrastructure;
 mod label;
@@ -18,9 +21,14 @@ mod owner;
 mod service;
 mod task;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 pub use address::{Addresses, Networks, Reach};
+pub use extra::{Extra, ExtraName, ExtraNames};
+pub use fixed::{Fixed, FixedOwner, Rule};
 pub use health::Health;
 pub use infrastructure::{agent, framework, masters, server};
 pub use label::{Rules, agent_suffix, fragment, label, task_hash};
@@ -43,6 +51,8 @@ pub struct Policy {
     pub addresses: Addresses,
     /// What becomes of unhealthy tasks (`health`).
     pub health: Health,
+    /// Which names there are beyond the original's, and who is shown.
+    pub extra: Extra,
     /// Name of this server (`SOAMname`), with the trailing dot, case as configured.
     pub server_name: String,
     /// Addresses of this server (`listener`, or those of the machine).
@@ -95,6 +105,16 @@ pub enum Data {
         /// Its own priority and weight; `None`: 0, and the weight of all.
         preference: Option<Preference>,
     },
+    /// A record of another type.
+    Other {
+        /// The type, which is not one of the above, nor one that says where a zone begins or ends.
+        rtype: u16,
+        /// The data in wire form; names in it are not compressed.
+        rdata: Arc<[u8]>,
+    },
+    /// No record: how many seconds answers of this owner may be kept. The shortest of several counts, for all its
+    /// records.
+    Ttl(u32),
     /// Nothing: the name exists, but its addresses are not known (an agent whose host name does not
     /// resolve). Gives NODATA instead of NXDOMAIN.
     Unknown,
@@ -103,8 +123,10 @@ pub enum Data {
 /// Records that were not made, by reason. Shown in the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Withheld {
-    /// The owner would be, or lie under, a name that is ours (ruling "special names").
+    /// The owner would be, or lie under, a name that is ours.
     pub special: u32,
+    /// Whoever runs it does not mean it to be seen by enough others (`visibility`).
+    pub hidden: u32,
     /// The port cannot exist.
     pub ports: u32,
     /// Made, but DNS cannot carry it: only the v1 API shows it.
@@ -153,7 +175,7 @@ impl Record {
             Data::A(address) => address.to_string(),
             Data::Aaaa(address) => address.to_string(),
             Data::Srv { port, target, .. } => format!("{}:{port}", target.to_text()),
-            Data::Unknown => String::new(),
+            Data::Other { .. } | Data::Ttl(_) | Data::Unknown => String::new(),
         }
     }
 
@@ -163,7 +185,7 @@ impl Record {
             Data::A(_) => "A",
             Data::Aaaa(_) => "AAAA",
             Data::Srv { .. } => "SRV",
-            Data::Unknown => "",
+            Data::Other { .. } | Data::Ttl(_) | Data::Unknown => "",
         }
     }
 }
@@ -172,6 +194,7 @@ impl Withheld {
     /// Adds what another part withheld.
     pub fn add(&mut self, other: Self) {
         self.special = self.special.saturating_add(other.special);
+        self.hidden = self.hidden.saturating_add(other.hidden);
         self.ports = self.ports.saturating_add(other.ports);
         self.unencodable = self.unencodable.saturating_add(other.unencodable);
     }
@@ -179,6 +202,7 @@ impl Withheld {
     /// Takes back what was added before.
     pub fn subtract(&mut self, other: Self) {
         self.special = self.special.saturating_sub(other.special);
+        self.hidden = self.hidden.saturating_sub(other.hidden);
         self.ports = self.ports.saturating_sub(other.ports);
         self.unencodable = self.unencodable.saturating_sub(other.unencodable);
     }

@@ -35,7 +35,7 @@ impl Rdata {
             Data::A(address) => Some(Self::A(address)),
             Data::Aaaa(address) => Some(Self::Aaaa(address)),
             Data::Srv { port, target, .. } => target.into_name().map(|target| Self::Srv { port, target }),
-            Data::Unknown => None,
+            Data::Other { .. } | Data::Ttl(_) | Data::Unknown => None,
         }
     }
 }

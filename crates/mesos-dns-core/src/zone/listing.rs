@@ -34,7 +34,7 @@ impl Entry {
             Data::A(address) => change(&mut self.a, *address, by),
             Data::Aaaa(address) => change(&mut self.aaaa, *address, by),
             Data::Srv { port, target, .. } => change(&mut self.srv, (target.to_text(), *port), by),
-            Data::Unknown => {}
+            Data::Other { .. } | Data::Ttl(_) | Data::Unknown => {}
         }
     }
 
@@ -48,7 +48,7 @@ impl Entry {
             Data::A(address) => self.a.get(address),
             Data::Aaaa(address) => self.aaaa.get(address),
             Data::Srv { port, target, .. } => self.srv.get(&(target.to_text(), *port)),
-            Data::Unknown => None,
+            Data::Other { .. } | Data::Ttl(_) | Data::Unknown => None,
         };
         found.copied().unwrap_or(0)
     }

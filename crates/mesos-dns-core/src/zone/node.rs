@@ -345,7 +345,7 @@ impl Slices<'_> {
             Data::Srv { port, target, .. } => target.name().map_or(0, |target| {
                 count_of(self.srv, &Srv { target: target.clone(), count: 0, port: *port })
             }),
-            Data::Unknown => 0,
+            Data::Other { .. } | Data::Ttl(_) | Data::Unknown => 0,
         }
     }
 
