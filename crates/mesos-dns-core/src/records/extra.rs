@@ -1,9 +1,9 @@
 //! Names beyond those of the original, which exist where the operator asks for them (`extraNames`), and what the
 //! labels of a task say of its names.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
-use super::{Data, Owner, Policy, Preference, Record, fragment, label};
+use super::{Data, Fixed, Owner, Policy, Preference, Record, fragment, label};
 use crate::{
     cluster::{Agent, Discovery, DiscoveryPort, DnsLabels, Task, Visibility},
     wire::{Name, rtype},
@@ -52,8 +52,10 @@ impl FromIterator<ExtraName> for ExtraNames {
 }
 
 /// What the operator chose about further names, and about what is shown at all.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extra {
+    /// Static records (`records`, `zoneFiles`).
+    pub fixed: Arc<Fixed>,
     /// Which further names there are (`extraNames`).
     pub names: ExtraNames,
     /// Who has to be meant to see a service for it to be published (`visibility`).

@@ -59,7 +59,8 @@ pub struct Policy {
     pub server_addresses: Vec<IpAddr>,
 }
 
-/// One record: an owner name and what it holds. All records share one TTL, and SRV records one weight.
+/// One record: an owner name and what it holds. Unless it says otherwise, its TTL, and the weight of a service, are
+/// those of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Where it stands.
@@ -169,7 +170,7 @@ impl Record {
         self.owner.to_text()
     }
 
-    /// The data as the v1 API spells it; empty for [`Data::Unknown`], which it does not show.
+    /// The data as the v1 API spells it; empty for what it does not show.
     pub fn listed_value(&self) -> String {
         match &self.data {
             Data::A(address) => address.to_string(),
@@ -179,7 +180,7 @@ impl Record {
         }
     }
 
-    /// The type as text: `A`, `AAAA` or `SRV`; empty for [`Data::Unknown`].
+    /// The type as text: `A`, `AAAA` or `SRV`; empty for what the v1 API does not show.
     pub fn rtype(&self) -> &'static str {
         match self.data {
             Data::A(_) => "A",

@@ -35,6 +35,7 @@ pub(crate) fn policy(config: &Config, interfaces: &[IpAddr]) -> Policy {
             names: config.extra_names,
             visibility: config.visibility,
             weight: config.srv_record_default_weight,
+            fixed: config.fixed.clone(),
         },
         server_name: config.soa_mname.clone(),
         server_addresses: config.own_addresses(interfaces),
