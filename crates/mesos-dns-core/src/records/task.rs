@@ -1,31 +1,30 @@
 //! The records of one task.
 
-use std::net::IpAddr;
-
 use super::{
     Data, Fitness, Owner, Policy, Record, TASK_PORTS_MAX, Withheld,
-    address::{self, Target},
+    address::{self, Target, Whereabouts},
     agent_suffix,
     health::Presence,
     infrastructure, label,
     service::{Base, Services, Zone},
     task_hash,
 };
-use crate::cluster::{Agent, Discovery, Framework, Hosts, Task};
+use crate::cluster::{Agent, Cluster, Discovery, Framework, Task};
 
 /// Lists the records of one task, in the order in which the original makes them.
 ///
-/// A task that is not running has none. Returns what was left out and why; a record that DNS cannot
-/// carry is emitted all the same, as the v1 API shows it.
+/// A task that is not running has none. `cluster` tells what host names resolved to, and whether the whole of it is on
+/// one machine. Returns what was left out and why; a record that DNS cannot carry is emitted all the same, as the v1
+/// API shows it.
 pub fn contribution(
     task: &Task,
     framework: &Framework,
     agent: &Agent,
-    hosts: &Hosts,
+    cluster: &Cluster,
     policy: &Policy,
     emit: &mut dyn FnMut(Record),
 ) -> Withheld {
-    Maker::new(hosts, policy).contribution(task, framework, agent, emit)
+    Maker::new(cluster, policy).contribution(task, framework, agent, emit)
 }
 
 /// Makes the records of one task after the other; see [`contribution`], which is this for a single one.
@@ -33,18 +32,32 @@ pub fn contribution(
 /// Tasks of one service share most of their names. The maker remembers those of the services it met last, so
 /// where such tasks follow each other a name is made once, and their records share its allocation.
 pub struct Maker<'a> {
-    hosts: &'a Hosts,
+    cluster: &'a Cluster,
     policy: &'a Policy,
+    /// Whether loopback addresses are good.
+    keeps_loopback: bool,
     services: Services,
     /// Reused from task to task.
-    addresses: Vec<IpAddr>,
+    whereabouts: Whereabouts,
     ports: Vec<u16>,
 }
 
 impl<'a> Maker<'a> {
     /// A maker for the tasks of one version of the cluster.
-    pub fn new(hosts: &'a Hosts, policy: &'a Policy) -> Self {
-        Self { hosts, policy, services: Services::default(), addresses: Vec::new(), ports: Vec::new() }
+    pub fn new(cluster: &'a Cluster, policy: &'a Policy) -> Self {
+        Self {
+            cluster,
+            policy,
+            keeps_loopback: address::is_on_loopback(cluster),
+            services: Services::default(),
+            whereabouts: Whereabouts::default(),
+            ports: Vec::new(),
+        }
+    }
+
+    /// Whether a maker for another version of the cluster makes the same of what did not change.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        self.keeps_loopback == other.keeps_loopback
     }
 
     /// Lists the records of one task; see the function of this name.
@@ -61,8 +74,9 @@ impl<'a> Maker<'a> {
             withheld.special = 1;
             return withheld;
         }
-        let agent_addresses = address::of_agent(agent, self.hosts);
-        address::of_task(task, agent_addresses, &self.policy.addresses, &mut self.addresses);
+        let agent_addresses = address::of_agent(agent, &self.cluster.hosts);
+        self.whereabouts.find(task, agent_addresses, &self.policy.addresses, self.keeps_loopback);
+        withheld.addresses = self.whereabouts.impossible;
         let beyond = published_ports(task, &mut self.ports);
         let tail = tail(task, agent);
         let (mut raw, mut munged) = match &task.discovery {
@@ -73,13 +87,23 @@ impl<'a> Maker<'a> {
         for base in [&mut raw, &mut munged].into_iter().flatten() {
             let canonical = base.with_tail(&tail, Zone::Plain);
             let agent_canonical = base.with_tail(&tail, Zone::Agent);
-            let withheld = &mut withheld;
-            let mut pass =
-                Pass { task, presence, base, canonical, agent_canonical, withheld, emit: &mut *emit };
-            pass.addresses(&self.addresses, agent_addresses);
+            let mut pass = Pass {
+                task,
+                policy: self.policy,
+                presence,
+                whereabouts: &self.whereabouts,
+                base,
+                tail: &tail,
+                canonical,
+                agent_canonical,
+                on_networks: Vec::new(),
+                withheld: &mut withheld,
+                emit: &mut *emit,
+            };
+            pass.addresses();
             pass.resource_ports(&self.ports, beyond, task.discovery.is_none());
             if let Some(discovery) = &task.discovery {
-                pass.discovery_ports(discovery, self.policy);
+                pass.discovery_ports(discovery);
             }
         }
         withheld
@@ -107,15 +131,20 @@ fn published_ports(task: &Task, ports: &mut Vec<u16>) -> u32 {
 /// One pass over the names of a task: with discovery information it has two sets of them.
 struct Pass<'a> {
     task: &'a Task,
+    policy: &'a Policy,
     presence: Presence,
+    whereabouts: &'a Whereabouts,
     base: &'a mut Base,
+    tail: &'a str,
     canonical: Owner,
     agent_canonical: Owner,
+    /// Its own names on those networks that it has names on so far.
+    on_networks: Vec<(&'a str, Owner)>,
     withheld: &'a mut Withheld,
     emit: &'a mut dyn FnMut(Record),
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
     /// A record under a name that other tasks may have too.
     fn shared(&mut self, owner: Owner, data: Data) {
         if let Some(fitness) = self.presence.shared() {
@@ -140,23 +169,42 @@ impl Pass<'_> {
         (self.emit)(Record { owner, data, fitness });
     }
 
-    fn addresses(&mut self, task: &[IpAddr], agent: &[IpAddr]) {
-        for address in task {
+    fn addresses(&mut self) {
+        let whereabouts = self.whereabouts;
+        for address in &whereabouts.task {
             self.shared(self.base.plain(Zone::Plain), Data::from(*address));
             self.own(self.canonical.clone(), Data::from(*address));
         }
-        for address in agent {
+        for address in &whereabouts.agent {
             self.shared(self.base.plain(Zone::Agent), Data::from(*address));
             self.own(self.agent_canonical.clone(), Data::from(*address));
         }
-        if agent.is_empty() {
+        if whereabouts.agent.is_empty() {
             self.shared(self.base.plain(Zone::Agent), Data::Unknown);
             self.own(self.agent_canonical.clone(), Data::Unknown);
         }
+        for network in whereabouts.several_networks(self.task) {
+            self.name_on(network);
+        }
     }
 
-    /// SRV records of `resources.ports`. Without discovery information the plain zone has them too,
-    /// and its records still lead to the agent.
+    /// The task's own name on a network. When first asked for, that and the shared one get their addresses.
+    fn name_on(&mut self, network: &'a str) -> Owner {
+        if let Some((_, own)) = self.on_networks.iter().find(|(name, _)| *name == network) {
+            return own.clone();
+        }
+        let name = label(network, self.policy.rules);
+        let (shared, own) = (self.base.on_network("", &name), self.base.on_network(self.tail, &name));
+        for address in self.whereabouts.on_network(self.task, network) {
+            self.shared(shared.clone(), Data::from(address));
+            self.own(own.clone(), Data::from(address));
+        }
+        self.on_networks.push((network, own.clone()));
+        own
+    }
+
+    /// SRV records of `resources.ports`, which are the agent's. Without discovery information the plain zone has them
+    /// too, and its records still lead to the agent.
     fn resource_ports(&mut self, ports: &[u16], beyond: u32, in_plain_zone: bool) {
         self.withheld.ports = self.withheld.ports.saturating_add(beyond);
         let zones = if in_plain_zone { &[Zone::Agent, Zone::Plain][..] } else { &[Zone::Agent] };
@@ -170,32 +218,37 @@ impl Pass<'_> {
         }
     }
 
-    fn target(&self, target: Target) -> Owner {
-        match target {
-            Target::Own => self.canonical.clone(),
-        }
-    }
-
-    /// SRV records of `discovery.ports`, which lead to the task's own address.
-    fn discovery_ports(&mut self, discovery: &Discovery, policy: &Policy) {
+    /// SRV records of `discovery.ports`, each of which leads to where its port is open.
+    fn discovery_ports(&mut self, discovery: &Discovery) {
+        let rules = self.policy.rules;
         for listed in discovery.ports.iter().take(TASK_PORTS_MAX) {
-            let (target, number) = address::of_port(self.task, listed);
-            let Some(port) = u16::try_from(number).ok().filter(|port| *port > 0) else {
+            let Some(number) = u16::try_from(listed.number).ok().filter(|port| *port > 0) else {
                 self.withheld.ports = self.withheld.ports.saturating_add(1);
                 continue;
             };
-            let protocol = label(&listed.kind.protocol, policy.rules);
+            let protocol = label(&listed.kind.protocol, rules);
             let protocols: &[&str] = if protocol.is_empty() { &["tcp", "udp"] } else { &[&protocol] };
-            let port_name = Some(label(&listed.kind.name, policy.rules)).filter(|name| !name.is_empty());
+            let port_name = Some(label(&listed.kind.name, rules)).filter(|name| !name.is_empty());
             let named =
                 [None, port_name.as_deref()].into_iter().take(if port_name.is_some() { 2 } else { 1 });
             for prefix in named {
                 for protocol in protocols {
-                    let owner = self.base.service(prefix, protocol, Zone::Plain);
-                    let target = self.target(target);
-                    self.shared(owner, Data::service(port, target));
+                    match self.whereabouts.lead(self.task, listed, number, protocol) {
+                        Some((target, port)) => self.service(prefix, protocol, target, port),
+                        None => self.withheld.unreachable = self.withheld.unreachable.saturating_add(1),
+                    }
                 }
             }
         }
+    }
+
+    fn service(&mut self, prefix: Option<&str>, protocol: &str, target: Target<'a>, port: u16) {
+        let owner = self.base.service(prefix, protocol, Zone::Plain);
+        let target = match target {
+            Target::Agent => self.agent_canonical.clone(),
+            Target::Network(network) => self.name_on(network),
+            Target::Own => self.canonical.clone(),
+        };
+        self.shared(owner, Data::service(port, target));
     }
 }
