@@ -11,7 +11,7 @@
 //! function, and `check` and a reload say the same as a start.
 //!
 //! - `keys`: the table of all keys. `file`: the JSON. `reference`: the table as documentation.
-//! - `value`, `object`, `json`: kinds of values, and JSON with places.
+//! - `value`, `object`, `networks`, `json`: kinds of values, and JSON with places.
 //! - `validate`, `address`, `servers`, `listeners`: the rules. [`Remark`]: what is said when one is broken.
 
 mod address;
@@ -19,6 +19,7 @@ mod file;
 mod json;
 mod keys;
 mod listeners;
+mod networks;
 mod object;
 mod reference;
 mod remark;
@@ -44,7 +45,7 @@ pub use surroundings::{Surroundings, Unusable, Wants};
 pub use value::{Anything, Bytes, Item, List, Prefixes, SECONDS_MAX, Seconds, Whole};
 
 pub use crate::watch::subscribe::Updates;
-use crate::{answer::Secrets, cluster::AddressSource, forward::server::Server, mesos::zk_url, wire::Name};
+use crate::{answer::Secrets, forward::server::Server, mesos::zk_url, records::Addresses, wire::Name};
 use value::Word;
 
 /// Budget of a forwarded query if `timeout` is 0.
@@ -93,8 +94,8 @@ pub struct Config {
     pub zone_resolvers: Vec<(Name, Vec<Server>)>,
     /// Servers for all other names; empty if forwarding is off or there are none.
     pub resolvers: Vec<Server>,
-    /// Where addresses of tasks are taken from, best first.
-    pub ip_sources: Vec<AddressSource>,
+    /// How the addresses of tasks are chosen.
+    pub addresses: Addresses,
     /// Where ZooKeeper knows the leader; `None`: the masters are a fixed list.
     pub zk: Option<zk_url::ZkUrl>,
     /// The served domain: lower-case, without a dot at its end.
@@ -219,6 +220,17 @@ pub enum Authentication {
     },
 }
 
+/// How the addresses of tasks are chosen (`addresses`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressRule {
+    /// By the network that each asked for.
+    Auto,
+}
+
+impl Word for AddressRule {
+    const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Auto)];
+}
+
 /// What becomes of tasks that fail their health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -338,7 +350,10 @@ impl Config {
             masters,
             zone_resolvers: forwarding.zones,
             resolvers: forwarding.resolvers,
-            ip_sources,
+            addresses: match s.ip_sources.is_set() {
+                true => Addresses::Sources(ip_sources),
+                false => Addresses::Auto(s.networks.value.clone()),
+            },
             zk,
             domain: s.domain.value.clone(),
             apex,
