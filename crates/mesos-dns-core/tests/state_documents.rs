@@ -8,8 +8,9 @@ use std::{
 };
 
 use mesos_dns_core::{
-    cluster::{Document, Skipped, TaskState},
-    mesos::state::decode,
+    cluster::{Cluster, Document, Hosts, Masters, NetworkMode, Skipped, TaskState, apply},
+    mesos::state::{About, Shape, decode, decode_as, decode_saved, encode},
+    table::Seed,
 };
 
 /// What a document holds: tasks that have not ended, agents, frameworks.
@@ -74,11 +75,13 @@ fn real() {
     }
 }
 
+fn fixtures() -> PathBuf {
+    env::var_os("MESOS_DNS_FIXTURES").map_or_else(|| root().join("../shared/fixtures"), PathBuf::from)
+}
+
 #[test]
 fn captured_by_third_parties() {
-    let folder =
-        env::var_os("MESOS_DNS_FIXTURES").map_or_else(|| root().join("../shared/fixtures"), PathBuf::from);
-    let folder = folder.join("state");
+    let folder = fixtures().join("state");
     if !folder.is_dir() {
         println!("skipped: no documents in {}", folder.display());
         return;
@@ -101,4 +104,74 @@ fn captured_by_third_parties() {
     ] {
         check(&folder, name, expected);
     }
+}
+
+/// What was read of a captured document is read again from what is kept of it, to the last label.
+#[test]
+fn what_is_kept_of_them_is_the_same() {
+    let folders = [
+        (root().join("test-data/ours"), Shape::State),
+        (root().join("test-data/real-1.12"), Shape::State),
+        (root().join("test-data/real-1.12"), Shape::Operator),
+        (fixtures().join("state"), Shape::State),
+        (fixtures().join("v1"), Shape::Operator),
+    ];
+    let mut tasks = 0;
+    for (folder, shape) in folders {
+        let Ok(files) = fs::read_dir(&folder) else { continue };
+        for path in files.map(|file| file.expect("an entry").path()) {
+            let bytes = fs::read(&path).unwrap_or_default();
+            let Ok(document) = decode_as(shape, &bytes) else { continue };
+            let cluster = of_document(document);
+            let mut kept = Vec::new();
+            encode(&cluster, &About::default(), &mut kept).expect("memory takes everything");
+            let saved = decode_saved(&kept).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let again = of_document(saved.document);
+            assert_eq!(again.tasks.len(), cluster.tasks.len(), "{}", path.display());
+            for task in cluster.tasks.iter() {
+                assert_eq!(
+                    again.tasks.get((&*task.framework_id, &*task.id)),
+                    Some(task),
+                    "{}",
+                    path.display()
+                );
+            }
+            for agent in cluster.agents.iter() {
+                assert_eq!(again.agents.get(&*agent.id), Some(agent), "{}", path.display());
+            }
+            tasks += cluster.tasks.len();
+        }
+    }
+    assert!(tasks > 100, "{tasks} tasks");
+}
+
+fn of_document(document: Document) -> Cluster {
+    apply(&Cluster::default(), document, Masters::default(), Hosts::default(), Seed(1)).0
+}
+
+/// A way of being attached, networks, and ports of the host and the container.
+type Attached<'a> = (NetworkMode, &'a [&'a str], &'a [(u16, u16)]);
+
+/// How the containers of the captured tasks are attached.
+#[test]
+fn networks_of_captured_tasks() {
+    let folder = fixtures().join("state");
+    if !folder.is_dir() {
+        println!("skipped: no documents in {}", folder.display());
+        return;
+    }
+    let check = |name: &str, expected: &[Attached<'_>]| {
+        let bytes = fs::read(folder.join(format!("{name}.json"))).expect(name);
+        let document = decode(&bytes).expect(name);
+        let containers: Vec<_> = document.tasks.iter().filter_map(|task| task.container.as_deref()).collect();
+        assert_eq!(containers.len(), expected.len(), "{name}: {containers:?}");
+        for (container, (mode, networks, mappings)) in containers.into_iter().zip(expected) {
+            let names: Vec<_> = container.networks.iter().map(|name| &**name).collect();
+            let ports: Vec<_> = container.mappings.iter().map(|both| (both.host, both.container)).collect();
+            assert_eq!((container.mode, &*names, &*ports), (*mode, *networks, *mappings), "{name}");
+        }
+    };
+    check("0.27.0-docker-bridge", &[(NetworkMode::Bridge, &[], &[(28_027, 80)])]);
+    check("1.0.1-docker-user-network", &[(NetworkMode::Named, &["dcos"], &[])]);
+    check("1.8.0-dev-port-mapping", &[(NetworkMode::Named, &["dcos"], &[(12_564, 80)])]);
 }

@@ -5,6 +5,8 @@
 //! pods and may themselves be named by a path. A place in the catalogue holds the same service under every
 //! seed: only tasks, places and times are drawn. So the demonstration can promise names.
 
+pub mod assorted;
+
 use rand::RngExt;
 
 use crate::life::Dice;
@@ -12,6 +14,8 @@ use crate::life::Dice;
 /// How a framework names its tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavour {
+    /// [Every kind of container](assorted), named as Marathon names things.
+    Assorted,
     /// `role/env/job`, discovery `job.env.role`, visible in the whole cluster.
     Aurora,
     /// `ChronosTask:` and the job's title; no ports, no discovery; tasks end by themselves.
@@ -32,8 +36,56 @@ pub enum Network {
         /// Whether containers have IPv6 addresses besides.
         dual_stack: bool,
     },
+    /// No network at all; the agent's address is shown.
+    Detached,
+    /// The agent's own addresses and ports, of Docker's containers, which say so.
+    DockerHost,
+    /// As [`Container`](Network::Container), of Docker's containers.
+    DockerUser,
     /// The agent's own addresses and ports.
     Host,
+    /// As [`Bridge`](Network::Bridge), by Mesos's own containerizer.
+    Mapped,
+    /// As [`Container`](Network::Container), which the pod asked for and not the container in it.
+    Pod,
+    /// As [`Container`](Network::Container), with IPv6 only.
+    Six,
+    /// Two routed networks, with an address on each.
+    Two,
+    /// An address for each container on a network without a name, as before there were names.
+    Unnamed,
+}
+
+impl Network {
+    /// Whether everybody reaches the container, at its own ports.
+    pub fn is_routed(self) -> bool {
+        match self {
+            Self::Container { .. } | Self::DockerUser | Self::Pod | Self::Six | Self::Two | Self::Unnamed => {
+                true
+            }
+            Self::Bridge | Self::Detached | Self::DockerHost | Self::Host | Self::Mapped => false,
+        }
+    }
+
+    /// Whether its tasks are given ports of their agent: where nobody reaches the container, or it has no other.
+    pub fn takes_ports(self) -> bool {
+        !self.is_routed() && self != Self::Detached
+    }
+
+    /// Whether ports of the agent lead to those of the container.
+    pub fn is_mapped(self) -> bool {
+        matches!(self, Self::Bridge | Self::Mapped)
+    }
+
+    /// What its networks are called, in the order of its addresses; the last name is for all that follow.
+    pub fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Container { .. } | Self::DockerUser | Self::Pod | Self::Six => &["dcos"],
+            Self::Mapped => &[assorted::MAPPED_NETWORK],
+            Self::Two => &assorted::TWO_NETWORKS,
+            Self::Bridge | Self::Detached | Self::DockerHost | Self::Host | Self::Unnamed => &[],
+        }
+    }
 }
 
 /// One port of a service.
@@ -91,6 +143,10 @@ impl Service {
     /// The service with this place in the catalogue of a framework; a place has one service, always.
     pub(crate) fn new(framework: usize, flavour: Flavour, number: usize) -> Self {
         let (task_name, discovery) = match flavour {
+            Flavour::Assorted => {
+                let ((kind, _), round) = (assorted::kind(number), numbered(number / assorted::COUNT));
+                (format!("{kind}{round}.lab"), Some(format!("{kind}{round}.lab")))
+            }
             Flavour::Aurora => {
                 let (job, env, role) = triple(number, &JOBS, &ENVIRONMENTS, &ROLES);
                 (format!("{role}/{env}/{job}"), Some(format!("{job}.{env}.{role}")))
@@ -111,6 +167,7 @@ impl Service {
         };
         let ports: &[Port] = match flavour {
             Flavour::Chronos => &[],
+            Flavour::Assorted => WEB_AND_METRICS,
             Flavour::Aurora => ADMIN,
             Flavour::Sdk => DATABASE,
             Flavour::Marathon if number % 12 == 5 => SYSLOG,
@@ -118,13 +175,20 @@ impl Service {
             Flavour::Marathon => WEB,
         };
         let network = match flavour {
+            Flavour::Assorted => assorted::kind(number).1,
             Flavour::Marathon if number.is_multiple_of(4) => Network::Container { dual_stack: true },
             Flavour::Marathon if number % 4 == 2 => Network::Bridge,
             Flavour::Sdk => Network::Container { dual_stack: false },
             _ => Network::Host,
         };
-        let health_checked = flavour == Flavour::Marathon && number.is_multiple_of(2);
+        let health_checked =
+            matches!(flavour, Flavour::Assorted | Flavour::Marathon) && number.is_multiple_of(2);
         Self { framework, number, flavour, task_name, discovery, ports, network, health_checked }
+    }
+
+    /// What it tells of itself besides its names; most services tell nothing.
+    pub fn told(&self) -> Option<assorted::Told> {
+        (self.flavour == Flavour::Assorted).then(|| assorted::told(self.number))
     }
 
     /// A new task's id in the manner of the framework; `launched` counts the launches of the whole cluster.
@@ -143,11 +207,12 @@ impl Service {
                 let title = self.task_name.trim_start_matches("ChronosTask:");
                 format!("ct:{}:0:{title}:", 1_700_000_000_000 + launched * 1_000)
             }
-            Flavour::Marathon => {
+            Flavour::Assorted | Flavour::Marathon => {
                 let mut path: Vec<&str> = self.task_name.split('.').collect();
                 path.reverse();
                 let path = path.join("_");
                 match self.number % 3 {
+                    _ if self.network == Network::Pod => format!("{path}.instance-{uuid}.server"),
                     0 => format!("{path}.instance-{uuid}._app.{}", 1 + launched % 3),
                     _ => format!("{path}.{uuid}"),
                 }
@@ -207,7 +272,8 @@ mod tests {
 
     #[test]
     fn no_two_services_share_a_name() {
-        for flavour in [Flavour::Aurora, Flavour::Chronos, Flavour::Marathon, Flavour::Sdk] {
+        for flavour in [Flavour::Assorted, Flavour::Aurora, Flavour::Chronos, Flavour::Marathon, Flavour::Sdk]
+        {
             let names: HashSet<_> = (0..1000).map(|n| Service::new(0, flavour, n).task_name).collect();
             assert_eq!(names.len(), 1000, "{flavour:?}");
         }

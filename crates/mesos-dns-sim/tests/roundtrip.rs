@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use mesos_dns_core::{
     cluster::{
-        self as core, AddressSource, Discovery, DiscoveryPort, Endpoint, Host, PortRange, Skipped,
-        TaskAddress, TaskState,
+        self as core, AddressSource, Container, Discovery, DiscoveryPort, DnsLabels, Endpoint, Host,
+        NetworkMode, Place, PortKind, PortMapping, PortRange, PortScope, Protocol, Skipped, TaskAddress,
+        TaskState, Visibility,
     },
     mesos::state::decode,
 };
 use mesos_dns_sim::{
-    catalogue::Network,
+    catalogue::{Flavour, Network, Service, assorted},
     cluster::{Cluster, State, Task},
     life::{Life, Settings},
     memory::Memory,
@@ -77,7 +78,7 @@ fn expected_agent(cluster: &Cluster, at: usize) -> core::Agent {
     core::Agent {
         id: agent.id.as_str().into(),
         hostname: agent.hostname.as_str().into(),
-        place: None,
+        place: Some(Arc::new(Place { region: agent.region.into(), zone: agent.zone.as_str().into() })),
         address: Some(Endpoint { host: Host::Address(agent.address.into()), port: 5051 }),
     }
 }
@@ -86,8 +87,6 @@ fn expected_task(cluster: &Cluster, task: &Task) -> core::Task {
     let service = cluster.service(task);
     let has_run = task.statuses.iter().any(|status| status.state == State::Running);
     let addresses: &[IpAddr] = if has_run { &task.addresses } else { &[] };
-    let routed = matches!(service.network, Network::Container { .. });
-    let number = |place: usize| if routed { service.ports[place].container } else { task.ports[place] };
     core::Task {
         id: task.id.as_str().into(),
         name: service.task_name.as_str().into(),
@@ -102,22 +101,102 @@ fn expected_task(cluster: &Cluster, task: &Task) -> core::Task {
             _ => unreachable!("{} has ended", task.id),
         },
         healthy: task.healthy,
-        is_checked: false,
-        container: None,
-        labels: None,
         ports: expected_ranges(&task.ports),
         addresses: addresses
             .iter()
-            .map(|address| TaskAddress { source: AddressSource::NetInfo, address: *address, network: None })
+            .enumerate()
+            .map(|(place, address)| TaskAddress {
+                source: AddressSource::NetInfo,
+                address: *address,
+                network: expected_network(service.network, place).map(Arc::from),
+            })
             .collect(),
-        discovery: service.discovery.as_ref().map(|name| {
-            let ports = service
-                .ports
-                .iter()
-                .enumerate()
-                .map(|(place, port)| DiscoveryPort::new(number(place).into(), port.name, port.protocol));
-            Box::new(Discovery { name: name.as_str().into(), ports: ports.collect(), ..Discovery::default() })
+        is_checked: service.health_checked,
+        discovery: service.discovery.as_ref().map(|name| Box::new(expected_discovery(service, task, name))),
+        container: expected_container(service, task).map(Arc::new),
+        labels: expected_labels(service).map(Box::new),
+    }
+}
+
+/// What the network of an address is called, by the address's place.
+fn expected_network(network: Network, place: usize) -> Option<&'static str> {
+    match network {
+        Network::Container { .. } | Network::DockerUser | Network::Pod | Network::Six => Some("dcos"),
+        Network::Mapped => Some("mesos-bridge"),
+        Network::Two => Some(["dcos", "storage"][place]),
+        Network::Bridge | Network::Detached | Network::DockerHost | Network::Host | Network::Unnamed => None,
+    }
+}
+
+fn expected_discovery(service: &Service, task: &Task, name: &str) -> Discovery {
+    let own = task.ports.is_empty();
+    let tells_scope = matches!(service.flavour, Flavour::Assorted | Flavour::Marathon);
+    let is_assorted = service.flavour == Flavour::Assorted;
+    let port = |(place, port): (usize, &mesos_dns_sim::catalogue::Port)| {
+        let kind = PortKind {
+            name: port.name.into(),
+            protocol: port.protocol.into(),
+            scope: match (tells_scope, own) {
+                (false, _) => PortScope::Unsaid,
+                (true, false) => PortScope::Host,
+                (true, true) => PortScope::Container,
+            },
+            visibility: (is_assorted && place == 1 && service.number.is_multiple_of(2))
+                .then_some(Visibility::External),
+        };
+        let number = if own { port.container } else { task.ports[place] };
+        DiscoveryPort { number: number.into(), kind: kind.into() }
+    };
+    let visibility = match service.flavour {
+        Flavour::Aurora | Flavour::Sdk => Visibility::Cluster,
+        Flavour::Chronos | Flavour::Marathon => Visibility::Framework,
+        Flavour::Assorted => {
+            [Visibility::Framework, Visibility::Cluster, Visibility::External][service.number % 3]
+        }
+    };
+    Discovery {
+        name: name.into(),
+        visibility,
+        version: if is_assorted && service.number.is_multiple_of(2) { "1.4" } else { "" }.into(),
+        ports: service.ports.iter().enumerate().map(port).collect(),
+    }
+}
+
+fn expected_container(service: &Service, task: &Task) -> Option<Container> {
+    let pairs = service.ports.iter().zip(&task.ports);
+    let mappings = pairs.map(|(port, host)| PortMapping {
+        host: *host,
+        container: port.container,
+        protocol: if port.protocol == "udp" { Protocol::Udp } else { Protocol::Tcp },
+    });
+    let (mode, networks): (_, &[&str]) = match service.network {
+        Network::Host | Network::Pod => return None,
+        Network::Bridge => (NetworkMode::Bridge, &[]),
+        Network::Detached => (NetworkMode::Detached, &[]),
+        Network::DockerHost => (NetworkMode::Host, &[]),
+        Network::Unnamed => (NetworkMode::Named, &[]),
+        Network::Container { .. } | Network::DockerUser | Network::Six => (NetworkMode::Named, &["dcos"]),
+        Network::Mapped => (NetworkMode::Named, &["mesos-bridge"]),
+        Network::Two => (NetworkMode::Named, &["dcos", "storage"]),
+    };
+    let is_mapped = matches!(service.network, Network::Bridge | Network::Mapped);
+    Some(Container {
+        mode,
+        networks: networks.iter().map(|name| Arc::from(*name)).collect(),
+        mappings: if is_mapped { mappings.collect() } else { Box::default() },
+    })
+}
+
+fn expected_labels(service: &Service) -> Option<DnsLabels> {
+    match service.number % 4 {
+        _ if service.flavour != Flavour::Assorted => None,
+        0 => Some(DnsLabels {
+            aliases: ["front".into(), "www".into()].into(),
+            ttl: Some(5),
+            ..DnsLabels::default()
         }),
+        1 => Some(DnsLabels { weight: Some(20), priority: Some(1), ..DnsLabels::default() }),
+        _ => None,
     }
 }
 
@@ -167,4 +246,23 @@ fn lost_agents_read_as_meant() {
     check(&cluster, Knowledge::Agents(3));
     cluster.return_agent(2, START);
     check(&cluster, Knowledge::Everything);
+}
+
+#[test]
+fn every_kind_of_container_reads_as_meant() {
+    let (mut life, mut cluster) = Life::new(Settings { seed: 6, tasks: 50, churn: 5.0 }, START);
+    let framework = cluster.add_framework("lab", Flavour::Assorted, 2 * assorted::COUNT, START);
+    let first = cluster.services.iter().position(|service| service.framework == framework).unwrap();
+    for service in first..cluster.services.len() {
+        life.start(&mut cluster, service, None, START).unwrap();
+    }
+    let mut running = std::collections::BTreeSet::new();
+    for second in 1..=20 {
+        let now = START + Duration::from_secs(second);
+        life.advance(&mut cluster, now);
+        let lab = cluster.tasks.values().filter(|task| cluster.service(task).framework == framework);
+        running.extend(lab.filter(|task| task.state == State::Running).map(|task| task.service));
+        check(&cluster, Knowledge::Everything);
+    }
+    assert_eq!(running.len(), 2 * assorted::COUNT, "each kind ran");
 }

@@ -11,6 +11,7 @@ use mesos_dns_core::{
     },
 };
 use mesos_dns_sim::{
+    catalogue::{Flavour, assorted},
     cluster::Cluster,
     life::{Life, Settings},
     memory::Memory,
@@ -69,7 +70,7 @@ fn check_snapshot(cluster: &Cluster, memory: &Memory, profile: Profile) {
 
 #[test]
 fn snapshots_say_what_state_says() {
-    let (mut life, mut cluster) = Life::new(Settings { seed: 3, tasks: 100, churn: 20.0 }, START);
+    let (mut life, mut cluster) = assorted_cluster();
     for second in 1..=10 {
         life.advance(&mut cluster, START + Duration::from_secs(second));
         check_snapshot(&cluster, &Memory::default(), Profile::Current);
@@ -82,6 +83,17 @@ fn snapshots_say_what_state_says() {
             check_snapshot(&cluster, &memory, profile);
         }
     }
+}
+
+/// A cluster in which a framework with every kind of container starts its tasks.
+fn assorted_cluster() -> (Life, Cluster) {
+    let (mut life, mut cluster) = Life::new(Settings { seed: 3, tasks: 100, churn: 20.0 }, START);
+    let framework = cluster.add_framework("lab", Flavour::Assorted, 2 * assorted::COUNT, START);
+    let first = cluster.services.iter().position(|service| service.framework == framework).unwrap();
+    for service in first..cluster.services.len() {
+        life.start(&mut cluster, service, None, START).unwrap();
+    }
+    (life, cluster)
 }
 
 fn follow(tasks: &mut Tasks, change: Change) {
@@ -112,7 +124,7 @@ fn framed(text: &[u8]) -> Vec<u8> {
 #[test]
 fn streams_lead_from_one_state_to_the_next() {
     let master = master();
-    let (mut life, mut cluster) = Life::new(Settings { seed: 3, tasks: 100, churn: 20.0 }, START);
+    let (mut life, mut cluster) = assorted_cluster();
     cluster.record();
     let mut memory = Memory::new(Knowledge::Agents(1), &cluster, START);
     let (mut stream, mut decoder, mut parts) =

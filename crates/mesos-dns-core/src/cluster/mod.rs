@@ -103,7 +103,11 @@ pub struct Skipped {
     pub port_ranges: u64,
     /// Task addresses that are no IP literal.
     pub task_addresses: u64,
-    /// Ports and addresses beyond the number that one task may have.
+    /// Port mappings without a usable port on both sides.
+    pub port_mappings: u64,
+    /// Values of labels for us that cannot be read.
+    pub labels: u64,
+    /// Ports, addresses, networks, mappings and aliases beyond the number that one task may have.
     pub over_limit: u64,
 }
 
@@ -111,7 +115,7 @@ impl Skipped {
     /// Counts what another part of the same document left out.
     pub fn add(&mut self, other: Self) {
         let Self { agents, agent_addresses, frameworks, framework_addresses, tasks, .. } = other;
-        let Self { port_ranges, task_addresses, over_limit, .. } = other;
+        let Self { port_ranges, task_addresses, port_mappings, labels, over_limit, .. } = other;
         for (count, more) in [
             (&mut self.agents, agents),
             (&mut self.agent_addresses, agent_addresses),
@@ -120,6 +124,8 @@ impl Skipped {
             (&mut self.tasks, tasks),
             (&mut self.port_ranges, port_ranges),
             (&mut self.task_addresses, task_addresses),
+            (&mut self.port_mappings, port_mappings),
+            (&mut self.labels, labels),
             (&mut self.over_limit, over_limit),
         ] {
             *count = count.saturating_add(more);
@@ -195,7 +201,7 @@ pub struct Task {
     /// `discovery`, if it has a name.
     pub discovery: Option<Box<Discovery>>,
     /// What its container asked for; `None` if it said nothing of networks.
-    pub container: Option<Box<Container>>,
+    pub container: Option<Arc<Container>>,
     /// Labels that are meant for us; `None` if there is none.
     pub labels: Option<Box<DnsLabels>>,
 }

@@ -137,6 +137,27 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads what is only good to know: in another shape than expected it is passed over, and `None`. Such a thing must
+    /// not cost what is needed.
+    pub(super) fn lenient<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, JsonError>,
+    ) -> Result<Option<T>, JsonError> {
+        let before = self.rest;
+        match read(self) {
+            Ok(value) => Ok(Some(value)),
+            Err(_) => {
+                self.rest = before;
+                self.skip().map(|()| None)
+            }
+        }
+    }
+
+    /// Reads a string that is only good to know; anything else is the empty one.
+    pub(super) fn hint(&mut self) -> Result<Cow<'a, str>, JsonError> {
+        self.lenient(Self::text).map(Option::unwrap_or_default)
+    }
+
     /// Passes over a value of any shape, looking only for its end.
     fn skip(&mut self) -> Result<(), JsonError> {
         self.raw().map(|_| ())
@@ -228,7 +249,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next byte that is no blank, not yet read.
-    fn peek(&mut self) -> Option<u8> {
+    pub(super) fn peek(&mut self) -> Option<u8> {
         while let Some((b' ' | b'\t' | b'\r' | b'\n', rest)) = self.rest.split_first() {
             self.rest = rest;
         }

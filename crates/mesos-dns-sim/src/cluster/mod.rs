@@ -115,11 +115,8 @@ impl Cluster {
     ) {
         let wanted = &self.services[service];
         let place = Arc::make_mut(&mut self.agents[agent]);
-        let ports = match wanted.network {
-            // The container's own ports suffice where everybody reaches the container.
-            Network::Container { .. } => Vec::new(),
-            Network::Bridge | Network::Host => place.take_ports(wanted.ports.len()),
-        };
+        let count = if wanted.network.takes_ports() { wanted.ports.len() } else { 0 };
+        let ports = place.take_ports(count);
         let addresses =
             container_addresses(wanted.network, launch).unwrap_or_else(|| place.addresses().collect());
         let (state, healthy, statuses) = (State::Staging, None, Vec::new());
@@ -243,13 +240,16 @@ pub(crate) const SHARES: [(usize, Flavour, usize); 4] =
 /// Addresses of a container with a network of its own, from the number of its launch.
 fn container_addresses(network: Network, launch: u64) -> Option<Vec<IpAddr>> {
     let [.., a, b, c] = launch.to_be_bytes();
+    let four = Ipv4Addr::new(9, a, b, c).into();
+    let six = Ipv6Addr::new(0xfd01, 0, 0, 0, 0, 0, u16::from(a), u16::from_be_bytes([b, c])).into();
     match network {
-        Network::Host => None,
+        Network::Detached | Network::DockerHost | Network::Host => None,
         Network::Bridge => Some(vec![Ipv4Addr::new(172, 17, b, c.max(2)).into()]),
-        Network::Container { dual_stack } => {
-            let four = Ipv4Addr::new(9, a, b, c);
-            let six = Ipv6Addr::new(0xfd01, 0, 0, 0, 0, 0, u16::from(a), u16::from_be_bytes([b, c]));
-            Some([four.into()].into_iter().chain(dual_stack.then_some(six.into())).collect())
-        }
+        Network::Mapped => Some(vec![Ipv4Addr::new(172, 31, b, c.max(2)).into()]),
+        Network::Container { dual_stack: true } => Some(vec![four, six]),
+        Network::Container { dual_stack: false } => Some(vec![four]),
+        Network::DockerUser | Network::Pod | Network::Unnamed => Some(vec![four]),
+        Network::Six => Some(vec![six]),
+        Network::Two => Some(vec![four, Ipv4Addr::new(11, a, b, c).into()]),
     }
 }

@@ -12,9 +12,6 @@ use crate::{
     profile::{Addresses, Profile},
 };
 
-/// Name of the routed network, as DC/OS calls its own.
-pub(super) const NETWORK_NAME: &str = "dcos";
-
 #[derive(Serialize)]
 pub(super) struct Task<'a> {
     id: &'a str,
@@ -55,7 +52,7 @@ struct Status<'a> {
 struct ContainerStatus<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     container_id: Option<ContainerId<'a>>,
-    network_infos: [NetworkInfo; 1],
+    network_infos: Vec<NetworkInfo>,
 }
 
 #[derive(Serialize)]
@@ -108,14 +105,7 @@ fn status<'a>(
     profile: Profile,
 ) -> Status<'a> {
     let form = profile.addresses();
-    let listed = matches!(form, Addresses::Both | Addresses::List);
-    let all = report.addresses.iter();
-    let ip_addresses: Vec<Address> =
-        all.filter(|_| listed).map(|at| Address { protocol: protocol(*at), ip_address: *at }).collect();
-    let single = matches!(form, Addresses::Single | Addresses::Both);
-    let ip_address = report.addresses.first().copied().filter(|_| single);
     let docker = profile == Profile::V0_28 && service.network == Network::Bridge;
-    let named = profile.redirects();
     Status {
         state: report.state.name(),
         timestamp: report.at.as_secs_f64(),
@@ -125,17 +115,26 @@ fn status<'a>(
             .filter(|_| docker)
             .map(|at| json!([{"key": "Docker.NetworkSettings.IPAddress", "value": at}])),
         // What the master itself reports has none.
-        container_status: (form != Addresses::Absent && !report.addresses.is_empty()).then_some(
+        container_status: (form != Addresses::Absent && !report.addresses.is_empty()).then(|| {
+            let networks = networks(service, task, report).into_iter();
             ContainerStatus {
                 container_id: profile.shows_recovery().then_some(ContainerId { value: &task.container }),
-                network_infos: [NetworkInfo {
-                    ip_address,
-                    ip_addresses,
-                    name: network_name(service, task, report).filter(|_| named),
-                }],
-            },
-        ),
+                network_infos: networks.map(|(name, at)| network_info(name, at, profile)).collect(),
+            }
+        }),
         healthy: report.healthy.filter(|_| profile.has_small_endpoints()),
+    }
+}
+
+fn network_info(name: Option<&'static str>, addresses: &[IpAddr], profile: Profile) -> NetworkInfo {
+    let form = profile.addresses();
+    let listed = matches!(form, Addresses::Both | Addresses::List);
+    let single = matches!(form, Addresses::Single | Addresses::Both);
+    let address = |at: &IpAddr| Address { protocol: protocol(*at), ip_address: *at };
+    NetworkInfo {
+        ip_address: addresses.first().copied().filter(|_| single),
+        ip_addresses: addresses.iter().filter(|_| listed).map(address).collect(),
+        name: name.filter(|_| profile.redirects()),
     }
 }
 
@@ -143,14 +142,18 @@ pub(super) fn protocol(address: IpAddr) -> &'static str {
     if address.is_ipv4() { "IPv4" } else { "IPv6" }
 }
 
-/// The network of these addresses, if it has a name.
-pub(super) fn network_name(
+/// The networks of a report, each with its name, if it has one, and its addresses.
+pub(super) fn networks<'a>(
     service: &Service,
     task: &cluster::Task,
-    report: &cluster::Status,
-) -> Option<&'static str> {
-    let own_network = matches!(service.network, Network::Container { .. });
-    (own_network && report.addresses == task.addresses).then_some(NETWORK_NAME)
+    report: &'a cluster::Status,
+) -> Vec<(Option<&'static str>, &'a [IpAddr])> {
+    // Before it runs, a task has its agent's addresses.
+    let names = if report.addresses == task.addresses { service.network.names() } else { &[] };
+    let Some((last, others)) = names.split_last() else { return vec![(None, &report.addresses)] };
+    let (singles, rest) = report.addresses.split_at(others.len().min(report.addresses.len()));
+    let singles = others.iter().zip(singles.chunks(1)).map(|(name, at)| (Some(*name), at));
+    singles.chain([(Some(*last), rest)]).collect()
 }
 
 /// The id of a task's own executor; plain command tasks have none.
@@ -160,6 +163,9 @@ pub(super) fn executor(service: &Service, task: &cluster::Task) -> Option<String
 
 /// Labels, as a plain list.
 pub(super) fn labels(service: &Service) -> Option<Value> {
+    if let Some(told) = service.told().filter(|told| !told.labels.is_empty()) {
+        return Some(told.labels.iter().map(|(key, value)| json!({"key": key, "value": value})).collect());
+    }
     (service.flavour == Flavour::Marathon)
         .then(|| json!([{"key": "HAPROXY_GROUP", "value": "external"}, {"key": "canary"}]))
 }
@@ -177,23 +183,36 @@ pub(super) fn health_check(service: &Service) -> Option<Value> {
 /// `DiscoveryInfo` in the manner of the framework. A port's number is the container's where clients reach the
 /// container, else the agent's.
 pub(super) fn discovery(service: &Service, task: &cluster::Task, name: &str) -> Value {
-    let routed = matches!(service.network, Network::Container { .. });
-    let scope = if routed { "container" } else { "host" };
+    let own = !service.network.takes_ports();
+    let scope = if own { "container" } else { "host" };
     let numbers: Vec<u16> =
-        if routed { service.ports.iter().map(|port| port.container).collect() } else { task.ports.clone() };
+        if own { service.ports.iter().map(|port| port.container).collect() } else { task.ports.clone() };
+    let told = service.told();
     let ports: Vec<Value> = service
         .ports
         .iter()
         .zip(numbers)
-        .map(|(port, number)| match service.flavour {
-            Flavour::Marathon => json!({
-                "number": number, "name": port.name, "protocol": port.protocol,
-                "labels": {"labels": [{"key": "network-scope", "value": scope}]},
-            }),
-            _ => json!({"number": number, "name": port.name, "protocol": port.protocol}),
+        .enumerate()
+        .map(|(place, (port, number))| {
+            let mut shown = json!({"number": number, "name": port.name, "protocol": port.protocol});
+            if matches!(service.flavour, Flavour::Assorted | Flavour::Marathon) {
+                shown["labels"] = json!({"labels": [{"key": "network-scope", "value": scope}]});
+            }
+            if let Some(second) = told.and_then(|told| told.second).filter(|_| place == 1) {
+                shown["visibility"] = second.into();
+            }
+            shown
         })
         .collect();
     match service.flavour {
+        Flavour::Assorted => {
+            let visibility = told.map(|told| told.visibility);
+            let mut shown = json!({"visibility": visibility, "name": name, "ports": {"ports": ports}});
+            if let Some(version) = told.and_then(|told| told.version) {
+                shown["version"] = version.into();
+            }
+            shown
+        }
         Flavour::Aurora => json!({
             "visibility": "CLUSTER", "name": name, "environment": name.split('.').nth(1),
             "location": "simulated", "ports": {"ports": ports},
@@ -208,26 +227,46 @@ pub(super) fn discovery(service: &Service, task: &cluster::Task, name: &str) -> 
 /// What the framework asked for; whether it got that, the statuses tell.
 pub(super) fn container(service: &Service, task: &cluster::Task) -> Option<Value> {
     let image = format!("registry.example/{}:1.{}", service.task_name.replace('.', "/"), service.number % 9);
-    match service.network {
-        Network::Host => None,
-        Network::Bridge => {
-            let mappings: Vec<Value> = service
-                .ports
-                .iter()
-                .zip(&task.ports)
-                .map(|(port, host)| {
-                    json!({"host_port": host, "container_port": port.container, "protocol": port.protocol})
-                })
-                .collect();
-            Some(json!({"type": "DOCKER", "docker": {
-                "image": image, "network": "BRIDGE", "port_mappings": mappings,
-                "privileged": false, "force_pull_image": false,
-            }}))
+    let docker = |network: &str| {
+        let mut docker = json!({
+            "image": image, "network": network, "privileged": false, "force_pull_image": false,
+        });
+        if service.network.is_mapped() {
+            docker["port_mappings"] = mappings(service, task);
         }
-        Network::Container { .. } => Some(json!({
-            "type": "MESOS",
-            "mesos": {"image": {"type": "DOCKER", "docker": {"name": image}}},
-            "network_infos": [{"name": NETWORK_NAME, "ip_addresses": [{"protocol": "IPv4"}]}],
-        })),
-    }
+        json!({"type": "DOCKER", "docker": docker})
+    };
+    let mesos =
+        || json!({"type": "MESOS", "mesos": {"image": {"type": "DOCKER", "docker": {"name": image}}}});
+    let asked = |name: &str| json!({"name": name, "ip_addresses": [{"protocol": "IPv4"}]});
+    let with = |mut container: Value, networks: Value| {
+        container["network_infos"] = networks;
+        container
+    };
+    let names = || service.network.names().iter().map(|name| asked(name)).collect();
+    Some(match service.network {
+        Network::Host if service.flavour != Flavour::Assorted => return None,
+        Network::Host | Network::Pod => mesos(),
+        Network::Bridge => docker("BRIDGE"),
+        Network::Detached => docker("NONE"),
+        Network::DockerHost => docker("HOST"),
+        Network::DockerUser => with(docker("USER"), names()),
+        Network::Container { .. } | Network::Six | Network::Two => with(mesos(), names()),
+        Network::Mapped => {
+            let mut networks: Value = names();
+            networks[0]["port_mappings"] = mappings(service, task);
+            with(mesos(), networks)
+        }
+        Network::Unnamed => with(mesos(), json!([{"ip_addresses": [{"protocol": "IPv4"}]}])),
+    })
+}
+
+/// Ports of the agent that lead to ports of the container.
+fn mappings(service: &Service, task: &cluster::Task) -> Value {
+    let pairs = service.ports.iter().zip(&task.ports);
+    pairs
+        .map(|(port, host)| {
+            json!({"host_port": host, "container_port": port.container, "protocol": port.protocol})
+        })
+        .collect()
 }

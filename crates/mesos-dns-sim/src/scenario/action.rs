@@ -146,6 +146,7 @@ pub enum Action {
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Manner {
+    Assorted,
     Aurora,
     Chronos,
     Marathon,
@@ -155,6 +156,7 @@ pub enum Manner {
 impl From<Manner> for Flavour {
     fn from(manner: Manner) -> Self {
         match manner {
+            Manner::Assorted => Self::Assorted,
             Manner::Aurora => Self::Aurora,
             Manner::Chronos => Self::Chronos,
             Manner::Marathon => Self::Marathon,

@@ -120,6 +120,8 @@ enum SkippedPart {
     Tasks,
     PortRanges,
     TaskAddresses,
+    PortMappings,
+    Labels,
     OverLimit,
 }
 
@@ -250,6 +252,8 @@ impl WatchMetrics {
             (SkippedPart::Tasks, skipped.tasks),
             (SkippedPart::PortRanges, skipped.port_ranges),
             (SkippedPart::TaskAddresses, skipped.task_addresses),
+            (SkippedPart::PortMappings, skipped.port_mappings),
+            (SkippedPart::Labels, skipped.labels),
             (SkippedPart::OverLimit, skipped.over_limit),
         ] {
             self.skipped.get_or_create(&LeftOut { part }).inc_by(number);

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    cluster::{AddressSource, Endpoint, TaskAddress, TaskState},
+    cluster::{AddressSource, Container, DnsLabels, Endpoint, NetworkMode, Place, TaskAddress, TaskState},
     test_support::{policy, soa},
     zone::{Serial, Zone},
 };
@@ -194,6 +194,72 @@ fn nothing_new_touches_nothing() {
     assert_eq!(model.change(Change::TaskUpdated(update)), Subject::Known);
     model.change(Change::TaskEnded { framework_id: "F2".into(), id: "t1".into() });
     assert!(model.take().is_empty());
+}
+
+#[test]
+fn what_an_update_does_not_say_stays() {
+    let mut model = model();
+    let told = Task {
+        is_checked: true,
+        container: Some(Arc::new(Container {
+            mode: NetworkMode::Named,
+            networks: ["a".into()].into(),
+            mappings: Box::default(),
+        })),
+        labels: Some(Box::new(DnsLabels { ttl: Some(5), ..DnsLabels::default() })),
+        ..task(1, 1, 1, 1)
+    };
+    model.change(Change::TaskAdded(told.clone()));
+    model.take();
+    let address = TaskAddress {
+        source: AddressSource::NetInfo,
+        address: [9, 0, 0, 9].into(),
+        network: Some("a".into()),
+    };
+    let running = RunningStatus { healthy: Some(true), addresses: Some([address.clone()].into()) };
+    let (framework_id, id): (Arc<str>, Box<str>) = ("F1".into(), "t1".into());
+    let update = TaskUpdate { framework_id, id, state: TaskState::Running, running: Some(running) };
+    model.change(Change::TaskUpdated(update));
+    let expected = Task { healthy: Some(true), addresses: [address].into(), ..told };
+    let [TaskChange { new: Some(new), .. }] = &*model.take().tasks else { panic!("one task") };
+    assert_eq!(**new, expected);
+}
+
+#[test]
+fn a_document_that_differs_in_what_is_good_to_know_touches() {
+    let (agent, framework, task) = (agent(1, 1), framework(1, 0), task(1, 1, 1, 1));
+    let container = Container { mode: NetworkMode::Host, networks: Box::default(), mappings: Box::default() };
+    let others = [
+        Task { is_checked: true, ..task.clone() },
+        Task { container: Some(Arc::new(container)), ..task.clone() },
+        Task { labels: Some(Box::default()), ..task.clone() },
+        Task {
+            addresses: task
+                .addresses
+                .iter()
+                .map(|at| TaskAddress { network: Some("a".into()), ..at.clone() })
+                .collect(),
+            ..task.clone()
+        },
+    ];
+    let document = |agent: &Agent, task: &Task| Document {
+        agents: vec![agent.clone()],
+        frameworks: vec![framework.clone()],
+        tasks: vec![task.clone()],
+        ..Document::default()
+    };
+    let mut model = Model::new(Seed(1));
+    let mut replace = |agent: &Agent, task: &Task| {
+        let touched = model.replace(document(agent, task), Masters::default(), Hosts::default());
+        (touched.agents.len(), touched.tasks.len())
+    };
+    assert_eq!(replace(&agent, &task), (1, 1));
+    assert_eq!(replace(&agent, &task), (0, 0));
+    for other in others {
+        assert_eq!((replace(&agent, &other), replace(&agent, &task)), ((0, 1), (0, 1)), "{other:?}");
+    }
+    let place = Some(Arc::new(Place { region: "eu".into(), zone: "a".into() }));
+    assert_eq!(replace(&Agent { place, ..agent }, &task), (1, 1));
 }
 
 #[test]

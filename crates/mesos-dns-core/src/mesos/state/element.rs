@@ -1,11 +1,16 @@
 //! One agent or one task, from its bytes to its value.
 //!
 //! The types named `Raw…` have the shape of the JSON and borrow from it; what is kept is made from them once an
-//! element has been read as a whole. An element of the wrong shape is `None`, and counted by who asked. How the
-//! operator API writes them, and what its events say, is in files of their own.
+//! element has been read as a whole. An element of the wrong shape is `None`, and counted by who asked. What is only
+//! good to know (networks, labels, places) never makes an element one of the wrong shape. How the operator API writes
+//! them, what its events say, and the parts that both shapes have in common are in files of their own.
 
+mod container;
+mod discovery;
 mod event;
+mod labels;
 mod operator;
+mod place;
 
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
 
@@ -14,16 +19,20 @@ use super::{
         json::{JsonError, Reader, Wanted},
         pid::Pid,
     },
-    TASK_ADDRESSES_MAX, TASK_PORTS_MAX,
+    TASK_ADDRESSES_MAX,
     intern::Interner,
     ranges,
     shape::Shape,
 };
-use crate::cluster::{
-    AddressSource, Agent, Discovery, DiscoveryPort, PortRange, Skipped, Task, TaskAddress, TaskState,
-};
+use crate::cluster::{AddressSource, Agent, PortMapping, PortRange, Skipped, Task, TaskAddress, TaskState};
 
+use container::RawContainer;
+use discovery::RawDiscovery;
+pub(in crate::mesos::state) use discovery::{RawKind, SCOPE_LABEL};
 pub(in crate::mesos) use event::Unusable;
+pub(in crate::mesos::state) use labels::PREFIX;
+use labels::Search;
+use place::RawPlace;
 
 /// Labels in which containerizers announced a container's address before `network_infos` had it.
 pub(super) const LABELS: [(&str, AddressSource); 2] = [
@@ -35,10 +44,13 @@ pub(super) const LABELS: [(&str, AddressSource); 2] = [
 #[derive(Default)]
 pub(in crate::mesos) struct Elements {
     names: Interner,
+    search: Search,
     /// Stands for the framework's id until the document is put together.
     nobody: Arc<str>,
     ports: Vec<PortRange>,
     addresses: Vec<TaskAddress>,
+    networks: Vec<Arc<str>>,
+    mappings: Vec<PortMapping>,
 }
 
 impl Elements {
@@ -54,7 +66,8 @@ impl Elements {
         if address.is_none() {
             skipped.agent_addresses = skipped.agent_addresses.saturating_add(1);
         }
-        Some(Agent { id: self.names.get(&raw.id), hostname: (&*raw.hostname).into(), address, place: None })
+        let (id, place) = (self.names.get(&raw.id), self.place(&raw.place));
+        Some(Agent { id, hostname: (&*raw.hostname).into(), address, place })
     }
 
     /// The id of a recovered agent.
@@ -77,12 +90,12 @@ impl Elements {
             agent_id: self.names.get(&raw.agent_id),
             state,
             healthy: raw.healthy,
-            is_checked: false,
-            container: None,
-            labels: None,
+            is_checked: raw.is_checked,
             ports: self.ports(&raw.ports, skipped),
             addresses: self.addresses(&raw.addresses, skipped),
             discovery: self.discovery(&raw.discovery, skipped),
+            container: raw.container.as_ref().and_then(|raw| self.container(raw, skipped)),
+            labels: raw.labels.and_then(|json| self.labels(json, skipped)),
         }
     }
 
@@ -108,36 +121,26 @@ impl Elements {
         self.ports.as_slice().into()
     }
 
+    /// An address counts once for each source; what its network is called may be said with either.
     fn addresses(&mut self, raw: &RawAddresses<'_>, skipped: &mut Skipped) -> Box<[TaskAddress]> {
         self.addresses.clear();
-        for (source, text) in raw.candidates() {
+        for (source, text, network) in raw.candidates() {
             let Ok(address) = text.parse::<IpAddr>() else {
                 skipped.task_addresses = skipped.task_addresses.saturating_add(1);
                 continue;
             };
-            let address = TaskAddress { source, address: address.to_canonical(), network: None };
-            if self.addresses.len() >= TASK_ADDRESSES_MAX {
+            let address = address.to_canonical();
+            let network = Some(network).filter(|name| !name.is_empty()).map(|name| self.names.get(name));
+            let is_same = |known: &&mut TaskAddress| (known.source, known.address) == (source, address);
+            if let Some(known) = self.addresses.iter_mut().find(is_same) {
+                known.network = known.network.take().or(network);
+            } else if self.addresses.len() >= TASK_ADDRESSES_MAX {
                 skipped.over_limit = skipped.over_limit.saturating_add(1);
-            } else if !self.addresses.contains(&address) {
-                self.addresses.push(address);
+            } else {
+                self.addresses.push(TaskAddress { source, address, network });
             }
         }
         self.addresses.as_slice().into()
-    }
-
-    fn discovery(&mut self, raw: &RawDiscovery<'_>, skipped: &mut Skipped) -> Option<Box<Discovery>> {
-        let name = Some(&raw.name).filter(|name| !name.is_empty())?;
-        let left_out = raw.ports.len().saturating_sub(TASK_PORTS_MAX);
-        skipped.over_limit = skipped.over_limit.saturating_add(left_out as u64);
-        let ports = raw.ports.iter().take(TASK_PORTS_MAX).map(|port| DiscoveryPort {
-            number: port.number.unwrap_or_default() as i64,
-            kind: self.names.kind(&port.name, &port.protocol),
-        });
-        Some(Box::new(Discovery {
-            ports: ports.collect(),
-            name: self.names.get(name),
-            ..Discovery::default()
-        }))
     }
 }
 
@@ -183,6 +186,7 @@ struct RawAgent<'a> {
     id: Cow<'a, str>,
     hostname: Cow<'a, str>,
     pid: Cow<'a, str>,
+    place: RawPlace<'a>,
 }
 
 impl Identified for RawAgent<'_> {
@@ -203,6 +207,7 @@ impl<'a> RawAgent<'a> {
         let mut agent = Self::default();
         reader.object(|name, reader| {
             match name {
+                b"domain" => agent.place = RawPlace::read(reader)?,
                 b"hostname" => agent.hostname = reader.text()?,
                 b"id" => agent.id = reader.text()?,
                 b"pid" => agent.pid = reader.text()?,
@@ -224,8 +229,12 @@ struct RawTask<'a> {
     state: Cow<'a, str>,
     ports: RawPorts<'a>,
     healthy: Option<bool>,
+    is_checked: bool,
     addresses: RawAddresses<'a>,
     discovery: RawDiscovery<'a>,
+    container: Option<RawContainer<'a>>,
+    /// Only read if they may have something for us.
+    labels: Option<&'a [u8]>,
 }
 
 impl Identified for RawTask<'_> {
@@ -247,14 +256,11 @@ impl<'a> RawTask<'a> {
         let mut status = None;
         reader.object(|name, reader| {
             match name {
-                b"discovery" => task.discovery = RawDiscovery::read(reader)?,
                 b"id" => task.id = reader.text()?,
-                b"name" => task.name = reader.text()?,
                 b"resources" => task.ports = RawPorts::Text(read_ports(reader)?),
                 b"slave_id" => task.agent_id = reader.text()?,
-                b"state" => task.state = reader.text()?,
                 b"statuses" => status = read_statuses(reader)?,
-                _ => return Ok(Wanted::No),
+                _ => return task.member(name, reader),
             }
             Ok(Wanted::Yes)
         })?;
@@ -263,6 +269,21 @@ impl<'a> RawTask<'a> {
             task.addresses = RawAddresses::read(&status)?;
         }
         Ok(task)
+    }
+
+    /// What both shapes write alike, or so that it does not matter which it is.
+    #[inline(always)]
+    fn member(&mut self, name: &[u8], reader: &mut Reader<'a>) -> Result<Wanted, JsonError> {
+        match name {
+            b"container" => self.container = reader.lenient(RawContainer::read)?,
+            b"discovery" => self.discovery = RawDiscovery::read(reader)?,
+            b"health_check" => self.is_checked = reader.raw()?.starts_with(b"{"),
+            b"labels" => self.labels = Some(reader.raw()?),
+            b"name" => self.name = reader.text()?,
+            b"state" => self.state = reader.text()?,
+            _ => return Ok(Wanted::No),
+        }
+        Ok(Wanted::Yes)
     }
 }
 
@@ -342,7 +363,14 @@ impl<'a> RawStatus<'a> {
 #[derive(Default)]
 struct RawAddresses<'a> {
     labels: Vec<(AddressSource, Cow<'a, str>)>,
-    networks: Vec<Cow<'a, str>>,
+    networks: Vec<RawAddress<'a>>,
+}
+
+/// An address on a network; either can be empty.
+#[derive(Default)]
+struct RawAddress<'a> {
+    text: Cow<'a, str>,
+    network: Cow<'a, str>,
 }
 
 impl<'a> RawAddresses<'a> {
@@ -357,13 +385,15 @@ impl<'a> RawAddresses<'a> {
         Ok(addresses)
     }
 
-    /// Those that are there, of each source in the order written.
-    fn candidates(&self) -> impl Iterator<Item = (AddressSource, &str)> {
+    /// Those that are there, of each source in the order written, and their networks.
+    fn candidates(&self) -> impl Iterator<Item = (AddressSource, &str, &str)> {
         let labels = LABELS.iter().flat_map(|&(_, source)| {
-            self.labels.iter().filter(move |label| label.0 == source).map(move |label| (source, &*label.1))
+            let labels = self.labels.iter().filter(move |label| label.0 == source);
+            labels.map(move |label| (source, &*label.1, ""))
         });
-        let networks = self.networks.iter().map(|text| (AddressSource::NetInfo, &**text));
-        labels.chain(networks).filter(|(_, text)| !text.is_empty())
+        let networks =
+            self.networks.iter().map(|found| (AddressSource::NetInfo, &*found.text, &*found.network));
+        labels.chain(networks).filter(|(_, text, _)| !text.is_empty())
     }
 }
 
@@ -386,7 +416,7 @@ fn read_labels<'a>(reader: &mut Reader<'a>) -> Result<Vec<(AddressSource, Cow<'a
     Ok(labels)
 }
 
-fn read_container<'a>(reader: &mut Reader<'a>) -> Result<Vec<Cow<'a, str>>, JsonError> {
+fn read_container<'a>(reader: &mut Reader<'a>) -> Result<Vec<RawAddress<'a>>, JsonError> {
     let mut addresses = Vec::new();
     reader.object(|name, reader| {
         match name {
@@ -402,26 +432,28 @@ fn read_container<'a>(reader: &mut Reader<'a>) -> Result<Vec<Cow<'a, str>>, Json
 }
 
 /// Adds the addresses of one network. The single one is the form of Mesos 0.25 and counts where there is no list.
-fn read_network<'a>(reader: &mut Reader<'a>, addresses: &mut Vec<Cow<'a, str>>) -> Result<(), JsonError> {
+fn read_network<'a>(reader: &mut Reader<'a>, addresses: &mut Vec<RawAddress<'a>>) -> Result<(), JsonError> {
     let before = addresses.len();
-    let mut single = Cow::Borrowed("");
+    let (mut single, mut network) = (Cow::Borrowed(""), Cow::Borrowed(""));
     reader.object(|name, reader| {
         match name {
             b"ip_address" => single = reader.text()?,
             b"ip_addresses" => {
                 addresses.truncate(before);
                 reader.list(|reader| {
-                    addresses.push(read_address(reader)?);
+                    addresses.push(RawAddress { text: read_address(reader)?, ..RawAddress::default() });
                     Ok(())
                 })?;
             }
+            b"name" => network = reader.hint()?,
             _ => return Ok(Wanted::No),
         }
         Ok(Wanted::Yes)
     })?;
     if addresses.len() == before {
-        addresses.push(single);
+        addresses.push(RawAddress { text: single, ..RawAddress::default() });
     }
+    addresses.iter_mut().skip(before).for_each(|address| address.network = network.clone());
     Ok(())
 }
 
@@ -435,68 +467,4 @@ fn read_address<'a>(reader: &mut Reader<'a>) -> Result<Cow<'a, str>, JsonError> 
         Ok(Wanted::Yes)
     })?;
     Ok(address)
-}
-
-#[derive(Default)]
-struct RawDiscovery<'a> {
-    name: Cow<'a, str>,
-    ports: Vec<RawPort<'a>>,
-}
-
-impl<'a> RawDiscovery<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
-        let mut discovery = Self::default();
-        reader.object(|name, reader| {
-            match name {
-                b"name" => discovery.name = reader.text()?,
-                b"ports" => discovery.ports = read_discovery_ports(reader)?,
-                _ => return Ok(Wanted::No),
-            }
-            Ok(Wanted::Yes)
-        })?;
-        Ok(discovery)
-    }
-}
-
-/// A list in an object of one member of the same name: protobuf's way.
-fn read_discovery_ports<'a>(reader: &mut Reader<'a>) -> Result<Vec<RawPort<'a>>, JsonError> {
-    let mut ports = Vec::new();
-    reader.object(|name, reader| {
-        match name {
-            b"ports" => {
-                ports.clear();
-                reader.list(|reader| {
-                    ports.push(RawPort::read(reader)?);
-                    Ok(())
-                })?;
-            }
-            _ => return Ok(Wanted::No),
-        }
-        Ok(Wanted::Yes)
-    })?;
-    Ok(ports)
-}
-
-#[derive(Default)]
-struct RawPort<'a> {
-    /// A double, as every number: `5`, `5.0` and `5e0` are the same.
-    number: Option<f64>,
-    name: Cow<'a, str>,
-    protocol: Cow<'a, str>,
-}
-
-impl<'a> RawPort<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Self, JsonError> {
-        let mut port = Self::default();
-        reader.object(|name, reader| {
-            match name {
-                b"name" => port.name = reader.text()?,
-                b"number" => port.number = reader.number()?,
-                b"protocol" => port.protocol = reader.text()?,
-                _ => return Ok(Wanted::No),
-            }
-            Ok(Wanted::Yes)
-        })?;
-        Ok(port)
-    }
 }

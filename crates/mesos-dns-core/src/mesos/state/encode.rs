@@ -11,9 +11,16 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::json;
 
-use super::saved::{About, Head};
-use crate::cluster::{AddressSource, Agent, Cluster, Endpoint, Framework, Host, Task, TaskState};
+use super::{
+    element::{LABELS, PREFIX, SCOPE_LABEL},
+    saved::{About, Head},
+};
+use crate::cluster::{
+    AddressSource, Agent, Cluster, Container, Discovery, DiscoveryPort, DnsLabels, Endpoint, Framework, Host,
+    NetworkMode, PortMapping, PortScope, Protocol, Task, TaskAddress, TaskState, Visibility,
+};
 
 /// Writes all that a cluster holds, in many small pieces.
 pub fn encode(cluster: &Cluster, about: &About, out: &mut dyn Write) -> io::Result<()> {
@@ -104,6 +111,11 @@ impl Writer<'_> {
         if let Some(at) = &agent.address {
             self.member("pid", pid("slave(1)", at))?;
         }
+        if let Some(place) = &agent.place {
+            let name = |name: &str| json!({"name": name});
+            let domain = json!({"region": name(&place.region), "zone": name(&place.zone)});
+            self.member("domain", json!({"fault_domain": domain}))?;
+        }
         self.raw("}")
     }
 
@@ -141,17 +153,16 @@ impl Writer<'_> {
         }
         self.status(task)?;
         if let Some(discovery) = &task.discovery {
-            self.raw(", \"discovery\": {\"name\": ")?;
-            self.value(&*discovery.name)?;
-            self.raw(", \"ports\": {")?;
-            self.list("ports", discovery.ports.iter(), |writer, port| {
-                writer.raw("{\"number\": ")?;
-                writer.value(port.number)?;
-                writer.member("name", &*port.kind.name)?;
-                writer.member("protocol", &*port.kind.protocol)?;
-                writer.raw("}")
-            })?;
-            self.raw("}}")?;
+            self.discovery(discovery)?;
+        }
+        if let Some(container) = &task.container {
+            self.container(container)?;
+        }
+        if let Some(labels) = &task.labels {
+            self.labels(labels)?;
+        }
+        if task.is_checked {
+            self.raw(", \"health_check\": {}")?;
         }
         self.raw("}")
     }
@@ -161,30 +172,116 @@ impl Writer<'_> {
         if task.healthy.is_none() && task.addresses.is_empty() {
             return Ok(());
         }
-        let of = |wanted: AddressSource| {
-            let addresses = task.addresses.iter().filter(move |found| found.source == wanted);
-            addresses.map(|found| found.address.to_string())
-        };
         self.raw(", \"statuses\": [{\"state\": \"TASK_RUNNING\", \"timestamp\": 0")?;
         if let Some(healthy) = task.healthy {
             self.member("healthy", healthy)?;
         }
-        let labels =
-            super::element::LABELS.iter().flat_map(|(key, source)| of(*source).map(move |at| (*key, at)));
+        let of = |wanted: AddressSource| task.addresses.iter().filter(move |found| found.source == wanted);
+        let labels = LABELS.iter().flat_map(|(key, source)| of(*source).map(move |found| (*key, found)));
         self.raw(", ")?;
-        self.list("labels", labels, |writer, (key, address)| {
-            writer.raw("{\"key\": ")?;
-            writer.value(key)?;
-            writer.member("value", address)?;
+        self.list("labels", labels, |writer, (key, found)| writer.label(key, &found.address.to_string()))?;
+        let listed: Vec<&TaskAddress> = of(AddressSource::NetInfo).collect();
+        self.raw(", \"container_status\": {")?;
+        let networks = listed.chunk_by(|one, next| one.network == next.network);
+        self.list("network_infos", networks, |writer, addresses| {
+            writer.raw("{")?;
+            writer.list("ip_addresses", addresses, |writer, found| {
+                writer.raw("{\"ip_address\": ")?;
+                writer.value(found.address)?;
+                writer.raw("}")
+            })?;
+            if let Some(name) = addresses.first().and_then(|found| found.network.as_deref()) {
+                writer.member("name", name)?;
+            }
             writer.raw("}")
         })?;
-        self.raw(", \"container_status\": {\"network_infos\": [{")?;
-        self.list("ip_addresses", of(AddressSource::NetInfo), |writer, address| {
-            writer.raw("{\"ip_address\": ")?;
-            writer.value(address)?;
+        self.raw("}}]")
+    }
+
+    fn discovery(&mut self, discovery: &Discovery) -> io::Result<()> {
+        self.raw(", \"discovery\": {\"name\": ")?;
+        self.value(&*discovery.name)?;
+        if discovery.visibility != Visibility::default() {
+            self.member("visibility", visibility(discovery.visibility))?;
+        }
+        if !discovery.version.is_empty() {
+            self.member("version", &*discovery.version)?;
+        }
+        self.raw(", \"ports\": {")?;
+        self.list("ports", discovery.ports.iter(), Self::port)?;
+        self.raw("}}")
+    }
+
+    fn port(&mut self, port: &DiscoveryPort) -> io::Result<()> {
+        self.raw("{\"number\": ")?;
+        self.value(port.number)?;
+        self.member("name", &*port.kind.name)?;
+        self.member("protocol", &*port.kind.protocol)?;
+        if let Some(seen) = port.kind.visibility {
+            self.member("visibility", visibility(seen))?;
+        }
+        let scope = match port.kind.scope {
+            PortScope::Container => Some("container"),
+            PortScope::Host => Some("host"),
+            PortScope::Unsaid => None,
+        };
+        if let Some(scope) = scope {
+            self.raw(", \"labels\": {")?;
+            self.list("labels", [scope], |writer, scope| writer.label(SCOPE_LABEL, scope))?;
+            self.raw("}")?;
+        }
+        self.raw("}")
+    }
+
+    /// As one of Docker's, whoever made it: only those have a word for each way of being attached.
+    fn container(&mut self, container: &Container) -> io::Result<()> {
+        self.raw(", \"container\": {\"type\": \"DOCKER\", \"docker\": {\"network\": ")?;
+        self.value(mode(container.mode))?;
+        self.raw(", ")?;
+        self.list("port_mappings", &container.mappings, Self::mapping)?;
+        self.raw("}, ")?;
+        self.list("network_infos", &container.networks, |writer, name| {
+            writer.raw("{\"name\": ")?;
+            writer.value(&**name)?;
             writer.raw("}")
         })?;
-        self.raw("}]}}]")
+        self.raw("}")
+    }
+
+    fn mapping(&mut self, mapping: &PortMapping) -> io::Result<()> {
+        let PortMapping { host, container, protocol } = mapping;
+        write!(self.out, "{{\"host_port\": {host}, \"container_port\": {container}")?;
+        self.member(
+            "protocol",
+            match protocol {
+                // Nothing would mean TCP.
+                Protocol::Any => "any",
+                Protocol::Tcp => "tcp",
+                Protocol::Udp => "udp",
+            },
+        )?;
+        self.raw("}")
+    }
+
+    fn labels(&mut self, labels: &DnsLabels) -> io::Result<()> {
+        let DnsLabels { aliases, ttl, weight, priority } = labels;
+        let number = |number: Option<u32>| number.map(|number| number.to_string());
+        let values = [
+            ("alias", (!aliases.is_empty()).then(|| aliases.join(","))),
+            ("priority", number(priority.map(u32::from))),
+            ("ttl", number(*ttl)),
+            ("weight", number(weight.map(u32::from))),
+        ];
+        let values = values.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        self.raw(", ")?;
+        self.list("labels", values, |writer, (name, value)| writer.label(&format!("{PREFIX}{name}"), &value))
+    }
+
+    fn label(&mut self, key: &str, value: &str) -> io::Result<()> {
+        self.raw("{\"key\": ")?;
+        self.value(key)?;
+        self.member("value", value)?;
+        self.raw("}")
     }
 }
 
@@ -208,5 +305,24 @@ fn state(state: TaskState) -> &'static str {
         TaskState::Staging => "TASK_STAGING",
         TaskState::Starting => "TASK_STARTING",
         TaskState::Unreachable => "TASK_UNREACHABLE",
+    }
+}
+
+fn visibility(visibility: Visibility) -> &'static str {
+    match visibility {
+        Visibility::Framework => "FRAMEWORK",
+        Visibility::Cluster => "CLUSTER",
+        Visibility::External => "EXTERNAL",
+    }
+}
+
+/// A network of Docker by a name that is read back as this.
+fn mode(mode: NetworkMode) -> &'static str {
+    match mode {
+        NetworkMode::Bridge => "BRIDGE",
+        NetworkMode::Detached => "NONE",
+        NetworkMode::Host => "HOST",
+        NetworkMode::Named => "USER",
+        NetworkMode::Unsaid => "UNKNOWN",
     }
 }

@@ -1,7 +1,7 @@
 //! One allocation for equal values.
 //!
-//! A hundred thousand tasks have a few thousand names and agents between them, and fewer kinds of ports. What is
-//! shared here is only a matter of memory: values compare by what is in them.
+//! A hundred thousand tasks have a few thousand names and agents between them, fewer kinds of ports, and a handful of
+//! networks. What is shared here is only a matter of memory: values compare by what is in them.
 
 use std::{
     hash::{BuildHasher, Hash},
@@ -10,7 +10,8 @@ use std::{
 
 use foldhash::fast::FixedState;
 
-use crate::cluster::PortKind;
+use super::element::RawKind;
+use crate::cluster::{Container, NetworkMode, Place, PortKind};
 
 /// Texts that are remembered, a power of two.
 const TEXTS: usize = 1 << 15;
@@ -18,15 +19,25 @@ const TEXTS: usize = 1 << 15;
 /// Kinds of ports that are remembered, a power of two.
 const KINDS: usize = 1 << 8;
 
+/// Fault domains, and ways of being attached to networks, that are remembered: a power of two.
+const PLACES: usize = 1 << 8;
+
 /// Remembers what it was asked for lately.
 pub(super) struct Interner {
     texts: Slots<str>,
     kinds: Slots<PortKind>,
+    places: Slots<Place>,
+    containers: Slots<Container>,
 }
 
 impl Default for Interner {
     fn default() -> Self {
-        Self { texts: Slots::new(TEXTS), kinds: Slots::new(KINDS) }
+        Self {
+            texts: Slots::new(TEXTS),
+            kinds: Slots::new(KINDS),
+            places: Slots::new(PLACES),
+            containers: Slots::new(PLACES),
+        }
     }
 }
 
@@ -37,12 +48,36 @@ impl Interner {
     }
 
     /// What a port is for, likewise shared.
-    pub(super) fn kind(&mut self, name: &str, protocol: &str) -> Arc<PortKind> {
-        let Self { texts, kinds } = self;
+    pub(super) fn kind(&mut self, kind: &RawKind<'_>) -> Arc<PortKind> {
+        let Self { texts, kinds, .. } = self;
         let mut text = |text: &str| texts.get(text, |other| other == text, || Arc::from(text));
-        let is = |other: &PortKind| *other.name == *name && *other.protocol == *protocol;
-        let mut make = || PortKind { name: text(name), protocol: text(protocol), ..PortKind::default() };
-        kinds.get((name, protocol), is, || Arc::new(make()))
+        let is = |other: &PortKind| {
+            *other.name == *kind.name
+                && *other.protocol == *kind.protocol
+                && (other.scope, other.visibility) == (kind.scope, kind.visibility)
+        };
+        let mut make = || PortKind {
+            name: text(&kind.name),
+            protocol: text(&kind.protocol),
+            scope: kind.scope,
+            visibility: kind.visibility,
+        };
+        kinds.get((&kind.name, &kind.protocol, kind.scope, kind.visibility), is, || Arc::new(make()))
+    }
+
+    /// A fault domain, likewise shared.
+    pub(super) fn place(&mut self, region: &str, zone: &str) -> Arc<Place> {
+        let Self { texts, places, .. } = self;
+        let mut text = |text: &str| texts.get(text, |other| other == text, || Arc::from(text));
+        let is = |other: &Place| *other.region == *region && *other.zone == *zone;
+        places.get((region, zone), is, || Arc::new(Place { region: text(region), zone: text(zone) }))
+    }
+
+    /// A container without port mappings, likewise shared: mappings differ from task to task.
+    pub(super) fn container(&mut self, mode: NetworkMode, networks: &[Arc<str>]) -> Arc<Container> {
+        let is = |other: &Container| other.mode == mode && *other.networks == *networks;
+        let make = || Container { mode, networks: networks.into(), mappings: Box::default() };
+        self.containers.get((mode as u8, networks), is, || Arc::new(make()))
     }
 }
 
@@ -82,7 +117,10 @@ impl<T: ?Sized> Slots<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
+    use crate::cluster::PortScope;
 
     #[test]
     fn equal_texts_share() {
@@ -90,9 +128,24 @@ mod tests {
         let first = interner.get("marathon");
         assert!(Arc::ptr_eq(&first, &interner.get("marathon")));
         assert_eq!(&*interner.get(""), "");
-        let first = interner.kind("http", "tcp");
-        assert!(Arc::ptr_eq(&first, &interner.kind("http", "tcp")));
-        assert_ne!(first, interner.kind("tcp", "http"));
+        let kind = |name, protocol, scope| RawKind {
+            name: Cow::Borrowed(name),
+            protocol: Cow::Borrowed(protocol),
+            scope,
+            visibility: None,
+        };
+        let first = interner.kind(&kind("http", "tcp", PortScope::Host));
+        assert!(Arc::ptr_eq(&first, &interner.kind(&kind("http", "tcp", PortScope::Host))));
+        assert_ne!(first, interner.kind(&kind("tcp", "http", PortScope::Host)));
+        assert_ne!(first, interner.kind(&kind("http", "tcp", PortScope::Unsaid)));
+        let first = interner.place("eu", "a");
+        assert!(Arc::ptr_eq(&first, &interner.place("eu", "a")));
+        assert_ne!(first, interner.place("a", "eu"));
+        let names = [Arc::from("dcos")];
+        let first = interner.container(NetworkMode::Named, &names);
+        assert!(Arc::ptr_eq(&first, &interner.container(NetworkMode::Named, &names)));
+        assert_ne!(first, interner.container(NetworkMode::Bridge, &names));
+        assert_ne!(first, interner.container(NetworkMode::Named, &[]));
     }
 
     #[test]

@@ -68,6 +68,15 @@ pub const TASK_PORTS_MAX: usize = 4096;
 /// Most addresses of one task. Real ones have a handful, and each is compared with all before it.
 pub const TASK_ADDRESSES_MAX: usize = 64;
 
+/// Most networks that one task asks for.
+pub const TASK_NETWORKS_MAX: usize = 64;
+
+/// Most port mappings of one task; each port is looked for among them.
+pub const TASK_MAPPINGS_MAX: usize = 1024;
+
+/// Most further names that the labels of one task give it.
+pub const TASK_ALIASES_MAX: usize = 16;
+
 /// How much one document may be; by default the constants of this file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -14,7 +14,7 @@ use crate::{
     catalogue::{Flavour, Service},
     cluster::{self, Cluster, Reason, Source},
     profile::Profile,
-    render::task::{self, container, discovery, health_check, network_name, protocol},
+    render::task::{self, container, discovery, health_check, networks, protocol},
 };
 
 #[derive(Serialize)]
@@ -73,7 +73,7 @@ pub(super) struct Status<'a> {
 #[derive(Serialize)]
 struct ContainerStatus<'a> {
     container_id: Id<&'a str>,
-    network_infos: [NetworkInfo; 1],
+    network_infos: Vec<NetworkInfo>,
     executor_pid: u64,
 }
 
@@ -143,13 +143,15 @@ fn container_status<'a>(
     task: &'a cluster::Task,
     report: &cluster::Status,
 ) -> Option<ContainerStatus<'a>> {
-    let addresses = report.addresses.iter();
-    let ip_addresses: Vec<Address> =
-        addresses.map(|at| Address { protocol: protocol(*at), ip_address: *at }).collect();
+    let address = |at: &IpAddr| Address { protocol: protocol(*at), ip_address: *at };
+    let info = |(name, at): (Option<&'static str>, &[IpAddr])| NetworkInfo {
+        ip_addresses: at.iter().map(address).collect(),
+        name,
+    };
     // What the master itself reports has none.
-    (!ip_addresses.is_empty()).then(|| ContainerStatus {
+    (!report.addresses.is_empty()).then(|| ContainerStatus {
         container_id: Id { value: &task.container },
-        network_infos: [NetworkInfo { ip_addresses, name: network_name(service, task, report) }],
+        network_infos: networks(service, task, report).into_iter().map(info).collect(),
         executor_pid: 1000 + task.launch % 60_000,
     })
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::cluster::{
-    AddressSource, Agent, Endpoint, Framework, Host, PortRange, RunningStatus, Skipped, TaskAddress,
-    TaskState, TaskUpdate,
+    AddressSource, Agent, Container, DnsLabels, Endpoint, Framework, Host, NetworkMode, Place, PortMapping,
+    PortRange, Protocol, RunningStatus, Skipped, TaskAddress, TaskState, TaskUpdate,
 };
 
 /// What is said of one event, and what of it was left out.
@@ -337,5 +337,42 @@ fn malformed_updates() {
     super::events::check(
         status("TASK_KILLED", r#""state":"TASK_RUNNING","labels":[],"container_status":7"#),
         ended(),
+    );
+}
+
+#[test]
+fn networks_places_and_labels() {
+    let agent = Agent {
+        id: "S0".into(),
+        hostname: "n".into(),
+        address: Some(Endpoint { host: Host::new("10.0.1.10"), port: 5051 }),
+        place: Some(Place { region: "eu".into(), zone: "eu-a".into() }.into()),
+    };
+    check(
+        r#"{"type":"AGENT_ADDED","agent_added":{"agent":{"pid":"slave(1)@10.0.1.10:5051","agent_info":{"hostname":"n","domain":
+        {"fault_domain":{"region":{"name":"eu"},"zone":{"name":"eu-a"}}},"id":{"value":"S0"}}}}}"#,
+        Change::AgentAdded(agent),
+    );
+    let event = added(
+        r#""state":"TASK_STAGING","health_check":{"type":"TCP"},"labels":{"labels":[{"key":"dns.ttl","value":"9"}]},
+        "container":{"type":"DOCKER","docker":{"network":"BRIDGE","port_mappings":[{"host_port":31000,"container_port":80}]}}"#,
+    );
+    let Change::TaskAdded(task) = change(event) else { panic!("a task") };
+    let mapping = PortMapping { host: 31000, container: 80, protocol: Protocol::Tcp };
+    let container =
+        Container { mode: NetworkMode::Bridge, networks: Box::default(), mappings: [mapping].into() };
+    assert_eq!((task.is_checked, task.container.as_deref()), (true, Some(&container)));
+    assert_eq!(task.labels.as_deref(), Some(&DnsLabels { ttl: Some(9), ..DnsLabels::default() }));
+    let named = |name: &str| TaskAddress { network: Some(name.into()), ..net_info("9.0.0.1") };
+    let running = |addresses: [TaskAddress; 1]| {
+        Some(RunningStatus { healthy: None, addresses: Some(addresses.into()) })
+    };
+    check(
+        status(
+            "TASK_RUNNING",
+            r#""state":"TASK_RUNNING","container_status":{"network_infos":[{"ip_addresses":[{"ip_address":"9.0.0.1"}]},
+            {"name":"dcos","ip_addresses":[{"ip_address":"9.0.0.1"}]}]}"#,
+        ),
+        updated(TaskState::Running, running([named("dcos")])),
     );
 }

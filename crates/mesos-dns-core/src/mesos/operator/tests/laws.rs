@@ -36,6 +36,9 @@ struct Thing {
     ports: Vec<(u16, u16)>,
     statuses: Vec<Status>,
     discovery: Option<(String, Vec<u16>)>,
+    /// What both shapes write alike.
+    alike: Vec<(&'static str, Value)>,
+    labels: Vec<(&'static str, &'static str)>,
     unreachable: bool,
 }
 
@@ -51,27 +54,64 @@ fn thing() -> impl Strategy<Value = Thing> {
         .prop_map(|ports| ports.into_iter().map(|(first, more)| (first, first + more)).collect());
     let discovery = prop::option::of(("[a-z]{0,4}", prop::collection::vec(any::<u16>(), 0..3)));
     let fields = ("[a-z0-9]{1,3}", state(), "S[0-3]", ports, prop::collection::vec(status, 0..4), discovery);
-    (fields, any::<bool>()).prop_map(|((id, state, agent, ports, statuses, discovery), unreachable)| Thing {
-        id,
-        state,
-        agent,
-        ports,
-        statuses,
-        discovery,
-        unreachable,
-    })
+    let containers = [
+        json!({"type": "DOCKER", "docker": {"network": "BRIDGE", "port_mappings": [{"host_port": 5, "container_port": 6}]}}),
+        json!({"type": "MESOS", "network_infos": [{"name": "a", "ip_addresses": [{}]}, {"name": "b"}]}),
+        json!({"type": "DOCKER", "docker": {"network": "HOST", "port_mappings": [{"host_port": 0}]}}),
+        json!("odd"),
+    ];
+    let alike = prop::collection::vec(
+        prop_oneof![
+            select(containers.to_vec()).prop_map(|container| ("container", container)),
+            select(vec![json!({}), json!(null)]).prop_map(|check| ("health_check", check)),
+        ],
+        0..3,
+    );
+    let label = select(vec![
+        ("dns.alias", "a,b"),
+        ("dns.ttl", "5"),
+        ("dns.ttl", "odd"),
+        ("dns.weight", "7"),
+        ("other", "x"),
+    ]);
+    (fields, alike, prop::collection::vec(label, 0..3), any::<bool>()).prop_map(
+        |((id, state, agent, ports, statuses, discovery), alike, labels, unreachable)| Thing {
+            id,
+            state,
+            agent,
+            ports,
+            statuses,
+            discovery,
+            alike,
+            labels,
+            unreachable,
+        },
+    )
 }
 
 impl Thing {
     fn common(&self) -> Value {
-        let ports = |ports: &[u16]| ports.iter().map(|port| json!({"number": port})).collect::<Value>();
-        json!({
+        let ports = |ports: &[u16]| {
+            let port = |port: &u16| {
+                let scope = if port.is_multiple_of(2) { "host" } else { "container" };
+                let labels = json!({"labels": [{"key": "network-scope", "value": scope}]});
+                json!({"number": port, "visibility": "CLUSTER", "labels": labels})
+            };
+            ports.iter().map(port).collect::<Value>()
+        };
+        let mut common = json!({
             "name": format!("task {}", self.id),
             "state": self.state,
             "discovery": self.discovery.as_ref().map(|(name, numbers)| {
-                json!({"name": name, "ports": {"ports": ports(numbers)}})
+                json!({"name": name, "version": name, "visibility": "EXTERNAL", "ports": {"ports": ports(numbers)}})
             }),
-        })
+        });
+        self.alike.iter().for_each(|(name, value)| common[name] = value.clone());
+        common
+    }
+
+    fn labels(&self) -> Value {
+        self.labels.iter().map(|(key, value)| json!({"key": key, "value": value})).collect()
     }
 
     fn statuses(&self, labels: impl Fn(Value) -> Value) -> Value {
@@ -80,7 +120,7 @@ impl Thing {
             let label = json!([{"key": "Docker.NetworkSettings.IPAddress", "value": label}]);
             json!({
                 "state": state, "timestamp": timestamp, "healthy": healthy, "labels": labels(label),
-                "container_status": {"network_infos": [{"ip_addresses": addresses}]},
+                "container_status": {"network_infos": [{"ip_addresses": addresses, "name": format!("n{timestamp}")}]},
             })
         };
         self.statuses.iter().map(status).collect()
@@ -102,6 +142,7 @@ impl Thing {
         task["id"] = self.id.clone().into();
         task["slave_id"] = self.agent.clone().into();
         task["statuses"] = self.statuses(|labels| labels);
+        task["labels"] = self.labels();
         task["resources"] = json!({"cpus": 0.1, "ports": format!("[{}]", text.join(", "))});
         task
     }
@@ -114,6 +155,7 @@ impl Thing {
         task["framework_id"] = json!({"value": framework});
         task["agent_id"] = json!({"value": self.agent});
         task["statuses"] = self.statuses(|labels| json!({"labels": labels}));
+        task["labels"] = json!({"labels": self.labels()});
         task["resources"] = self.ports.iter().map(resource).collect();
         task
     }
@@ -137,9 +179,12 @@ proptest! {
             let tasks = |wanted| of(wanted).map(Thing::nested).collect::<Value>();
             json!({"id": id, "name": "web", "hostname": "h", "tasks": tasks(false), "unreachable_tasks": tasks(true)})
         }).collect();
-        let slaves: Value = agents.iter().map(|name| json!({"id": name, "hostname": name, "pid": "s@10.0.0.1:5"})).collect();
+        let domain = json!({"fault_domain": {"region": {"name": "eu"}, "zone": {"name": "a"}}});
+        let slaves: Value = agents.iter().map(|name| {
+            json!({"id": name, "hostname": name, "pid": "s@10.0.0.1:5", "domain": domain})
+        }).collect();
         let infos_of_agents: Value = agents.iter().map(|name| {
-            json!({"agent_info": {"id": {"value": name}, "hostname": name}, "pid": "s@10.0.0.1:5"})
+            json!({"agent_info": {"id": {"value": name}, "hostname": name, "domain": domain}, "pid": "s@10.0.0.1:5"})
         }).collect();
         let recovered: Value = agents.iter().map(|name| json!({"id": {"value": name}})).collect();
         let nested = json!({"slaves": slaves, "recovered_slaves": slaves, "frameworks": nested});

@@ -2,7 +2,7 @@
 //!
 //! The same things as in `/state`, each a protobuf message written member by member: ids are objects, labels are in
 //! an object of their own, resources are a list in which one name can come several times, and what an agent or a
-//! framework says of itself is one object further in. Discovery and networks are the same in both.
+//! framework says of itself is one object further in. Discovery, networks and places are the same in both.
 
 use super::*;
 use crate::cluster::{Framework, Host};
@@ -37,8 +37,7 @@ impl<'a> RawAgent<'a> {
         reader.object(|name, reader| {
             match name {
                 b"agent_info" => {
-                    let Self { id, hostname, .. } = Self::read_info(reader)?;
-                    (agent.id, agent.hostname) = (id, hostname);
+                    agent = Self { pid: std::mem::take(&mut agent.pid), ..Self::read_info(reader)? };
                 }
                 b"pid" => agent.pid = reader.text()?,
                 _ => return Ok(Wanted::No),
@@ -60,6 +59,7 @@ impl<'a> RawAgent<'a> {
         let mut agent = Self::default();
         reader.object(|name, reader| {
             match name {
+                b"domain" => agent.place = RawPlace::read(reader)?,
                 b"hostname" => agent.hostname = reader.text()?,
                 b"id" => agent.id = read_id(reader)?,
                 _ => return Ok(Wanted::No),
@@ -119,14 +119,11 @@ impl<'a> RawTask<'a> {
         reader.object(|name, reader| {
             match name {
                 b"agent_id" => task.agent_id = read_id(reader)?,
-                b"discovery" => task.discovery = RawDiscovery::read(reader)?,
                 b"framework_id" => task.framework_id = read_id(reader)?,
-                b"name" => task.name = reader.text()?,
                 b"resources" => task.ports = RawPorts::Ranges(read_resources(reader)?),
-                b"state" => task.state = reader.text()?,
                 b"statuses" => status = read_statuses(reader)?,
                 b"task_id" => task.id = read_id(reader)?,
-                _ => return Ok(Wanted::No),
+                _ => return task.member(name, reader),
             }
             Ok(Wanted::Yes)
         })?;

@@ -119,36 +119,98 @@ fn pid() -> impl Strategy<Value = Json> {
     one_of(&["s(1)@10.0.0.1:5051", "s@[fd00::1]:9", "s@node.example:1", "s@10.0.0.1", "", "a@b@c:1"])
 }
 
-fn task() -> BoxedStrategy<Json> {
+fn visibility() -> BoxedStrategy<Json> {
+    one_of(&["FRAMEWORK", "CLUSTER", "EXTERNAL", "NEW", ""]).boxed()
+}
+
+/// Labels of these keys in either shape.
+fn labels(keys: &[&'static str], values: &[&'static str]) -> BoxedStrategy<Json> {
+    let label = object(vec![("key", one_of(keys).boxed()), ("value", one_of(values).boxed())]);
+    let plain = list(label);
+    prop_oneof![plain.clone(), object(vec![("labels", plain)])].boxed()
+}
+
+fn mappings() -> BoxedStrategy<Json> {
+    list(object(vec![
+        ("host_port", number().boxed()),
+        ("container_port", number().boxed()),
+        ("protocol", one_of(&["tcp", "UDP", "", "sctp"]).boxed()),
+    ]))
+}
+
+fn container() -> BoxedStrategy<Json> {
+    let docker = object(vec![
+        ("network", one_of(&["HOST", "BRIDGE", "NONE", "USER", "NEW"]).boxed()),
+        ("port_mappings", mappings()),
+    ]);
+    let network = object(vec![
+        ("name", one_of(&["a", "b", ""]).boxed()),
+        ("ip_addresses", list(object(vec![("protocol", one_of(&["IPv4"]).boxed())]))),
+        ("port_mappings", mappings()),
+    ]);
+    object(vec![
+        ("type", one_of(&["DOCKER", "MESOS", "NEW"]).boxed()),
+        ("docker", docker),
+        ("network_infos", list(network)),
+    ])
+}
+
+fn status(states: &[&'static str]) -> BoxedStrategy<Json> {
     let network = object(vec![
         ("ip_addresses", list(object(vec![("ip_address", ip().boxed())]))),
         ("ip_address", ip().boxed()),
+        ("name", one_of(&["a", "b", ""]).boxed()),
     ]);
     let keys = ["Docker.NetworkSettings.IPAddress", "MesosContainerizer.NetworkSettings.IPAddress", "other"];
-    let states =
-        ["TASK_RUNNING", "TASK_RUNNING", "TASK_STARTING", "TASK_KILLED", "TASK_UNREACHABLE", "TASK_NEW"];
-    let status = object(vec![
-        ("state", one_of(&states).boxed()),
+    object(vec![
+        ("state", one_of(states).boxed()),
         ("timestamp", number().boxed()),
         ("healthy", select(vec!["true", "false"]).prop_map(|word| Json::Leaf(word.to_owned())).boxed()),
         ("labels", list(object(vec![("key", one_of(&keys).boxed()), ("value", ip().boxed())]))),
         ("container_status", object(vec![("network_infos", list(network))])),
+    ])
+}
+
+fn task() -> BoxedStrategy<Json> {
+    let states =
+        ["TASK_RUNNING", "TASK_RUNNING", "TASK_STARTING", "TASK_KILLED", "TASK_UNREACHABLE", "TASK_NEW"];
+    let port = object(vec![
+        ("number", number().boxed()),
+        ("name", text().boxed()),
+        ("protocol", text().boxed()),
+        ("visibility", visibility()),
+        ("labels", labels(&["network-scope", "VIP_0"], &["host", "container", "x"])),
     ]);
-    let port =
-        object(vec![("number", number().boxed()), ("name", text().boxed()), ("protocol", text().boxed())]);
+    let discovery = object(vec![
+        ("name", text().boxed()),
+        ("ports", object(vec![("ports", list(port))])),
+        ("visibility", visibility()),
+        ("version", text().boxed()),
+    ]);
+    let keys = ["dns.alias", "dns.ttl", "dns.weight", "dns.priority", "dns.new", "other"];
     object(vec![
         ("id", text().boxed()),
         ("name", text().boxed()),
         ("slave_id", text().boxed()),
         ("state", one_of(&states).boxed()),
         ("resources", object(vec![("ports", one_of(&["[1-2, 5-5]", "[]", "[9-8,x,7]", ""]).boxed())])),
-        ("statuses", list(status)),
-        ("discovery", object(vec![("name", text().boxed()), ("ports", object(vec![("ports", list(port))]))])),
+        ("statuses", list(status(&states))),
+        ("discovery", discovery),
+        ("container", container()),
+        ("health_check", object(vec![("type", text().boxed())])),
+        ("labels", labels(&keys, &["a, b", "5", "-5", "70000", "3000000000", "x"])),
     ])
 }
 
 fn document() -> BoxedStrategy<Json> {
-    let agent = object(vec![("id", text().boxed()), ("hostname", text().boxed()), ("pid", pid().boxed())]);
+    let named = || object(vec![("name", one_of(&["a", "b", ""]).boxed())]);
+    let domain = object(vec![("fault_domain", object(vec![("region", named()), ("zone", named())]))]);
+    let agent = object(vec![
+        ("id", text().boxed()),
+        ("hostname", text().boxed()),
+        ("pid", pid().boxed()),
+        ("domain", domain),
+    ]);
     let framework = object(vec![
         ("id", text().boxed()),
         ("name", text().boxed()),

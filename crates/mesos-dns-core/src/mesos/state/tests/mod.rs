@@ -2,6 +2,7 @@
 
 mod broken;
 mod laws;
+mod networks;
 mod odd;
 mod plain;
 mod saved;

@@ -23,8 +23,6 @@ fn one_of_everything() {
         state: TaskState::Running,
         healthy: Some(true),
         is_checked: false,
-        container: None,
-        labels: None,
         ports: [PortRange { first: 31000, last: 31001 }, PortRange { first: 7, last: 7 }].into(),
         addresses: [
             address(AddressSource::Docker, "172.17.0.2"),
@@ -37,6 +35,8 @@ fn one_of_everything() {
             ports: [DiscoveryPort::new(31000, "http", "tcp")].into(),
             ..Discovery::default()
         })),
+        container: None,
+        labels: None,
     };
     let expected = Document {
         version: "1.11.0".to_owned(),

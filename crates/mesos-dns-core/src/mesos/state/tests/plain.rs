@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::*;
 use crate::{
     cluster::{
-        AddressSource, Agent, Discovery, DiscoveryPort, Framework, Host, Skipped, Task, TaskAddress,
-        TaskState,
+        AddressSource, Agent, Container, Discovery, DiscoveryPort, DnsLabels, Framework, Host, NetworkMode,
+        Place, PortKind, PortMapping, PortScope, Protocol, Skipped, Task, TaskAddress, TaskState, Visibility,
     },
     mesos::pid::Pid,
 };
@@ -46,7 +46,11 @@ fn agent(value: &Value, document: &mut Document) -> Option<Agent> {
     }
     let address = Pid::parse(&pid).map(|pid| pid.endpoint());
     document.skipped.agent_addresses += u64::from(address.is_none());
-    Some(Agent { id: id.into(), hostname: hostname.into(), address, place: None })
+    let domain = &value["domain"]["fault_domain"];
+    let named = |name: &str| string(&domain[name], "name").filter(|name| !name.is_empty());
+    let place = named("region").zip(named("zone"));
+    let place = place.map(|(region, zone)| Place { region: region.into(), zone: zone.into() }.into());
+    Some(Agent { id: id.into(), hostname: hostname.into(), address, place })
 }
 
 fn framework(value: &Value, document: &mut Document) {
@@ -119,11 +123,13 @@ fn task(value: &Value, framework: &str) -> Option<(Option<Task>, Skipped)> {
     let mut discovery_ports = Vec::new();
     for port in array(member(discovery, "ports")?, "ports")? {
         let port = object_or_null(port)?;
-        discovery_ports.push(DiscoveryPort::new(
-            float(port, "number")? as i64,
-            string(port, "name")?,
-            string(port, "protocol")?,
-        ));
+        let kind = PortKind {
+            name: string(port, "name")?.into(),
+            protocol: string(port, "protocol")?.into(),
+            scope: scope(&port["labels"]),
+            visibility: visibility(&port["visibility"]),
+        };
+        discovery_ports.push(DiscoveryPort { number: float(port, "number")? as i64, kind: kind.into() });
     }
     let discovery_name = string(discovery, "name")?;
     let state = match &*string(value, "state")? {
@@ -139,6 +145,14 @@ fn task(value: &Value, framework: &str) -> Option<(Option<Task>, Skipped)> {
     }
     let Some(state) = state else { return Some((None, Default::default())) };
     skipped.task_addresses += bad;
+    let discovery = (!discovery_name.is_empty()).then(|| {
+        Box::new(Discovery {
+            name: discovery_name.into(),
+            visibility: visibility(&discovery["visibility"]).unwrap_or_default(),
+            version: string(discovery, "version").unwrap_or_default().into(),
+            ports: discovery_ports.into(),
+        })
+    });
     let task = Task {
         id: id.into(),
         name: name.into(),
@@ -146,18 +160,12 @@ fn task(value: &Value, framework: &str) -> Option<(Option<Task>, Skipped)> {
         agent_id: agent_id.into(),
         state,
         healthy: status["healthy"].as_bool(),
-        is_checked: false,
-        container: None,
-        labels: None,
+        is_checked: value["health_check"].is_object(),
         ports: ports.into(),
         addresses: addresses.into(),
-        discovery: (!discovery_name.is_empty()).then(|| {
-            Box::new(Discovery {
-                name: discovery_name.into(),
-                ports: discovery_ports.into(),
-                ..Discovery::default()
-            })
-        }),
+        discovery,
+        container: container(&value["container"], &mut skipped).map(Into::into),
+        labels: labels(&value["labels"], &mut skipped).map(Box::new),
     };
     Some((Some(task), skipped))
 }
@@ -172,34 +180,151 @@ fn addresses(status: &Value) -> Option<(Vec<TaskAddress>, u64)> {
             let label = object_or_null(label)?;
             let (found, value) = (string(label, "key")?, string(label, "value")?);
             if found == key {
-                texts.push((source, value));
+                texts.push((source, value, String::new()));
             }
         }
     }
     for network in array(member(status, "container_status")?, "network_infos")? {
         let network = object_or_null(network)?;
         let (entries, single) = (array(network, "ip_addresses")?, string(network, "ip_address")?);
+        let name = string(network, "name").unwrap_or_default();
         for entry in entries {
-            texts.push((AddressSource::NetInfo, string(object_or_null(entry)?, "ip_address")?));
+            let text = string(object_or_null(entry)?, "ip_address")?;
+            texts.push((AddressSource::NetInfo, text, name.clone()));
         }
         if entries.is_empty() {
-            texts.push((AddressSource::NetInfo, single));
+            texts.push((AddressSource::NetInfo, single, name));
         }
     }
-    let (mut found, mut bad) = (Vec::new(), 0);
-    for (source, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
-        match text.parse::<std::net::IpAddr>() {
-            Ok(address) => {
-                let address = TaskAddress { source, address: address.to_canonical(), network: None };
-                if !found.contains(&address) {
-                    found.push(address);
-                }
-            }
-            Err(_) => bad += 1,
+    let (mut found, mut bad) = (Vec::<TaskAddress>::new(), 0);
+    for (source, text, name) in texts.into_iter().filter(|(_, text, _)| !text.is_empty()) {
+        let Ok(address) = text.parse::<std::net::IpAddr>() else {
+            bad += 1;
+            continue;
+        };
+        let address = address.to_canonical();
+        let network = Some(name).filter(|name| !name.is_empty()).map(Into::into);
+        let known = found.iter_mut().find(|known| (known.source, known.address) == (source, address));
+        match known {
+            Some(known) if known.network.is_none() => known.network = network,
+            Some(_) => {}
+            None => found.push(TaskAddress { source, address, network }),
         }
     }
     Some((found, bad))
 }
+
+//------------ What is only good to know -------------------------------------
+
+fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn container(value: &Value, skipped: &mut Skipped) -> Option<Container> {
+    let docker = Some(&value["docker"]).filter(|docker| docker.is_object() && value["type"] != "MESOS");
+    let networks = items(&value["network_infos"]);
+    let is_asked =
+        |network: &Value| !text(&network["name"]).is_empty() || !items(&network["ip_addresses"]).is_empty();
+    let mode = match docker.map(|docker| text(&docker["network"])) {
+        Some("BRIDGE") => NetworkMode::Bridge,
+        Some("HOST") => NetworkMode::Host,
+        Some("NONE") => NetworkMode::Detached,
+        Some("USER") => NetworkMode::Named,
+        Some(_) => NetworkMode::Unsaid,
+        None if networks.iter().any(is_asked) => NetworkMode::Named,
+        None => NetworkMode::Unsaid,
+    };
+    let mut names: Vec<std::sync::Arc<str>> = Vec::new();
+    for name in networks.iter().map(|network| text(&network["name"])).filter(|name| !name.is_empty()) {
+        if !names.iter().any(|known| **known == *name) {
+            names.push(name.into());
+        }
+    }
+    let docker = docker.map_or(&[][..], |docker| items(&docker["port_mappings"]));
+    let docker = docker.iter().map(|mapping| (mapping, Protocol::Tcp));
+    let others = networks.iter().flat_map(|network| items(&network["port_mappings"]));
+    let mut mappings = Vec::new();
+    for (mapping, unsaid) in docker.chain(others.map(|mapping| (mapping, Protocol::Any))) {
+        let port = |name: &str| {
+            let number = mapping[name].as_f64().filter(|number| number.fract() == 0.0)?;
+            u16::try_from(number as i64).ok().filter(|port| *port > 0)
+        };
+        let protocol = match &*text(&mapping["protocol"]).to_lowercase() {
+            "" => unsaid,
+            "tcp" => Protocol::Tcp,
+            "udp" => Protocol::Udp,
+            _ => Protocol::Any,
+        };
+        match port("host_port").zip(port("container_port")) {
+            Some((host, container)) => mappings.push(PortMapping { host, container, protocol }),
+            None => skipped.port_mappings += 1,
+        }
+    }
+    let says_something = mode != NetworkMode::Unsaid || !names.is_empty() || !mappings.is_empty();
+    says_something.then(|| Container { mode, networks: names.into(), mappings: mappings.into() })
+}
+
+/// Keys and values, of labels in either shape.
+fn label_pairs(value: &Value) -> Vec<(&str, &str)> {
+    let list = if value.is_object() { &value["labels"] } else { value };
+    let labels = items(list).iter().filter(|label| label.is_object());
+    labels.map(|label| (text(&label["key"]), text(&label["value"]))).collect()
+}
+
+fn labels(value: &Value, skipped: &mut Skipped) -> Option<DnsLabels> {
+    let mut labels = DnsLabels::default();
+    let mut aliases: Vec<std::sync::Arc<str>> = Vec::new();
+    for (key, value) in label_pairs(value) {
+        let number: Option<u32> = value.trim().parse().ok().filter(|_| !value.contains('+'));
+        let is_good = match key {
+            "dns.alias" => {
+                for alias in value.split(',').map(str::trim).filter(|alias| !alias.is_empty()) {
+                    if !aliases.iter().any(|known| **known == *alias) {
+                        aliases.push(alias.into());
+                    }
+                }
+                true
+            }
+            "dns.ttl" => number.filter(|ttl| *ttl < 1 << 31).map(|ttl| labels.ttl = Some(ttl)).is_some(),
+            "dns.weight" => {
+                let weight = number.and_then(|number| u16::try_from(number).ok());
+                weight.map(|weight| labels.weight = Some(weight)).is_some()
+            }
+            "dns.priority" => {
+                let priority = number.and_then(|number| u16::try_from(number).ok());
+                priority.map(|priority| labels.priority = Some(priority)).is_some()
+            }
+            _ => true,
+        };
+        skipped.labels += u64::from(!is_good);
+    }
+    labels.aliases = aliases.into();
+    Some(labels).filter(|labels| *labels != DnsLabels::default())
+}
+
+fn scope(value: &Value) -> PortScope {
+    let scope = label_pairs(value).into_iter().rfind(|(key, _)| *key == "network-scope");
+    match scope {
+        Some((_, "container")) => PortScope::Container,
+        Some((_, "host")) => PortScope::Host,
+        _ => PortScope::Unsaid,
+    }
+}
+
+fn visibility(value: &Value) -> Option<Visibility> {
+    match text(value) {
+        "FRAMEWORK" => Some(Visibility::Framework),
+        "CLUSTER" => Some(Visibility::Cluster),
+        "EXTERNAL" => Some(Visibility::External),
+        _ => None,
+    }
+}
+
+//------------ What must have its type ---------------------------------------
 
 fn object_or_null(value: &Value) -> Option<&Value> {
     Some(value).filter(|value| value.is_object() || value.is_null())

@@ -12,8 +12,9 @@ use proptest::{
 use super::*;
 use crate::{
     cluster::{
-        AddressSource, Agent, Cluster, Discovery, DiscoveryPort, Endpoint, Framework, Host, Hosts, Masters,
-        PortRange, Task, TaskAddress, TaskState, apply,
+        AddressSource, Agent, Cluster, Container, Discovery, DiscoveryPort, DnsLabels, Endpoint, Framework,
+        Host, Hosts, Masters, NetworkMode, Place, PortKind, PortMapping, PortRange, PortScope, Protocol,
+        Task, TaskAddress, TaskState, Visibility, apply,
     },
     mesos::pid::Pid,
     table::Seed,
@@ -49,11 +50,12 @@ fn endpoint() -> impl Strategy<Value = Option<Endpoint>> {
 }
 
 fn agent() -> impl Strategy<Value = Agent> {
-    (id(), text(), endpoint()).prop_map(|(id, hostname, address)| Agent {
+    let place = option::of((id(), id()).prop_map(|(region, zone)| Arc::new(Place { region, zone })));
+    (id(), text(), endpoint(), place).prop_map(|(id, hostname, address, place)| Agent {
         id,
         hostname,
         address,
-        place: None,
+        place,
     })
 }
 
@@ -68,16 +70,21 @@ fn framework() -> impl Strategy<Value = Framework> {
 
 fn addresses() -> impl Strategy<Value = Box<[TaskAddress]>> {
     let source = select(vec![AddressSource::Docker, AddressSource::Mesos, AddressSource::NetInfo]);
-    vec((source, address()), 0..5).prop_map(|found| {
+    vec((source, address(), option::of(id())), 0..5).prop_map(|found| {
         let mut found: Vec<_> = found
             .into_iter()
-            .map(|(source, address)| TaskAddress { source, address, network: None })
+            .map(|(source, address, network)| {
+                // Only statuses name networks.
+                let network = network.filter(|_| source == AddressSource::NetInfo);
+                TaskAddress { source, address, network }
+            })
             .collect();
         found.sort_by_key(|address| address.source);
         let mut seen = Vec::new();
         found.retain(|address| {
-            !seen.contains(address) && {
-                seen.push(address.clone());
+            let key = (address.source, address.address);
+            !seen.contains(&key) && {
+                seen.push(key);
                 true
             }
         });
@@ -85,14 +92,63 @@ fn addresses() -> impl Strategy<Value = Box<[TaskAddress]>> {
     })
 }
 
+fn visibility() -> impl Strategy<Value = Visibility> {
+    select(vec![Visibility::Framework, Visibility::Cluster, Visibility::External])
+}
+
 fn discovery() -> impl Strategy<Value = Discovery> {
     let number = prop_oneof![0..=70_000i64, select(vec![-1, i64::MIN, i64::MAX, 1 << 53])];
-    let port = (number, text(), text())
-        .prop_map(|(number, name, protocol)| DiscoveryPort::new(number, name, protocol));
-    (id(), vec(port, 0..4)).prop_map(|(name, ports)| Discovery {
+    let scope = select(vec![PortScope::Container, PortScope::Host, PortScope::Unsaid]);
+    let kind = (text(), text(), scope, option::of(visibility()))
+        .prop_map(|(name, protocol, scope, visibility)| PortKind { name, protocol, scope, visibility });
+    let port = (number, kind).prop_map(|(number, kind)| DiscoveryPort { number, kind: kind.into() });
+    (id(), visibility(), text(), vec(port, 0..4)).prop_map(|(name, visibility, version, ports)| Discovery {
         name,
+        visibility,
+        version,
         ports: ports.into(),
-        ..Discovery::default()
+    })
+}
+
+/// What says nothing of networks is never kept.
+fn container() -> impl Strategy<Value = Option<Arc<Container>>> {
+    let mode = select(vec![
+        NetworkMode::Bridge,
+        NetworkMode::Detached,
+        NetworkMode::Host,
+        NetworkMode::Named,
+        NetworkMode::Unsaid,
+    ]);
+    let protocol = select(vec![Protocol::Any, Protocol::Tcp, Protocol::Udp]);
+    let port = || 1..=u16::MAX;
+    let mapping = (port(), port(), protocol).prop_map(|(host, container, protocol)| PortMapping {
+        host,
+        container,
+        protocol,
+    });
+    (mode, vec(id(), 0..3), vec(mapping, 0..3)).prop_map(|(mode, networks, mappings)| {
+        let mut names: Vec<Arc<str>> = Vec::new();
+        networks.into_iter().for_each(|name| {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        });
+        let says_something = mode != NetworkMode::Unsaid || !names.is_empty() || !mappings.is_empty();
+        let container = Container { mode, networks: names.into(), mappings: mappings.into() };
+        says_something.then(|| Arc::new(container))
+    })
+}
+
+fn labels() -> impl Strategy<Value = Option<Box<DnsLabels>>> {
+    let alias = "[a-z.]{1,5}( x)?|\\PC{1,4}".prop_map(|text| text.trim().replace(',', "-"));
+    let alias =
+        alias.prop_filter("aliases are not empty", |alias| !alias.is_empty()).prop_map(Arc::<str>::from);
+    let numbers = (option::of(0..=i32::MAX as u32), any::<Option<u16>>(), any::<Option<u16>>());
+    (vec(alias, 0..3), numbers).prop_map(|(mut aliases, (ttl, weight, priority))| {
+        aliases.sort();
+        aliases.dedup();
+        let labels = DnsLabels { aliases: aliases.into(), ttl, weight, priority };
+        (labels != DnsLabels::default()).then(|| Box::new(labels))
     })
 }
 
@@ -111,26 +167,27 @@ fn task(frameworks: Vec<Arc<str>>) -> impl Strategy<Value = Task> {
         ranges.into_iter().map(range).collect::<Box<[_]>>()
     });
     let what = (id(), text(), framework, text(), state);
-    let how = (any::<Option<bool>>(), ports, addresses(), option::of(discovery()));
-    (what, how).prop_map(
-        |((id, name, framework_id, agent_id, state), (healthy, ports, addresses, discovery))| {
-            let (id, discovery) = ((&*id).into(), discovery.map(Box::new));
-            Task {
-                id,
-                name,
-                framework_id,
-                agent_id,
-                state,
-                healthy,
-                is_checked: false,
-                ports,
-                addresses,
-                discovery,
-                container: None,
-                labels: None,
-            }
-        },
-    )
+    let health = (any::<Option<bool>>(), any::<bool>());
+    let how = (ports, addresses(), option::of(discovery()), container(), labels());
+    (what, health, how).prop_map(|(what, (healthy, is_checked), how)| {
+        let (id, name, framework_id, agent_id, state) = what;
+        let (ports, addresses, discovery, container, labels) = how;
+        let (id, discovery) = ((&*id).into(), discovery.map(Box::new));
+        Task {
+            id,
+            name,
+            framework_id,
+            agent_id,
+            state,
+            healthy,
+            is_checked,
+            ports,
+            addresses,
+            discovery,
+            container,
+            labels,
+        }
+    })
 }
 
 fn masters() -> impl Strategy<Value = Masters> {
