@@ -106,7 +106,7 @@ mod tests {
                 network: None,
             }]
             .into(),
-            container: Some(Box::new(container)),
+            container: Some(Arc::new(container)),
             ..test_support::task(id, "web", "f", "S0")
         }
     }

@@ -221,13 +221,13 @@ mod tests {
     }
 
     /// Every fourth task says nothing of networks.
-    fn container(id: u8, kind: u8) -> Option<Box<Container>> {
+    fn container(id: u8, kind: u8) -> Option<Arc<Container>> {
         use NetworkMode::{Bridge, Detached, Host, Named, Unsaid};
         let mode = *[Bridge, Detached, Host, Named, Unsaid].get(usize::from(id % 5))?;
         let mappings =
             (0..kind % 2).map(|_| PortMapping { host: 31000, container: 80, protocol: Protocol::Any });
         let container = Container { mode, networks: [].into(), mappings: mappings.collect() };
-        (!id.is_multiple_of(4)).then(|| Box::new(container))
+        (!id.is_multiple_of(4)).then(|| Arc::new(container))
     }
 
     fn document(tasks: &[(u8, u8, u8, u8)], moved: u8) -> (Document, Masters, Hosts) {

@@ -49,7 +49,7 @@ fn number() -> impl Strategy<Value = u16> {
     prop::sample::select(vec![80_u16, 81, 82, 31000, 31001, 31002])
 }
 
-fn container() -> impl Strategy<Value = Option<Box<Container>>> {
+fn container() -> impl Strategy<Value = Option<Arc<Container>>> {
     let mapping = (number(), number(), protocol()).prop_map(|(host, container, protocol)| PortMapping {
         host,
         container,
@@ -61,7 +61,7 @@ fn container() -> impl Strategy<Value = Option<Box<Container>>> {
     prop::option::weighted(
         0.8,
         container.prop_map(|(mode, networks, mappings)| {
-            Box::new(Container { mode, networks, mappings: mappings.into() })
+            Arc::new(Container { mode, networks, mappings: mappings.into() })
         }),
     )
 }
