@@ -11,6 +11,7 @@
 //! depend on the other hundred thousand. [`zone`](crate::zone) counts how many contribute each record.
 
 mod address;
+mod fixed;
 mod health;
 mod infrastructure;
 mod label;
@@ -19,9 +20,13 @@ mod owner;
 mod service;
 mod task;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 pub use address::{Addresses, Networks, Reach};
+pub use fixed::{Fixed, FixedOwner, Rule};
 pub use health::Health;
 pub use infrastructure::{agent, framework, masters, server};
 pub use label::{Rules, agent_suffix, fragment, label, task_hash};
@@ -51,7 +56,8 @@ pub struct Policy {
     pub server_addresses: Vec<IpAddr>,
 }
 
-/// One record: an owner name and what it holds. All records share one TTL, and SRV records one weight.
+/// One record: an owner name and what it holds. Unless it says otherwise, its TTL, and the weight of a service, are
+/// those of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Where it stands.
@@ -97,6 +103,16 @@ pub enum Data {
         /// Its own priority and weight; `None`: 0, and the weight of all.
         preference: Option<Preference>,
     },
+    /// A record of another type.
+    Other {
+        /// The type, which is not one of the above, nor one that says where a zone begins or ends.
+        rtype: u16,
+        /// The data in wire form; names in it are not compressed.
+        rdata: Arc<[u8]>,
+    },
+    /// No record: how many seconds answers of this owner may be kept. The shortest of several counts, for all its
+    /// records.
+    Ttl(u32),
     /// Nothing: the name exists, but its addresses are not known (an agent whose host name does not
     /// resolve). Gives NODATA instead of NXDOMAIN.
     Unknown,
@@ -153,23 +169,23 @@ impl Record {
         self.owner.to_text()
     }
 
-    /// The data as the v1 API spells it; empty for [`Data::Unknown`], which it does not show.
+    /// The data as the v1 API spells it; empty for what it does not show.
     pub fn listed_value(&self) -> String {
         match &self.data {
             Data::A(address) => address.to_string(),
             Data::Aaaa(address) => address.to_string(),
             Data::Srv { port, target, .. } => format!("{}:{port}", target.to_text()),
-            Data::Unknown => String::new(),
+            Data::Other { .. } | Data::Ttl(_) | Data::Unknown => String::new(),
         }
     }
 
-    /// The type as text: `A`, `AAAA` or `SRV`; empty for [`Data::Unknown`].
+    /// The type as text: `A`, `AAAA` or `SRV`; empty for what the v1 API does not show.
     pub fn rtype(&self) -> &'static str {
         match self.data {
             Data::A(_) => "A",
             Data::Aaaa(_) => "AAAA",
             Data::Srv { .. } => "SRV",
-            Data::Unknown => "",
+            Data::Other { .. } | Data::Ttl(_) | Data::Unknown => "",
         }
     }
 }

@@ -149,8 +149,14 @@ impl Listing<'_> {
         let mut rows = Vec::new();
         records::contribution(task, framework, agent, cluster, policy, &mut |record| {
             let row = Row::new(&record);
-            let is_shown = !row.rtype.is_empty();
-            if is_shown && (zone.contributors(&record) <= 1 || seen.insert(self.body.fingerprint(&row))) {
+            let is_shown = match zone.contributors(&record) {
+                _ if row.rtype.is_empty() => false,
+                // It is not in force.
+                0 => false,
+                1 => true,
+                _ => seen.insert(self.body.fingerprint(&row)),
+            };
+            if is_shown {
                 rows.push(row);
             }
         });

@@ -1,8 +1,8 @@
 //! Folds a batch of changes into the tables.
 
 use super::{
-    Compiled, DELTA_RECORDS_MAX, Delta, Rdata, Zone,
-    change::{Changes, Tally},
+    Compiled, DELTA_RECORDS_MAX, Delta, Zone,
+    change::{Changes, Law, Manner, Tally, What},
     delta::Move,
     node::{Node, Wire},
 };
@@ -15,10 +15,9 @@ use crate::{
 pub(super) struct Pending {
     pub(super) hash: KeyHash,
     pub(super) owner: Name,
-    /// No data is [`Data::Unknown`](crate::records::Data::Unknown).
-    pub(super) rdata: Option<Rdata>,
+    pub(super) what: What,
     pub(super) by: i32,
-    pub(super) is_spelled: bool,
+    pub(super) manner: Manner,
 }
 
 /// What came and went so far, until it is asked for.
@@ -70,9 +69,9 @@ impl Zone {
         let mut changes = Changes::default();
         let mut pending = pending.into_iter().peekable();
         while let Some(first) = pending.next() {
-            changes.push(first.rdata.clone(), first.by, first.is_spelled);
+            changes.push(first.what.clone(), first.by, first.manner);
             while let Some(next) = pending.next_if(|next| next.has_owner_of(&first)) {
-                changes.push(next.rdata, next.by, next.is_spelled);
+                changes.push(next.what, next.by, next.manner);
             }
             if changes.combine() {
                 let bytes = self.compile_owner(first.owner, &mut changes);
@@ -94,13 +93,19 @@ impl Zone {
 
     /// Folds the changes of one owner in. Returns how many bytes of records that wrote anew.
     fn compile_owner(&mut self, owner: Name, changes: &mut Changes) -> usize {
+        let law = Law { healthy_minimum: self.healthy_minimum, fill: self.gate.fill(&owner) };
         let mut tally = Tally::of(&owner, self.ledger.list());
         let mut made = None;
         let node = match self.nodes.get(Wire(owner.as_wire())) {
             Some(_) => self.nodes.get_mut(Wire(owner.as_wire())),
             None => Some(made.insert(Node::new(owner.clone()))),
         };
-        let bytes = node.map_or(0, |node| changes.fold_into(node, &mut tally));
+        let bytes = node.map_or(0, |node| {
+            let was_empty = node.is_empty();
+            let bytes = changes.fold_into(node, law, &mut tally);
+            self.is_changed |= was_empty != node.is_empty();
+            bytes
+        });
         let Tally { hash, came, went, .. } = tally;
         let is_server = self.server.as_ref() == Some(&owner);
         self.moved(if is_server { 0 } else { hash }, came, went);

@@ -25,6 +25,8 @@ pub struct Move {
     pub owner: Name,
     /// What it says.
     pub rdata: Rdata,
+    /// Its TTL, if it is not that of the zone.
+    pub ttl: Option<u32>,
     /// Whether it came; else it went.
     pub came: bool,
 }

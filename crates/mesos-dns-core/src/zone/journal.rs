@@ -111,24 +111,19 @@ mod tests {
 
     use super::*;
     use crate::{
-        records::{Data, Owner, Record},
+        records::{Data, Fitness, Owner, Record},
         table::Seed,
         wire::Name,
-        zone::{Rdata, Snapshot, Soa, Zone},
+        zone::{Rdata, Snapshot, Soa, Zone, sets::Slices},
     };
 
-    /// Every record of a version that DNS answers.
-    fn records(zone: &Snapshot) -> BTreeSet<(Name, Rdata)> {
+    /// Every record of a version that DNS answers, with its TTL.
+    fn records(zone: &Snapshot) -> BTreeSet<(Name, Rdata, Option<u32>)> {
         let mut all = BTreeSet::new();
         for node in zone.nodes() {
-            let owner = node.name().to_name();
-            all.extend(node.a().iter().map(|item| (owner.clone(), Rdata::A(item.address))));
-            all.extend(node.aaaa().iter().map(|item| (owner.clone(), Rdata::Aaaa(item.address))));
-            all.extend(
-                node.srv()
-                    .iter()
-                    .map(|item| (owner.clone(), Rdata::Srv { port: item.port, target: item.target.clone() })),
-            );
+            node.slices().tell(Slices::default(), &mut |rdata, _, _| {
+                all.insert((node.name().to_name(), rdata, node.ttl()));
+            });
         }
         all
     }
@@ -141,16 +136,20 @@ mod tests {
     }
 
     fn record(owner: u8, data: u8) -> Record {
+        let data_is_unfit = data % 4 == 3;
         let names =
             ["a.mesos.", "b.a.mesos.", "B.a.mesos.", "_x._tcp.a.mesos.", "mesos.", "other.", "a..mesos."];
         let owner = Owner::new(names[usize::from(owner) % names.len()]);
-        let data = match data % 5 {
+        let data = match data % 9 {
             0 => Data::Unknown,
             1 => Data::Aaaa(format!("fd00::{data}").parse().unwrap()),
             2 => Data::service(data.into(), owner.clone()),
+            3 => Data::Ttl(u32::from(data % 4)),
+            4 => Data::Other { rtype: [5, 12, 16][usize::from(data % 3)], rdata: [1, b'a', 0][..].into() },
             _ => Data::A([10, 0, 0, data].into()),
         };
-        Record::from_parts(owner, data)
+        let fitness = if data_is_unfit { Fitness::Unfit } else { Fitness::Fit };
+        Record { fitness, ..Record::from_parts(owner, data) }
     }
 
     proptest! {
@@ -186,7 +185,7 @@ mod tests {
                 for step in steps {
                     let Delta::Records(moves) = &*step.delta else { panic!("listed") };
                     for step in moves {
-                        let key = (step.owner.clone(), step.rdata.clone());
+                        let key = (step.owner.clone(), step.rdata.clone(), step.ttl);
                         prop_assert!(if step.came { all.insert(key) } else { all.remove(&key) }, "{:?}", step);
                     }
                 }
@@ -203,6 +202,7 @@ mod tests {
             let step = |last| crate::zone::Move {
                 owner: Name::parse("a.mesos.").unwrap(),
                 rdata: Rdata::A([10, 0, 0, last].into()),
+                ttl: None,
                 came: true,
             };
             Delta::Records((0..count).map(step).collect())

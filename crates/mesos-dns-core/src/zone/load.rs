@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use super::{
     Zone,
-    change::{self, Changes, Rdata, Tally},
-    compile::{Ledger, parent},
+    change::{self, Changes, Law, Manner, Tally, What},
+    compile::{Ledger, Pending, parent},
+    gate::Gate,
     node::{Node, Wire},
 };
 use crate::{
     cluster::{Cluster, Task, TaskChange},
-    records::{Data, Maker, Policy, Record, Withheld},
+    records::{Data, Fitness, Maker, Policy, Record, Withheld},
     table::{Added, Filling, KeyHash, Keyed, Seed, Table},
     wire::Name,
 };
@@ -76,6 +77,8 @@ pub struct Loader {
     apex: Name,
     server: Option<Name>,
     seed: Seed,
+    healthy_minimum: u8,
+    gate: Arc<Gate>,
 }
 
 /// The records of some new tasks, ready for [`Filler::take`].
@@ -100,7 +103,8 @@ struct Finished {
 /// A record of a service under way.
 struct New {
     owner: Name,
-    rdata: Rdata,
+    what: What,
+    manner: Manner,
 }
 
 impl Loader {
@@ -144,14 +148,18 @@ impl Loader {
     }
 
     fn sort_out(&self, record: Record, new: &mut Vec<New>, others: &mut Vec<Record>) {
+        if !self.gate.admits(&record) {
+            return;
+        }
         let is_usual = change::owner(&record, &self.apex).is_some()
             && !change::is_spelled(&record)
             && !matches!(record.data, Data::Unknown);
         if !is_usual {
             return others.push(record);
         }
-        if let (Some(owner), Some(rdata)) = (record.owner.into_name(), Rdata::new(record.data)) {
-            new.push(New { owner, rdata });
+        let manner = Manner { is_spelled: false, is_unfit: record.fitness == Fitness::Unfit };
+        if let (Some(owner), Some(what)) = (record.owner.into_name(), What::new(record.data)) {
+            new.push(New { owner, what, manner });
         }
     }
 
@@ -161,16 +169,17 @@ impl Loader {
         // name was made twice after all, the second node will meet the first in the table.
         new.sort_unstable_by_key(|new| new.owner.address());
         let mut new = new.drain(..).peekable();
-        while let Some(New { owner, rdata }) = new.next() {
-            changes.push(Some(rdata), 1, false);
+        let law = Law { healthy_minimum: self.healthy_minimum, fill: None };
+        while let Some(New { owner, what, manner }) = new.next() {
+            changes.push(what, 1, manner);
             while let Some(next) = new.next_if(|next| next.owner.is_same(&owner)) {
-                changes.push(Some(next.rdata), 1, false);
+                changes.push(next.what, 1, next.manner);
             }
             changes.combine();
             let hash = self.seed.hash(&Wire(owner.as_wire()));
             let mut node = Node::new(owner.clone());
             let mut tally = Tally::of(&owner, None);
-            changes.fold_into(&mut node, &mut tally);
+            changes.fold_into(&mut node, law, &mut tally);
             let content_hash = if self.server.as_ref() == Some(&owner) { 0 } else { tally.hash };
             finished.push(Finished { hash, node, content_hash, records: tally.came });
         }
@@ -212,7 +221,13 @@ pub struct Filler<'a> {
 impl Zone {
     /// What makes nodes for this zone on another core.
     pub fn loader(&self) -> Loader {
-        Loader { apex: self.apex.clone(), server: self.server.clone(), seed: self.nodes.seed() }
+        Loader {
+            apex: self.apex.clone(),
+            server: self.server.clone(),
+            seed: self.nodes.seed(),
+            healthy_minimum: self.healthy_minimum,
+            gate: self.gate.clone(),
+        }
     }
 
     /// Begins a first load of about so many names into a zone that is all but empty: what it has is moved.
@@ -281,6 +296,9 @@ impl Filler<'_> {
 
 impl Zone {
     fn add_again(&mut self, hash: KeyHash, node: &Node) {
-        node.counted(|rdata, by| self.note(hash, node.own_name(), Some(rdata), by, false));
+        node.contributions(|what, by, is_unfit| {
+            let manner = Manner { is_spelled: false, is_unfit };
+            self.note(Pending { hash, owner: node.own_name(), what, by, manner });
+        });
     }
 }

@@ -13,11 +13,15 @@
 mod change;
 mod compile;
 mod delta;
+mod fitness;
+mod gate;
 mod journal;
 mod listing;
 mod load;
 mod node;
+mod rare;
 mod set;
+mod sets;
 mod snapshot;
 mod text;
 mod update;
@@ -27,18 +31,25 @@ pub use delta::{Compiled, DELTA_RECORDS_MAX, Delta, Move};
 pub use journal::{JOURNAL_RECORDS_MAX, JOURNAL_STEPS_MAX, Journal, Mark, Step};
 pub use load::{Filler, Loader, Made, plan};
 pub use node::Node;
+pub use rare::{Other, Preferred};
 pub use set::{A, Aaaa, Srv};
 pub use snapshot::{Listed, ListedName, Serial, Snapshot, Soa};
 pub use text::write_zone_file;
 
+use std::sync::Arc;
+
 use crate::{
-    records::{Data, Record, Withheld},
-    table::{KeyHash, Seed, Table},
+    records::{Fitness, Fixed, Record, Rule, Withheld},
+    table::{Seed, Table},
     wire::Name,
 };
+use change::{Manner, What};
 use compile::{Ledger, Pending};
+use gate::Gate;
 use listing::Entry;
 use node::{Node as ZoneNode, Wire};
+use rare::Rare;
+use snapshot::HEALTHY_MINIMUM;
 
 /// The writer's side of a zone.
 pub struct Zone {
@@ -55,6 +66,9 @@ pub struct Zone {
     content_hash: u64,
     is_changed: bool,
     withheld: Withheld,
+    healthy_minimum: u8,
+    /// What the operator wrote down.
+    gate: Arc<Gate>,
 }
 
 impl Zone {
@@ -75,7 +89,39 @@ impl Zone {
             content_hash: 0,
             is_changed: false,
             withheld: Withheld::default(),
+            healthy_minimum: HEALTHY_MINIMUM,
+            gate: Arc::default(),
         }
+    }
+
+    /// The same with what the operator wrote down, before anything of the cluster is in it.
+    #[must_use]
+    pub fn with_fixed(mut self, fixed: &Fixed) -> Self {
+        self.gate = Arc::new(Gate::new(fixed, &self.apex));
+        let gate = self.gate.clone();
+        gate.filled().for_each(|name| self.note_at(name.clone(), What::Nothing, 1, Manner::default()));
+        let is_ours = |name: &&Name| name.is_within(&self.apex);
+        let owners: Vec<&Name> = fixed.owners.keys().filter(is_ours).collect();
+        for name in owners {
+            let Some(owner) = fixed.owners.get(name).filter(|owner| owner.rule == Rule::Override) else { continue };
+            for what in owner.data.iter().cloned().filter_map(What::new) {
+                self.note_at(name.clone(), what, 1, Manner::default());
+            }
+        }
+        self
+    }
+
+    /// Sets how many percent of the contributors of an owner's records of one type have to be fit for the others to
+    /// be left out. At least one has to be, whatever the number; it is 1 until it is set.
+    pub fn set_healthy_minimum(&mut self, percent: u8) {
+        let percent = percent.min(100);
+        if std::mem::replace(&mut self.healthy_minimum, percent) == percent {
+            return;
+        }
+        let is_concerned = |node: &&ZoneNode| node.rare().is_some_and(Rare::has_unfit);
+        let names: Vec<Name> = self.nodes.iter().filter(is_concerned).map(ZoneNode::own_name).collect();
+        names.into_iter().for_each(|name| self.note_at(name, What::Nothing, 1, Manner::default()));
+        self.is_changed |= !self.listing.is_empty();
     }
 
     /// Adds a contribution.
@@ -99,30 +145,38 @@ impl Zone {
     }
 
     fn change(&mut self, record: &Record, by: i32) {
+        if !self.gate.admits(record) {
+            return;
+        }
         let owner = change::owner(record, &self.apex).cloned();
         let is_spelled = change::is_spelled(record);
-        if owner.is_none() || is_spelled {
-            self.change_listing(record, by);
+        if (owner.is_none() || is_spelled) && listing::is_shown(&record.data) {
+            self.change_listing(record, owner.is_some(), by);
         }
-        if let Some(owner) = owner {
-            let hash = self.nodes.seed().hash(&Wire(owner.as_wire()));
-            self.is_changed |= matches!(record.data, Data::Unknown);
-            self.note(hash, owner, Rdata::new(record.data.clone()), by, is_spelled);
+        if let (Some(owner), Some(what)) = (owner, What::new(record.data.clone())) {
+            self.is_changed |= matches!(what, What::Unknown);
+            let manner = Manner { is_spelled, is_unfit: record.fitness == Fitness::Unfit };
+            self.note_at(owner, what, by, manner);
         }
+    }
+
+    fn note_at(&mut self, owner: Name, what: What, by: i32, manner: Manner) {
+        let hash = self.nodes.seed().hash(&Wire(owner.as_wire()));
+        self.note(Pending { hash, owner, what, by, manner });
     }
 
     /// Notes a change for [`Zone::compile`].
-    fn note(&mut self, hash: KeyHash, owner: Name, rdata: Option<Rdata>, by: i32, is_spelled: bool) {
-        self.pending.push(Pending { hash, owner, rdata, by, is_spelled });
+    fn note(&mut self, pending: Pending) {
+        self.pending.push(pending);
     }
 
-    fn change_listing(&mut self, record: &Record, by: i32) {
+    fn change_listing(&mut self, record: &Record, is_carried: bool, by: i32) {
         let name = record.owner.to_text();
         if self.listing.get(name.as_str()).is_none() {
             self.listing.insert(Entry::new(&name));
         }
         if let Some(entry) = self.listing.get_mut(name.as_str()) {
-            entry.change(&record.data, by);
+            entry.change(record, is_carried, by);
             self.is_changed = true;
             if entry.is_empty() {
                 self.listing.remove(name.as_str());
@@ -131,7 +185,7 @@ impl Zone {
     }
 
     /// The present state as an immutable version. Call [`Zone::compile`] first.
-    pub fn snapshot(&self, soa: std::sync::Arc<Soa>, serial: Serial) -> Snapshot {
+    pub fn snapshot(&self, soa: Arc<Soa>, serial: Serial) -> Snapshot {
         Snapshot {
             apex: self.apex.clone(),
             nodes: self.nodes.clone(),
@@ -141,6 +195,7 @@ impl Zone {
             content_hash: self.content_hash,
             records: self.records,
             withheld: self.withheld,
+            healthy_minimum: self.healthy_minimum,
             is_loaded: true,
             is_partial: false,
         }

@@ -5,8 +5,10 @@ use std::{fmt, hash::Hash, sync::Arc};
 use triomphe::ThinArc;
 
 use super::{
-    Rdata,
-    set::{A, Aaaa, Item, Srv, count_of},
+    change::What,
+    rare::{Other, Preferred, Rare, of_type},
+    set::{A, Aaaa, Item, Srv},
+    sets::{Packed, Sets, Slices},
 };
 use crate::{
     records::Data,
@@ -72,27 +74,25 @@ type Both = ThinArc<Set<A>, Aaaa>;
 
 /// What the smaller forms cannot say.
 pub(super) struct Mixed {
-    sets: Sets,
-    /// Contributors that know the name but no data (see [`Data::Unknown`]).
-    unknown: i32,
-    /// Contributions under another spelling: DNS answers them, the v1 API shows them elsewhere.
-    spelled: Option<Box<Sets>>,
+    /// Records in force.
+    sets: Packed,
+    rest: Rest,
 }
 
-/// Records of each type, sorted.
+/// What there is to know of an owner besides its records.
 #[derive(Default)]
-pub(super) struct Sets {
-    pub(super) a: Vec<A>,
-    pub(super) aaaa: Vec<Aaaa>,
-    pub(super) srv: Vec<Srv>,
+pub(super) struct Rest {
+    /// Contributors that know the name but no data (see [`Data::Unknown`]).
+    pub(super) unknown: i32,
+    /// Contributions under another spelling: DNS answers them, the v1 API shows them elsewhere.
+    pub(super) spelled: Option<Box<Packed>>,
+    pub(super) rare: Option<Box<Rare>>,
 }
 
-/// The same, borrowed.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Slices<'a> {
-    pub(super) a: &'a [A],
-    pub(super) aaaa: &'a [Aaaa],
-    pub(super) srv: &'a [Srv],
+impl Rest {
+    fn is_nothing(&self) -> bool {
+        self.unknown == 0 && self.spelled.is_none() && self.rare.is_none()
+    }
 }
 
 impl Node {
@@ -149,7 +149,7 @@ impl Node {
         }
     }
 
-    /// Service instances, sorted by port and target.
+    /// Service instances with the priority and weight of all, sorted by port and target.
     pub fn srv(&self) -> &[Srv] {
         match &self.content {
             Content::Srv { set, .. } => &set.slice,
@@ -158,18 +158,60 @@ impl Node {
         }
     }
 
+    /// Service instances with a priority and weight of their own, sorted by port and target.
+    pub fn preferred(&self) -> &[Preferred] {
+        self.mixed().map_or(&[], |mixed| &mixed.sets.preferred)
+    }
+
+    /// The data of all records of a type that is not one of the above, sorted.
+    pub fn others(&self, rtype: u16) -> impl Iterator<Item = &[u8]> {
+        of_type(self.all_others(), rtype).iter().map(|other| &*other.rdata)
+    }
+
+    /// The records of all types that are not one of the above, sorted by type and data.
+    pub fn all_others(&self) -> &[Other] {
+        self.mixed().map_or(&[], |mixed| &mixed.sets.others)
+    }
+
+    /// The TTL of all its records, if it is not that of the zone.
+    pub fn ttl(&self) -> Option<u32> {
+        self.rare().and_then(|rare| rare.ttl)
+    }
+
     pub(super) fn slices(&self) -> Slices<'_> {
-        Slices { a: self.a(), aaaa: self.aaaa(), srv: self.srv() }
+        match &self.content {
+            Content::Mixed { mixed, .. } => mixed.sets.slices(),
+            _ => Slices { a: self.a(), aaaa: self.aaaa(), srv: self.srv(), ..Slices::default() },
+        }
     }
 
     /// Contributors that know the name but no data.
     pub(super) fn unknown(&self) -> i32 {
-        self.mixed().map_or(0, |mixed| mixed.unknown)
+        self.mixed().map_or(0, |mixed| mixed.rest.unknown)
     }
 
     /// What the v1 API shows elsewhere.
     pub(super) fn spelled(&self) -> Slices<'_> {
-        self.mixed().and_then(|mixed| mixed.spelled.as_deref()).map(Sets::slices).unwrap_or_default()
+        self.mixed().and_then(|mixed| mixed.rest.spelled.as_deref()).map(Packed::slices).unwrap_or_default()
+    }
+
+    /// What few owners have.
+    pub(super) fn rare(&self) -> Option<&Rare> {
+        self.mixed().and_then(|mixed| mixed.rest.rare.as_deref())
+    }
+
+    /// Everything contributed here, whether it is in force or not.
+    pub(super) fn contributed(&self) -> Sets {
+        let Some(rare) = self.rare() else { return Sets::of(self.slices()) };
+        if rare.is_filled {
+            return Sets::default();
+        }
+        let mut all = Sets::of(self.slices());
+        if !rare.back.slices().is_empty() {
+            rare.back.slices().tell(Slices::default(), &mut |rdata, count, _| all.push(rdata, count));
+            all.combine();
+        }
+        all
     }
 
     fn mixed(&self) -> Option<&Mixed> {
@@ -181,7 +223,7 @@ impl Node {
 
     /// Whether DNS answers anything here. A name may be there for what is below it, or without a known address.
     pub fn has_records(&self) -> bool {
-        !(self.a().is_empty() && self.aaaa().is_empty() && self.srv().is_empty())
+        !self.slices().is_empty()
     }
 
     /// Reads a little of the records all over the place where they stand, so that they are near. The number returned
@@ -197,7 +239,7 @@ impl Node {
         }
     }
 
-    /// How many contribute this record.
+    /// How many contribute this record; 0 if it is not in force.
     pub(super) fn count(&self, data: &Data) -> i32 {
         self.slices().count(data)
     }
@@ -209,7 +251,7 @@ impl Node {
 
     /// Whether the v1 API shows some records elsewhere.
     pub(super) fn is_spelled(&self) -> bool {
-        self.mixed().is_some_and(|mixed| mixed.spelled.is_some())
+        self.mixed().is_some_and(|mixed| mixed.rest.spelled.is_some())
     }
 
     /// Whether there is nothing at this name, though there may be below it.
@@ -236,9 +278,9 @@ impl Node {
 
     /// Puts these records in place of those that stand here, in the smallest form that holds them. Takes the
     /// records out of `sets`, whose space can be used again. Returns how many bytes were allocated.
-    pub(super) fn put(&mut self, sets: &mut Sets, unknown: i32, spelled: Option<Box<Sets>>) -> usize {
+    pub(super) fn put(&mut self, sets: &mut Sets, rest: Rest) -> usize {
         let children = *self.children();
-        let is_plain = unknown == 0 && spelled.is_none();
+        let is_plain = rest.is_nothing() && sets.preferred.is_empty() && sets.others.is_empty();
         if self.skip() > 0 {
             self.name = self.own_name();
         }
@@ -252,10 +294,7 @@ impl Node {
                 let both = ThinArc::from_header_and_iter(set(&mut sets.a), sets.aaaa.drain(..));
                 Content::Both { children, both }
             }
-            _ => {
-                let mixed = Mixed { sets: sets.take(), unknown, spelled };
-                Content::Mixed { children, mixed: Arc::new(mixed) }
-            }
+            _ => Content::Mixed { children, mixed: Arc::new(Mixed { sets: sets.pack(), rest }) },
         };
         sets.a.clear();
         self.slices().bytes()
@@ -277,11 +316,22 @@ impl Node {
         Met { name, refused: None }
     }
 
-    /// Calls `tell` with each record and the number of its contributors.
-    pub(super) fn counted(&self, mut tell: impl FnMut(Rdata, i32)) {
-        self.a().iter().for_each(|item| tell(item.rdata(), item.count));
-        self.aaaa().iter().for_each(|item| tell(item.rdata(), item.count));
-        self.srv().iter().for_each(|item| tell(item.rdata(), item.count));
+    /// Calls `tell` with everything that was contributed, by how many, and whether these are unfit.
+    pub(super) fn contributions(&self, mut tell: impl FnMut(What, i32, bool)) {
+        let rare = self.rare();
+        let unfit = rare.map(|rare| rare.unfit.slices()).unwrap_or_default();
+        self.contributed().slices().tell(unfit, &mut |rdata, fit, unfit| {
+            for (count, is_unfit) in [(fit, false), (unfit, true)] {
+                if count != 0 {
+                    tell(What::Record(rdata.clone()), count, is_unfit);
+                }
+            }
+        });
+        let wishes = rare.map(|rare| &*rare.wishes).unwrap_or_default();
+        wishes.iter().for_each(|wish| tell(What::Ttl(wish.ttl), wish.count, false));
+        if self.unknown() != 0 {
+            tell(What::Unknown, self.unknown(), false);
+        }
     }
 }
 
@@ -312,47 +362,6 @@ fn touch<T: Item>(set: &[T]) -> i32 {
 /// Moves sorted records into a set; the space of `items` stays.
 fn set<T>(items: &mut Vec<T>) -> Set<T> {
     ThinArc::from_header_and_iter((), items.drain(..))
-}
-
-impl Sets {
-    pub(super) fn slices(&self) -> Slices<'_> {
-        Slices { a: &self.a, aaaa: &self.aaaa, srv: &self.srv }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.a.is_empty() && self.aaaa.is_empty() && self.srv.is_empty()
-    }
-
-    /// Moves all records to sets without spare room.
-    pub(super) fn take(&mut self) -> Self {
-        Self {
-            a: self.a.drain(..).collect(),
-            aaaa: self.aaaa.drain(..).collect(),
-            srv: self.srv.drain(..).collect(),
-        }
-    }
-}
-
-impl Slices<'_> {
-    pub(super) fn is_empty(&self) -> bool {
-        self.a.is_empty() && self.aaaa.is_empty() && self.srv.is_empty()
-    }
-
-    fn count(&self, data: &Data) -> i32 {
-        match data {
-            Data::A(address) => count_of(self.a, &A { address: *address, count: 0 }),
-            Data::Aaaa(address) => count_of(self.aaaa, &Aaaa { address: *address, count: 0 }),
-            Data::Srv { port, target, .. } => target.name().map_or(0, |target| {
-                count_of(self.srv, &Srv { target: target.clone(), count: 0, port: *port })
-            }),
-            Data::Unknown => 0,
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        let (a, aaaa, srv) = (size_of_val(self.a), size_of_val(self.aaaa), size_of_val(self.srv));
-        a.saturating_add(aaaa).saturating_add(srv)
-    }
 }
 
 /// An owner in wire form, lower-case, as a key.
@@ -403,7 +412,7 @@ mod tests {
         assert_eq!(above.parent().unwrap().name().to_string(), "mesos.");
         assert!(above.parent().unwrap().parent().unwrap().parent().is_none(), "the root is the last");
         *above.children() = 7;
-        above.put(&mut address("10.0.0.1"), 0, None);
+        above.put(&mut address("10.0.0.1"), Rest::default());
         assert_eq!((above.name().to_string().as_str(), *above.children()), ("b.mesos.", 7));
         assert_eq!(above.key().0, above.name.as_wire());
         assert_eq!(above.parent().unwrap().name().to_string(), "mesos.");
@@ -413,7 +422,7 @@ mod tests {
     fn a_node_without_records_takes_over_those_of_another() {
         let mut above = Node::new(Name::parse("a.b.mesos.").unwrap()).parent().unwrap();
         let mut full = Node::new(Name::parse("b.mesos.").unwrap());
-        full.put(&mut address("fd00::1"), 0, None);
+        full.put(&mut address("fd00::1"), Rest::default());
         *above.children() = 2;
         assert!(above.meet(full).refused.is_none());
         assert_eq!((above.name().to_string().as_str(), above.aaaa().len()), ("b.mesos.", 1));
@@ -425,7 +434,7 @@ mod tests {
         let mut node = Node::new(Name::parse("a.mesos.").unwrap());
         let mut sets = address("10.0.0.1");
         sets.aaaa = address("fd00::1").aaaa;
-        node.put(&mut sets, 0, None);
+        node.put(&mut sets, Rest::default());
         assert!(matches!(node.content, Content::Both { .. }));
         assert_eq!(format!("{:?}", node.a()), "[A { address: 10.0.0.1, count: 1 }]");
         assert_eq!(format!("{:?}", node.aaaa()), "[Aaaa { address: fd00::1, count: 1 }]");

@@ -11,14 +11,18 @@ use std::{
 use super::Rdata;
 use crate::wire::Name;
 
-/// One record's data with the number of its contributors.
-pub(super) trait Item: Clone {
+/// Something with the number of its contributors.
+pub(super) trait Counted: Clone {
     /// Orders by data, never by count.
     fn compare(&self, other: &Self) -> Ordering;
     /// The number of contributors; in a change, by how much it changes.
     fn count(&self) -> i32;
     /// The same data with so many contributors more.
     fn add(&mut self, more: i32);
+}
+
+/// One record's data with the number of its contributors.
+pub(super) trait Item: Counted {
     /// A number that depends on the data alone; the same in every process.
     fn content_hash(&self, owner: u64) -> u64;
     /// The data.
@@ -51,7 +55,7 @@ pub struct Srv {
     pub port: u16,
 }
 
-impl Item for A {
+impl Counted for A {
     fn compare(&self, other: &Self) -> Ordering {
         self.address.cmp(&other.address)
     }
@@ -63,7 +67,9 @@ impl Item for A {
     fn add(&mut self, more: i32) {
         self.count = self.count.saturating_add(more);
     }
+}
 
+impl Item for A {
     fn content_hash(&self, owner: u64) -> u64 {
         xxhash_rust::xxh3::xxh3_64_with_seed(&self.address.octets(), owner)
     }
@@ -73,7 +79,7 @@ impl Item for A {
     }
 }
 
-impl Item for Aaaa {
+impl Counted for Aaaa {
     fn compare(&self, other: &Self) -> Ordering {
         self.address.cmp(&other.address)
     }
@@ -85,7 +91,9 @@ impl Item for Aaaa {
     fn add(&mut self, more: i32) {
         self.count = self.count.saturating_add(more);
     }
+}
 
+impl Item for Aaaa {
     fn content_hash(&self, owner: u64) -> u64 {
         xxhash_rust::xxh3::xxh3_64_with_seed(&self.address.octets(), owner)
     }
@@ -95,7 +103,7 @@ impl Item for Aaaa {
     }
 }
 
-impl Item for Srv {
+impl Counted for Srv {
     /// Ports first: they mostly differ, and comparing them touches no other memory.
     fn compare(&self, other: &Self) -> Ordering {
         self.port.cmp(&other.port).then_with(|| self.target.cmp(&other.target))
@@ -108,19 +116,21 @@ impl Item for Srv {
     fn add(&mut self, more: i32) {
         self.count = self.count.saturating_add(more);
     }
+}
 
+impl Item for Srv {
     fn content_hash(&self, owner: u64) -> u64 {
         let seed = owner.rotate_left(17) ^ u64::from(self.port);
         xxhash_rust::xxh3::xxh3_64_with_seed(self.target.as_wire(), seed)
     }
 
     fn rdata(&self) -> Rdata {
-        Rdata::Srv { port: self.port, target: self.target.clone() }
+        Rdata::Srv { port: self.port, target: self.target.clone(), preference: None }
     }
 }
 
 /// Sorts changes, makes one of all that concern the same data, and drops what comes to nothing.
-pub(super) fn combine<T: Item>(changes: &mut Vec<T>) {
+pub(super) fn combine<T: Counted>(changes: &mut Vec<T>) {
     if changes.len() > 1 {
         changes.sort_unstable_by(T::compare);
         changes.dedup_by(|later, earlier| {
@@ -136,7 +146,7 @@ pub(super) fn combine<T: Item>(changes: &mut Vec<T>) {
 
 /// Writes sorted records with combined changes folded in to `merged`, each once; calls `moved` for each record that
 /// came (`true`) or went (`false`).
-pub(super) fn merge<T: Item>(
+pub(super) fn merge<T: Counted>(
     old: &[T],
     changes: &mut Vec<T>,
     merged: &mut Vec<T>,
@@ -160,8 +170,22 @@ pub(super) fn merge<T: Item>(
     merged.extend(old.cloned());
 }
 
+/// Calls `moved` for each record that is only in the new one of two sorted sets (`true`) or in the old one (`false`).
+pub(super) fn differ<T: Counted>(old: &[T], new: &[T], mut moved: impl FnMut(&T, bool)) {
+    let mut old = old.iter().peekable();
+    for item in new {
+        while let Some(gone) = old.next_if(|before| before.compare(item).is_lt()) {
+            moved(gone, false);
+        }
+        if old.next_if(|before| before.compare(item).is_eq()).is_none() {
+            moved(item, true);
+        }
+    }
+    old.for_each(|gone| moved(gone, false));
+}
+
 /// The number of contributors that a sorted set notes for the data of `wanted`.
-pub(super) fn count_of<T: Item>(set: &[T], wanted: &T) -> i32 {
+pub(super) fn count_of<T: Counted>(set: &[T], wanted: &T) -> i32 {
     let found = set.binary_search_by(|item| item.compare(wanted));
     found.ok().and_then(|at| set.get(at)).map_or(0, T::count)
 }

@@ -3,7 +3,8 @@
 use std::{cmp::Ordering, fmt, hint::black_box, net::Ipv4Addr, net::Ipv6Addr, sync::Arc};
 
 use super::{
-    listing::Entry,
+    change,
+    listing::{Entry, in_force},
     node::{Node, Wire},
 };
 use crate::{
@@ -11,6 +12,10 @@ use crate::{
     table::{KeyHash, Table},
     wire::{Name, NameView},
 };
+
+/// Percentage of contributors that have to be fit for the others to be left out, unless it is set: one fit one is
+/// enough of up to a hundred.
+pub(super) const HEALTHY_MINIMUM: u8 = 1;
 
 /// One version of the zone.
 ///
@@ -24,6 +29,7 @@ pub struct Snapshot {
     pub(super) content_hash: u64,
     pub(super) records: u64,
     pub(super) withheld: Withheld,
+    pub(super) healthy_minimum: u8,
     pub(super) is_loaded: bool,
     pub(super) is_partial: bool,
 }
@@ -87,6 +93,7 @@ impl Snapshot {
             content_hash: 0,
             records: 0,
             withheld: Withheld::default(),
+            healthy_minimum: HEALTHY_MINIMUM,
             is_loaded: false,
             is_partial: false,
         }
@@ -168,20 +175,23 @@ impl Snapshot {
         self.nodes.iter()
     }
 
-    /// How many contribute this record, as the v1 API counts: by spelling.
+    /// How many contribute this record, as the v1 API counts: by spelling. 0 if it is not in force.
     pub fn contributors(&self, record: &Record) -> u32 {
-        let apart = match self.listing.is_empty() {
-            true => 0,
-            false => self.listing.get(record.owner.to_text().as_str()).map_or(0, |entry| entry.count(record)),
+        let entry = match self.listing.is_empty() {
+            true => None,
+            false => self.listing.get(record.owner.to_text().as_str()),
         };
-        let target_spelled = matches!(&record.data, Data::Srv { target, .. } if target.spelling().is_some());
-        let plain = match record.owner.name() {
-            Some(name) if record.owner.spelling().is_none() && !target_spelled => self
-                .find(name.as_wire())
-                .map_or(0, |node| node.count(&record.data).saturating_sub(node.count_spelled(&record.data))),
-            _ => 0,
+        let alone = entry.filter(|entry| entry.alone.has_in_force(&record.data, self.healthy_minimum));
+        let alone = alone.map_or(0, |entry| entry.alone.count(&record.data));
+        let node = change::owner(record, &self.apex).and_then(|name| self.find(name.as_wire()));
+        let carried = match node.filter(|node| node.count(&record.data) > 0) {
+            None => 0,
+            Some(_) if change::is_spelled(record) => {
+                entry.map_or(0, |entry| entry.carried.count(&record.data))
+            }
+            Some(node) => node.count(&record.data).saturating_sub(node.count_spelled(&record.data)),
         };
-        u32::try_from(apart.saturating_add(plain)).unwrap_or(0)
+        u32::try_from(alone.saturating_add(carried)).unwrap_or(0)
     }
 
     /// What the v1 API shows under this stored name (exact spelling, trailing dot); `None` if nothing.
@@ -190,41 +200,49 @@ impl Snapshot {
         let node =
             owner.name().filter(|_| owner.spelling().is_none()).and_then(|wire| self.find(wire.as_wire()));
         let entry = self.listing.get(name);
-        let listed = ListedName { node, entry }.listed();
+        let listed = self.named(node, entry).listed();
         (!listed.is_empty()).then_some(listed)
     }
 
     /// Every name the v1 API shows, sorted by its text. No values are copied.
     pub fn listed_names(&self) -> Vec<ListedName<'_>> {
-        let nodes = self.nodes.iter().filter(|node| shows_something(node)).map(|node| {
+        let nodes = self.nodes.iter().filter(|node| self.shows_something(node)).map(|node| {
             let entry = if self.listing.is_empty() {
                 None
             } else {
                 self.listing.get(plain_text(node.name()).as_str())
             };
-            ListedName { node: Some(node), entry }
+            self.named(Some(node), entry)
         });
-        let apart = self.listing.iter().filter(|entry| {
+        let apart = self.listing.iter().filter_map(|entry| {
             let owner = Owner::new(&entry.name);
             let plain = owner.name().filter(|_| owner.spelling().is_none());
-            !plain.and_then(|name| self.find(name.as_wire())).is_some_and(shows_something)
+            let node = plain.and_then(|name| self.find(name.as_wire()));
+            let named = self.named(None, Some(entry));
+            let is_apart = !node.is_some_and(|node| self.shows_something(node));
+            (is_apart && !named.listed().is_empty()).then_some(named)
         });
-        let mut names: Vec<_> =
-            nodes.chain(apart.map(|entry| ListedName { node: None, entry: Some(entry) })).collect();
+        let mut names: Vec<_> = nodes.chain(apart).collect();
         names.sort_unstable_by(ListedName::compare);
         names
     }
-}
 
-/// Whether the v1 API shows a record of this node under its plain name.
-fn shows_something(node: &Node) -> bool {
-    node.has_records()
-        && (!node.is_spelled() || !ListedName { node: Some(node), entry: None }.listed().is_empty())
+    fn named<'a>(&'a self, node: Option<&'a Node>, entry: Option<&'a Entry>) -> ListedName<'a> {
+        ListedName { zone: self, node, entry }
+    }
+
+    /// Whether the v1 API shows a record of this node under its plain name.
+    fn shows_something(&self, node: &Node) -> bool {
+        let has_any = !(node.a().is_empty() && node.aaaa().is_empty() && node.srv().is_empty());
+        (has_any || !node.preferred().is_empty())
+            && (!node.is_spelled() || !self.named(Some(node), None).listed().is_empty())
+    }
 }
 
 /// One name of the v1 API; ask it for its values.
 #[derive(Clone, Copy)]
 pub struct ListedName<'a> {
+    zone: &'a Snapshot,
     node: Option<&'a Node>,
     entry: Option<&'a Entry>,
 }
@@ -244,19 +262,20 @@ impl ListedName<'_> {
                 .map(|item| item.address)
                 .filter(|address| shows(Data::Aaaa(*address)))
                 .collect();
-            listed.srv = node
-                .srv()
-                .iter()
-                .map(|item| (Owner::from(item.target.clone()), item.port))
-                .filter(|(target, port)| shows(Data::service(*port, target.clone())))
-                .map(|(target, port)| (target.to_text(), port))
-                .collect();
+            let plain = node.srv().iter().map(|item| (&item.target, item.port, None));
+            let preferred = node.preferred().iter();
+            let preferred = preferred.map(|item| (&item.target, item.port, Some(item.preference)));
+            for (target, port, preference) in plain.chain(preferred) {
+                let target = Owner::from(target.clone());
+                let text = target.to_text();
+                if shows(Data::Srv { port, target, preference }) {
+                    listed.srv.push((text, port));
+                }
+            }
         }
         if let Some(entry) = self.entry {
             listed.name = entry.name.to_string();
-            listed.a.extend(entry.a.keys());
-            listed.aaaa.extend(entry.aaaa.keys());
-            listed.srv.extend(entry.srv.keys().cloned());
+            self.add_apart(entry, &mut listed);
         }
         listed.a.sort_unstable();
         listed.a.dedup();
@@ -265,6 +284,28 @@ impl ListedName<'_> {
         listed.srv.sort_unstable();
         listed.srv.dedup();
         listed
+    }
+
+    /// Adds what stands in the listing and is in force.
+    fn add_apart(&self, Entry { name, carried, alone }: &Entry, listed: &mut Listed) {
+        let minimum = self.zone.healthy_minimum;
+        listed.a.extend(in_force(&alone.a, minimum));
+        listed.aaaa.extend(in_force(&alone.aaaa, minimum));
+        listed.srv.extend(in_force(&alone.srv, minimum).cloned());
+        if carried.is_empty() {
+            return;
+        }
+        let owner = Owner::new(name);
+        let Some(node) = owner.name().and_then(|name| self.zone.find(name.as_wire())) else { return };
+        let has_service = |target: &str, port| {
+            let target = Owner::new(target);
+            let is = |other: &Name, other_port: u16| other_port == port && Some(other) == target.name();
+            node.srv().iter().any(|item| is(&item.target, item.port))
+                || node.preferred().iter().any(|item| is(&item.target, item.port))
+        };
+        listed.a.extend(carried.a.keys().filter(|address| node.count(&Data::A(**address)) > 0));
+        listed.aaaa.extend(carried.aaaa.keys().filter(|address| node.count(&Data::Aaaa(**address)) > 0));
+        listed.srv.extend(carried.srv.keys().filter(|(target, port)| has_service(target, *port)).cloned());
     }
 
     /// Orders by the text of the names.
