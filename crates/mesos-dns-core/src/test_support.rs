@@ -3,7 +3,7 @@
 //! A test that is about one of the values in here says so by setting it: `Soa { minimum: 3, ..soa() }`.
 
 use crate::{
-    cluster::{AddressSource, Task, TaskState},
+    cluster::{AddressSource, Agent, Endpoint, Host, Task, TaskState},
     records::{Addresses, Extra, Health, Policy, Rules},
     wire::Name,
     zone::Soa,
@@ -57,6 +57,12 @@ pub(crate) fn task(id: &str, name: &str, framework: &str, agent: &str) -> Task {
         addresses: [].into(),
         discovery: None,
     }
+}
+
+/// An agent at an address, or a host name.
+pub(crate) fn agent(id: &str, host: &str) -> Agent {
+    let address = Some(Endpoint { host: Host::new(host), port: 5051 });
+    Agent { id: id.into(), hostname: "node".into(), address, place: None }
 }
 
 /// A name that is one.

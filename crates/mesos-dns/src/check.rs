@@ -9,6 +9,7 @@ use std::{fmt::Write, io, process::ExitCode};
 use mesos_dns_core::{
     config::{Authentication, Config, Listener, Protocol, line},
     forward::server::Server,
+    records::{Addresses, Reach},
 };
 
 use crate::{
@@ -64,6 +65,7 @@ fn effects(config: &Config) -> Vec<(&'static str, String)> {
             "records live for",
             format!("{} s; that a name is not there, for {} s", config.ttl, config.negative_ttl),
         ),
+        ("addresses of tasks", addresses(config)),
         ("other names", on(config.external_on, forwarding(config))),
         ("a query may take", seconds(config.timeout)),
         (
@@ -136,6 +138,28 @@ fn connection(config: &Config) -> String {
         None => "HTTPS, verified by the system's authorities".to_owned(),
     };
     format!("{trust}; {user}")
+}
+
+/// How the addresses of tasks are chosen.
+fn addresses(config: &Config) -> String {
+    let networks = match &config.addresses {
+        Addresses::Auto(networks) => networks,
+        Addresses::Sources(_) => {
+            return "from the IPSources in their order, ports as they are listed".to_owned();
+        }
+    };
+    let mut text = "by the network each asked for: its own if it can be reached, else its agent's".to_owned();
+    let declared = [(Reach::Routable, "can be reached"), (Reach::Local, "cannot be reached")];
+    for (reach, what) in declared {
+        let names =
+            networks.names.iter().filter(|(_, said)| *said == reach).map(|(name, _)| format!("{name:?}"));
+        let prefixes = networks.prefixes.iter().filter(|(_, said)| *said == reach);
+        let all: Vec<String> = names.chain(prefixes.map(|(prefix, _)| prefix.to_string())).collect();
+        if !all.is_empty() {
+            let _ = write!(text, "; {what}: {}", all.join(", "));
+        }
+    }
+    text
 }
 
 /// Where other names go, and for whom.

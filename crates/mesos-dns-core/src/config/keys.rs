@@ -9,7 +9,7 @@
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
-    Health, LogFormat, Updates,
+    AddressRule, Health, LogFormat, Updates,
     fixed::{Records, ZoneFiles},
     json::Json,
     listeners::Listeners,
@@ -18,7 +18,11 @@ use super::{
     value::{Anything, Bytes, List, Prefixes, Seconds, Value, Whole},
     words::Words,
 };
-use crate::{cluster::Visibility, forward::private_networks, records::ExtraName};
+use crate::{
+    cluster::Visibility,
+    forward::private_networks,
+    records::{ExtraName, Networks},
+};
 
 /// What is known of a key, for people.
 #[derive(Clone, Debug)]
@@ -235,7 +239,8 @@ keys! {
     /// over TLS and whose certificate must be for that name. An empty list means those of /etc/resolv.conf that can
     /// be used, without this machine itself; it is followed when it changes.
     resolvers: List = List::of(["8.8.8.8"]), "Resolvers", "resolvers", Original;
-    /// Where addresses of tasks are taken from, best first: netinfo, mesos, docker, host.
+    /// Where addresses of tasks are taken from, best first: netinfo, mesos, docker, host. Used only if the file sets it;
+    /// else `addresses` decides.
     ip_sources: List = List::of(["netinfo", "mesos", "host"]), "IPSources", "IPSources", Original;
     /// Where ZooKeeper knows the leading master: zk://user:password@host1:port,host2:port/path. User and
     /// password are optional, the port is 2181 by default.
@@ -319,6 +324,13 @@ keys! {
     /// Whether each of these threads stays on one processor of those that the process may use. Of use where the
     /// processors have nothing else to do.
     pin_workers: bool = false, "pinWorkers", "pinWorkers", Ours;
+    /// How the addresses of a task are chosen: "auto" by the network it asked for, docs/addresses.md. Where the file sets
+    /// `IPSources`, these decide alone, as in the original.
+    addresses: AddressRule = AddressRule::Auto, "addresses", "addresses", Ours;
+    /// From where containers can be reached, for "auto": for a network by its name or for addresses by their prefix, the
+    /// longest counts. "routable": from everywhere, so that their own addresses are answered. "local": only from their
+    /// hosts, so that these are. Without a word, Docker's bridge and networks with port mappings are local.
+    networks: Networks = Networks::default(), "networks", "networks", Ours;
     /// Whether tasks that fail their health check stay in the answers. Only "ignore" is in force in this version.
     health: Health = Health::Ignore, "health", "health", Ours;
     /// How changes are learnt: "events" from the master's stream of events, "poll" by asking for the state every
@@ -361,10 +373,6 @@ keys! {
 
     /// Directory with secrets, one per file.
     secrets_dir: String = String::new(), "secretsDir", "secretsDir", Later;
-    /// How the address of a task is chosen. In this version `IPSources` decides alone.
-    addresses: String = "auto".to_owned(), "addresses", "addresses", Later;
-    /// Which container networks can be reached from outside.
-    networks: Anything = Anything(false), "networks", "networks", Later;
     /// Share of healthy tasks below which unhealthy ones are answered too.
     healthy_minimum_percent: Whole<0, 100> = Whole(1), "healthyMinimumPercent", "healthyMinimumPercent", Later, "%";
     /// Order of the addresses in an answer: "shuffle" or "nearest".

@@ -11,7 +11,7 @@
 //! function, and `check` and a reload say the same as a start.
 //!
 //! - `keys`: the table of all keys. `file`: the JSON. `reference`: the table as documentation.
-//! - `value`, `object`, `json`: kinds of values, and JSON with places.
+//! - `value`, `object`, `networks`, `json`: kinds of values, and JSON with places.
 //! - `fixed`, `zone_file`, `gather`: static records, as written in the file, in zone files, and together.
 //! - `validate`, `address`, `servers`, `listeners`: the rules. [`Remark`]: what is said when one is broken.
 
@@ -22,6 +22,7 @@ mod gather;
 mod json;
 mod keys;
 mod listeners;
+mod networks;
 mod object;
 mod reference;
 mod remark;
@@ -54,10 +55,10 @@ pub use words::Words;
 pub use crate::watch::subscribe::Updates;
 use crate::{
     answer::Secrets,
-    cluster::{AddressSource, Visibility},
+    cluster::Visibility,
     forward::server::Server,
     mesos::zk_url,
-    records::{ExtraNames, Fixed},
+    records::{Addresses, ExtraNames, Fixed},
     wire::Name,
 };
 use value::Word;
@@ -108,8 +109,8 @@ pub struct Config {
     pub zone_resolvers: Vec<(Name, Vec<Server>)>,
     /// Servers for all other names; empty if forwarding is off or there are none.
     pub resolvers: Vec<Server>,
-    /// Where addresses of tasks are taken from, best first.
-    pub ip_sources: Vec<AddressSource>,
+    /// How the addresses of tasks are chosen.
+    pub addresses: Addresses,
     /// Where ZooKeeper knows the leader; `None`: the masters are a fixed list.
     pub zk: Option<zk_url::ZkUrl>,
     /// The served domain: lower-case, without a dot at its end.
@@ -240,6 +241,17 @@ pub enum Authentication {
     },
 }
 
+/// How the addresses of tasks are chosen (`addresses`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressRule {
+    /// By the network that each asked for.
+    Auto,
+}
+
+impl Word for AddressRule {
+    const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Auto)];
+}
+
 /// What becomes of tasks that fail their health check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
@@ -363,7 +375,10 @@ impl Config {
             masters,
             zone_resolvers: forwarding.zones,
             resolvers: forwarding.resolvers,
-            ip_sources,
+            addresses: match s.ip_sources.is_set() {
+                true => Addresses::Sources(ip_sources),
+                false => Addresses::Auto(s.networks.value.clone()),
+            },
             zk,
             domain: s.domain.value.clone(),
             apex,

@@ -432,6 +432,18 @@ pub(super) fn oddities(settings: &Settings) -> Vec<Remark> {
         "is not in force in this version",
         "unhealthy tasks stay in the answers, as with \"ignore\"",
     );
+    for (is_set, key, place) in [
+        (settings.addresses.is_set(), "addresses", settings.addresses.place()),
+        (settings.networks.is_set(), "networks", settings.networks.place()),
+    ] {
+        warn(
+            is_set && settings.ip_sources.is_set(),
+            key,
+            place,
+            "has no effect beside IPSources",
+            "remove one of them; without IPSources each task is answered with the address that works for its network",
+        );
+    }
     for (key, place) in [("listener", settings.listener.place()), ("port", settings.port.place())] {
         warn(
             settings.listeners.value.0.is_some() && place.is_some(),

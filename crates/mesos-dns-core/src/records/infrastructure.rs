@@ -124,7 +124,7 @@ pub(super) fn is_special_owner(owner: &Owner) -> bool {
 }
 
 /// A master's text, host and port; `None` where the text does not split.
-fn endpoint(text: &str) -> Option<(&str, Host, u16)> {
+pub(super) fn endpoint(text: &str) -> Option<(&str, Host, u16)> {
     let (host, port) = split_host_port(text).filter(|(host, _)| !host.is_empty())?;
     Some((text, Host::new(host), port.parse().ok()?))
 }

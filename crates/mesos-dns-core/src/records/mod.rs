@@ -17,6 +17,7 @@ mod fixed;
 mod health;
 mod infrastructure;
 mod label;
+mod moved;
 mod owner;
 mod service;
 mod task;
@@ -32,6 +33,7 @@ pub use fixed::{Fixed, FixedOwner, Rule};
 pub use health::Health;
 pub use infrastructure::{agent, framework, masters, server};
 pub use label::{Rules, agent_suffix, fragment, label, task_hash};
+pub use moved::{EXAMPLES_MAX, Example, Moved, moved};
 pub use owner::Owner;
 pub(crate) use owner::plain_text;
 pub use task::{Maker, contribution};
@@ -132,6 +134,10 @@ pub struct Withheld {
     pub ports: u32,
     /// Made, but DNS cannot carry it: only the v1 API shows it.
     pub unencodable: u32,
+    /// The address cannot be anybody's that others could reach.
+    pub addresses: u32,
+    /// The port is one of a container of which no address is known.
+    pub unreachable: u32,
 }
 
 /// Most ports of one task that are published; a framework that takes more is not offering them as
@@ -194,18 +200,26 @@ impl Record {
 impl Withheld {
     /// Adds what another part withheld.
     pub fn add(&mut self, other: Self) {
-        self.special = self.special.saturating_add(other.special);
-        self.hidden = self.hidden.saturating_add(other.hidden);
-        self.ports = self.ports.saturating_add(other.ports);
-        self.unencodable = self.unencodable.saturating_add(other.unencodable);
+        self.each(other, u32::saturating_add);
     }
 
     /// Takes back what was added before.
     pub fn subtract(&mut self, other: Self) {
-        self.special = self.special.saturating_sub(other.special);
-        self.hidden = self.hidden.saturating_sub(other.hidden);
-        self.ports = self.ports.saturating_sub(other.ports);
-        self.unencodable = self.unencodable.saturating_sub(other.unencodable);
+        self.each(other, u32::saturating_sub);
+    }
+
+    fn each(&mut self, other: Self, change: fn(u32, u32) -> u32) {
+        let Self { special, hidden, ports, unencodable, addresses, unreachable } = other;
+        for (count, by) in [
+            (&mut self.special, special),
+            (&mut self.hidden, hidden),
+            (&mut self.ports, ports),
+            (&mut self.unencodable, unencodable),
+            (&mut self.addresses, addresses),
+            (&mut self.unreachable, unreachable),
+        ] {
+            *count = change(*count, by);
+        }
     }
 }
 

@@ -196,6 +196,14 @@ impl Base {
         named(&self.task, &mut self.text, &[&self.task, tail, ".", self.zones.end(zone)])
     }
 
+    /// The name of one task alone, or with an empty tail of all of a service, on one network.
+    ///
+    /// `_net` keeps it apart from all other names: no framework's name gives a label that begins with `_`.
+    pub(super) fn on_network(&mut self, tail: &str, network: &str) -> Owner {
+        let end = self.zones.end(Zone::Plain);
+        named(&self.task, &mut self.text, &[&self.task, tail, ".", network, "._net.", end])
+    }
+
     /// The owner of SRV records: `[_<port name>.]_<task>._<protocol>.<zone>`.
     pub(super) fn service(&mut self, port_name: Option<&str>, protocol: &str, zone: Zone) -> Owner {
         let is = |key: &Key| {

@@ -1,10 +1,8 @@
 //! The records of one task.
 
-use std::net::IpAddr;
-
 use super::{
     Data, Fitness, Owner, Policy, Record, TASK_PORTS_MAX, Withheld,
-    address::{self, Target},
+    address::{self, Target, Whereabouts},
     agent_suffix,
     browse::NamedPort,
     extra::{self, Additions, Shown},
@@ -13,21 +11,22 @@ use super::{
     service::{Base, Services, Zone},
     task_hash,
 };
-use crate::cluster::{Agent, Discovery, Framework, Hosts, Task};
+use crate::cluster::{Agent, Cluster, Discovery, Framework, Task};
 
 /// Lists the records of one task, in the order in which the original makes them.
 ///
-/// A task that is not running has none. Returns what was left out and why; a record that DNS cannot
-/// carry is emitted all the same, as the v1 API shows it.
+/// A task that is not running has none. `cluster` tells what host names resolved to, and whether the whole of it is on
+/// one machine. Returns what was left out and why; a record that DNS cannot carry is emitted all the same, as the v1
+/// API shows it.
 pub fn contribution(
     task: &Task,
     framework: &Framework,
     agent: &Agent,
-    hosts: &Hosts,
+    cluster: &Cluster,
     policy: &Policy,
     emit: &mut dyn FnMut(Record),
 ) -> Withheld {
-    Maker::new(hosts, policy).contribution(task, framework, agent, emit)
+    Maker::new(cluster, policy).contribution(task, framework, agent, emit)
 }
 
 /// Makes the records of one task after the other; see [`contribution`], which is this for a single one.
@@ -35,18 +34,32 @@ pub fn contribution(
 /// Tasks of one service share most of their names. The maker remembers those of the services it met last, so
 /// where such tasks follow each other a name is made once, and their records share its allocation.
 pub struct Maker<'a> {
-    hosts: &'a Hosts,
+    cluster: &'a Cluster,
     policy: &'a Policy,
+    /// Whether loopback addresses are good.
+    keeps_loopback: bool,
     services: Services,
     /// Reused from task to task.
-    addresses: Vec<IpAddr>,
+    whereabouts: Whereabouts,
     ports: Vec<u16>,
 }
 
 impl<'a> Maker<'a> {
     /// A maker for the tasks of one version of the cluster.
-    pub fn new(hosts: &'a Hosts, policy: &'a Policy) -> Self {
-        Self { hosts, policy, services: Services::default(), addresses: Vec::new(), ports: Vec::new() }
+    pub fn new(cluster: &'a Cluster, policy: &'a Policy) -> Self {
+        Self {
+            cluster,
+            policy,
+            keeps_loopback: address::is_on_loopback(cluster),
+            services: Services::default(),
+            whereabouts: Whereabouts::default(),
+            ports: Vec::new(),
+        }
+    }
+
+    /// Whether a maker for another version of the cluster makes the same of what did not change.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        self.keeps_loopback == other.keeps_loopback
     }
 
     /// Lists the records of one task; see the function of this name.
@@ -68,8 +81,9 @@ impl<'a> Maker<'a> {
             withheld.hidden = 1;
             return withheld;
         }
-        let agent_addresses = address::of_agent(agent, self.hosts);
-        address::of_task(task, agent_addresses, &self.policy.addresses, &mut self.addresses);
+        let agent_addresses = address::of_agent(agent, &self.cluster.hosts);
+        self.whereabouts.find(task, agent_addresses, &self.policy.addresses, self.keeps_loopback);
+        withheld.addresses = self.whereabouts.impossible;
         let beyond = match shown {
             Shown::All => published_ports(task, &mut self.ports),
             _ => {
@@ -99,19 +113,23 @@ impl<'a> Maker<'a> {
             let agent_canonical = base.with_tail(&tail, Zone::Agent);
             let mut pass = Pass {
                 task,
+                policy: self.policy,
                 presence,
+                whereabouts: &self.whereabouts,
                 base,
+                tail: &tail,
                 canonical,
                 agent_canonical,
+                on_networks: Vec::new(),
                 additions: additions.as_ref(),
                 is_main: number == main,
                 withheld: &mut withheld,
                 emit: &mut *emit,
             };
-            pass.addresses(&self.addresses, agent_addresses);
+            pass.addresses();
             pass.resource_ports(&self.ports, beyond, task.discovery.is_none());
             if let Some(discovery) = &task.discovery {
-                pass.discovery_ports(discovery, self.policy);
+                pass.discovery_ports(discovery);
             }
             pass.describe();
         }
@@ -148,10 +166,15 @@ fn published_ports(task: &Task, ports: &mut Vec<u16>) -> u32 {
 /// One pass over the names of a task: with discovery information it has two sets of them.
 pub(super) struct Pass<'a> {
     task: &'a Task,
+    policy: &'a Policy,
     pub(super) presence: Presence,
+    whereabouts: &'a Whereabouts,
     pub(super) base: &'a mut Base,
+    tail: &'a str,
     pub(super) canonical: Owner,
     agent_canonical: Owner,
+    /// Its own names on those networks that it has names on so far.
+    on_networks: Vec<(&'a str, Owner)>,
     /// What the task has beyond the names of the original.
     pub(super) additions: Option<&'a Additions<'a>>,
     /// Whether these are the names that stand for the task where it is to have one set of them.
@@ -160,7 +183,7 @@ pub(super) struct Pass<'a> {
     emit: &'a mut dyn FnMut(Record),
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
     /// A record under a name that other tasks may have too.
     pub(super) fn shared(&mut self, owner: Owner, data: Data) {
         let Some(fitness) = self.presence.shared() else { return };
@@ -195,23 +218,42 @@ impl Pass<'_> {
         (self.emit)(Record { owner, data: additions.preferred(data), fitness });
     }
 
-    fn addresses(&mut self, task: &[IpAddr], agent: &[IpAddr]) {
-        for address in task {
+    fn addresses(&mut self) {
+        let whereabouts = self.whereabouts;
+        for address in &whereabouts.task {
             self.shared(self.base.plain(Zone::Plain), Data::from(*address));
             self.own(self.canonical.clone(), Data::from(*address));
         }
-        for address in agent {
+        for address in &whereabouts.agent {
             self.shared(self.base.plain(Zone::Agent), Data::from(*address));
             self.own(self.agent_canonical.clone(), Data::from(*address));
         }
-        if agent.is_empty() {
+        if whereabouts.agent.is_empty() {
             self.shared(self.base.plain(Zone::Agent), Data::Unknown);
             self.own(self.agent_canonical.clone(), Data::Unknown);
         }
+        for network in whereabouts.several_networks(self.task) {
+            self.name_on(network);
+        }
     }
 
-    /// SRV records of `resources.ports`. Without discovery information the plain zone has them too,
-    /// and its records still lead to the agent.
+    /// The task's own name on a network. When first asked for, that and the shared one get their addresses.
+    fn name_on(&mut self, network: &'a str) -> Owner {
+        if let Some((_, own)) = self.on_networks.iter().find(|(name, _)| *name == network) {
+            return own.clone();
+        }
+        let name = label(network, self.policy.rules);
+        let (shared, own) = (self.base.on_network("", &name), self.base.on_network(self.tail, &name));
+        for address in self.whereabouts.on_network(self.task, network) {
+            self.shared(shared.clone(), Data::from(address));
+            self.own(own.clone(), Data::from(address));
+        }
+        self.on_networks.push((network, own.clone()));
+        own
+    }
+
+    /// SRV records of `resources.ports`, which are the agent's. Without discovery information the plain zone has them
+    /// too, and its records still lead to the agent.
     fn resource_ports(&mut self, ports: &[u16], beyond: u32, in_plain_zone: bool) {
         self.withheld.ports = self.withheld.ports.saturating_add(beyond);
         let zones = if in_plain_zone { &[Zone::Agent, Zone::Plain][..] } else { &[Zone::Agent] };
@@ -225,40 +267,52 @@ impl Pass<'_> {
         }
     }
 
-    fn target(&self, target: Target) -> Owner {
-        match target {
-            Target::Own => self.canonical.clone(),
-        }
-    }
-
-    /// SRV records of `discovery.ports`, which lead to the task's own address.
-    fn discovery_ports(&mut self, discovery: &Discovery, policy: &Policy) {
+    /// SRV records of `discovery.ports`, each of which leads to where its port is open.
+    fn discovery_ports(&mut self, discovery: &Discovery) {
+        let rules = self.policy.rules;
         for listed in discovery.ports.iter().take(TASK_PORTS_MAX) {
-            if !extra::is_shown(listed, discovery, policy.extra.visibility) {
+            if !extra::is_shown(listed, discovery, self.policy.extra.visibility) {
                 self.withheld.hidden = self.withheld.hidden.saturating_add(1);
                 continue;
             }
-            let (target, number) = address::of_port(self.task, listed);
-            let Some(port) = u16::try_from(number).ok().filter(|port| *port > 0) else {
+            let Some(number) = u16::try_from(listed.number).ok().filter(|port| *port > 0) else {
                 self.withheld.ports = self.withheld.ports.saturating_add(1);
                 continue;
             };
-            let protocol = label(&listed.kind.protocol, policy.rules);
+            let protocol = label(&listed.kind.protocol, rules);
             let protocols: &[&str] = if protocol.is_empty() { &["tcp", "udp"] } else { &[&protocol] };
-            let port_name = Some(label(&listed.kind.name, policy.rules)).filter(|name| !name.is_empty());
+            let port_name = Some(label(&listed.kind.name, rules)).filter(|name| !name.is_empty());
             let named =
                 [None, port_name.as_deref()].into_iter().take(if port_name.is_some() { 2 } else { 1 });
             for prefix in named {
                 for protocol in protocols {
-                    let owner = self.base.service(prefix, protocol, Zone::Plain);
-                    let target = self.target(target);
-                    self.shared(owner, Data::service(port, target));
+                    match self.whereabouts.lead(self.task, listed, number, protocol) {
+                        Some((target, port)) => self.service(prefix, protocol, target, port),
+                        None => self.withheld.unreachable = self.withheld.unreachable.saturating_add(1),
+                    }
                 }
             }
-            if let (Some(name), Some(_)) = (&port_name, self.additions) {
-                let data = &Data::service(port, self.target(target));
-                protocols.iter().for_each(|protocol| self.named_port(&NamedPort { name, protocol, data }));
+            let Some(name) = port_name.as_ref().filter(|_| self.additions.is_some()) else { continue };
+            for protocol in protocols {
+                if let Some((target, port)) = self.whereabouts.lead(self.task, listed, number, protocol) {
+                    let data = &Data::service(port, self.target(target));
+                    self.named_port(&NamedPort { name, protocol, data });
+                }
             }
+        }
+    }
+
+    fn service(&mut self, prefix: Option<&str>, protocol: &str, target: Target<'a>, port: u16) {
+        let owner = self.base.service(prefix, protocol, Zone::Plain);
+        let target = self.target(target);
+        self.shared(owner, Data::service(port, target));
+    }
+
+    fn target(&mut self, target: Target<'a>) -> Owner {
+        match target {
+            Target::Agent => self.agent_canonical.clone(),
+            Target::Network(network) => self.name_on(network),
+            Target::Own => self.canonical.clone(),
         }
     }
 }

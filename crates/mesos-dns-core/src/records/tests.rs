@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     cluster::{
-        AddressSource, Agent, Discovery, DiscoveryPort, Endpoint, Framework, Host, Hosts, Masters, PortRange,
-        Task, TaskAddress, TaskState,
+        AddressSource, Agent, Cluster, Discovery, DiscoveryPort, Endpoint, Framework, Host, Hosts, Masters,
+        PortRange, Task, TaskAddress, TaskState,
     },
     test_support,
 };
@@ -47,7 +47,7 @@ fn discovery(name: &str, ports: &[(i64, &str, &str)]) -> Option<Discovery> {
 /// The records of a task as `name type value`, in order; those that DNS cannot carry marked with `!`.
 fn listed(task: &Task, framework: &Framework, agent: &Agent) -> (Vec<String>, Withheld) {
     let mut lines = Vec::new();
-    let withheld = contribution(task, framework, agent, &Hosts::default(), &policy(), &mut |record| {
+    let withheld = contribution(task, framework, agent, &Cluster::default(), &policy(), &mut |record| {
         let target_fits = !matches!(&record.data, Data::Srv { target, .. } if target.name().is_none());
         let mark = if record.owner.name().is_some() && target_fits { "" } else { "!" };
         lines.push(format!("{mark}{} {} {}", record.listed_name(), record.rtype(), record.listed_value()));

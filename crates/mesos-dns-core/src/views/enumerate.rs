@@ -147,7 +147,7 @@ impl Listing<'_> {
         let agent = cluster.agents.get(&*task.agent_id)?;
         let mut seen = self.seen.borrow_mut();
         let mut rows = Vec::new();
-        records::contribution(task, framework, agent, &cluster.hosts, policy, &mut |record| {
+        records::contribution(task, framework, agent, cluster, policy, &mut |record| {
             let row = Row::new(&record);
             let is_shown = match zone.contributors(&record) {
                 _ if row.rtype.is_empty() => false,

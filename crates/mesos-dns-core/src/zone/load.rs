@@ -111,7 +111,7 @@ impl Loader {
     /// Makes the records of the tasks that are new. Pure, so that several cores can do it side by side.
     pub fn make(&self, policy: &Policy, cluster: &Cluster, tasks: &[TaskChange]) -> Made {
         let mut made = Made::default();
-        let mut maker = Maker::new(&cluster.hosts, policy);
+        let mut maker = Maker::new(cluster, policy);
         let (mut new, mut changes) = (Vec::new(), Changes::default());
         for service in tasks.chunk_by(is_of_same_service) {
             let tasks = service.iter().filter(|change| change.old.is_none());

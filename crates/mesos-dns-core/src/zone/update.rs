@@ -1,8 +1,10 @@
 //! From what an update of the cluster touched to the records that come and go.
 
+use std::{collections::HashSet, sync::Arc};
+
 use super::Zone;
 use crate::{
-    cluster::{Cluster, Task, Touched},
+    cluster::{Cluster, Task, TaskChange, Touched},
     records::{self, Maker, Policy, Record, Withheld},
 };
 
@@ -10,10 +12,12 @@ impl Zone {
     /// Brings the zone from one version of the cluster to the next, as `touched` says they differ.
     ///
     /// What a touched thing used to contribute is computed again from the older version. Where it
-    /// contributes the same as before, nothing is done at all.
+    /// contributes the same as before, nothing is done at all. Whether the whole cluster is on one machine concerns
+    /// every task: if that changes, all are compared.
     pub fn update(&mut self, policy: &Policy, old: &Cluster, new: &Cluster, touched: &Touched) {
-        let (mut maker, mut former) = (Maker::new(&new.hosts, policy), Maker::new(&old.hosts, policy));
-        for change in &touched.tasks {
+        let (mut maker, mut former) = (Maker::new(new, policy), Maker::new(old, policy));
+        let every = (!maker.agrees_with(&former)).then(|| with_untouched(old, &touched.tasks));
+        for change in every.as_ref().unwrap_or(&touched.tasks) {
             match (&change.old, &change.new) {
                 (None, Some(task)) => self.add_task(&mut maker, new, task),
                 (before, after) => {
@@ -55,6 +59,15 @@ impl Zone {
         after.records.iter().for_each(|record| self.add(record));
         before.records.iter().for_each(|record| self.remove(record));
     }
+}
+
+/// These changes, and all tasks that none of them is about.
+fn with_untouched(old: &Cluster, touched: &[TaskChange]) -> Vec<TaskChange> {
+    let key = |task: &Arc<Task>| (task.framework_id.clone(), task.id.clone());
+    let known: HashSet<_> = touched.iter().filter_map(|change| change.old.as_ref()).map(key).collect();
+    let untouched = old.tasks.iter().filter(|task| !known.contains(&key(task)));
+    let changes = untouched.map(|task| TaskChange { old: Some(task.clone()), new: Some(task.clone()) });
+    changes.chain(touched.iter().cloned()).collect()
 }
 
 /// Room to make for the records of a task: two ports without discovery information have twelve.
@@ -124,10 +137,10 @@ mod tests {
     use super::*;
     use crate::{
         cluster::{
-            self, AddressSource, Agent, Discovery, DiscoveryPort, Document, Endpoint, Framework, Host, Hosts,
-            Masters, PortRange, TaskAddress, TaskState,
+            self, AddressSource, Agent, Container, Discovery, DiscoveryPort, Document, Endpoint, Framework,
+            Host, Hosts, Masters, NetworkMode, PortMapping, PortRange, Protocol, TaskAddress, TaskState,
         },
-        records::{Addresses, Extra, Health, Rules},
+        records::{Addresses, Extra, Health, Networks, Rules},
         table::Seed,
         wire::Name,
         zone::{self, Serial, Snapshot, Soa},
@@ -182,16 +195,20 @@ mod tests {
             state: if kind == 0 { TaskState::Staging } else { TaskState::Running },
             healthy: None,
             is_checked: false,
-            container: None,
+            container: container(id, kind),
             labels: None,
             ports: [PortRange { first: port, last: port + u32::from(kind % 3) }].into(),
             addresses: (0..kind % 4)
                 .map(|n| TaskAddress {
                     source: AddressSource::NetInfo,
-                    address: if n == 2 { format!("fd00::{id}") } else { format!("10.1.{n}.{}", id % 9) }
-                        .parse()
-                        .unwrap(),
-                    network: None,
+                    address: match n {
+                        _ if id % 11 == 7 => format!("127.0.0.{n}"),
+                        2 => format!("fd00::{id}"),
+                        _ => format!("10.1.{n}.{}", id % 9),
+                    }
+                    .parse()
+                    .unwrap(),
+                    network: (!id.is_multiple_of(3)).then(|| format!("net{n}").into()),
                 })
                 .collect(),
             discovery: (kind % 2 == 1).then(|| {
@@ -202,6 +219,16 @@ mod tests {
                 })
             }),
         }
+    }
+
+    /// Every fourth task says nothing of networks.
+    fn container(id: u8, kind: u8) -> Option<Arc<Container>> {
+        use NetworkMode::{Bridge, Detached, Host, Named, Unsaid};
+        let mode = *[Bridge, Detached, Host, Named, Unsaid].get(usize::from(id % 5))?;
+        let mappings =
+            (0..kind % 2).map(|_| PortMapping { host: 31000, container: 80, protocol: Protocol::Any });
+        let container = Container { mode, networks: [].into(), mappings: mappings.collect() };
+        (!id.is_multiple_of(4)).then(|| Arc::new(container))
     }
 
     fn document(tasks: &[(u8, u8, u8, u8)], moved: u8) -> (Document, Masters, Hosts) {
@@ -235,7 +262,8 @@ mod tests {
             ..Document::default()
         };
         let masters = Masters {
-            leader: Some("10.0.0.1:5050".into()),
+            // Where the leader is on loopback, so may tasks be.
+            leader: Some(if moved == 4 { "127.0.0.1:5050" } else { "10.0.0.1:5050" }.into()),
             listed: vec!["10.0.0.1:5050".into(), format!("10.0.0.{moved}:5050").into()],
         };
         let mut hosts = Hosts::default();
@@ -266,9 +294,13 @@ mod tests {
         /// in pieces.
         #[test]
         fn updates_equal_a_fresh_build(
-            steps in prop::collection::vec((prop::collection::vec(any::<(u8, u8, u8, u8)>(), 0..25), 0u8..6), 1..6)
+            steps in prop::collection::vec((prop::collection::vec(any::<(u8, u8, u8, u8)>(), 0..25), 0u8..6), 1..6),
+            is_auto in any::<bool>(),
         ) {
-            let policy = policy();
+            let mut policy = policy();
+            if is_auto {
+                policy.addresses = Addresses::Auto(Networks::default());
+            }
             let server = Name::parse("ns1.mesos.").unwrap();
             let make = || {
                 let mut zone = Zone::new(policy.apex.clone(), Some(server.clone()), Seed(1));

@@ -11,7 +11,7 @@ use mesos_dns_core::{
     config::{Authentication, Config},
     forward,
     mesos::state::Limits,
-    records::{Addresses, Extra, Health, Policy, Rules},
+    records::{Extra, Health, Policy, Rules},
     views,
     watch::{believe, poll, subscribe},
     zone::Soa,
@@ -29,7 +29,7 @@ pub(crate) fn policy(config: &Config, interfaces: &[IpAddr]) -> Policy {
         domain: config.domain.clone(),
         apex: config.apex.clone(),
         rules: if config.enforce_rfc952 { Rules::Rfc952 } else { Rules::Rfc1123 },
-        addresses: Addresses::Sources(config.ip_sources.clone()),
+        addresses: config.addresses.clone(),
         health: Health::Ignore,
         extra: Extra {
             names: config.extra_names,

@@ -41,6 +41,8 @@ pub struct PublishMetrics {
     withheld_special: Gauge,
     withheld_hidden: Gauge,
     withheld_ports: Gauge,
+    withheld_addresses: Gauge,
+    withheld_unreachable: Gauge,
     unencodable: Gauge,
 }
 
@@ -101,6 +103,16 @@ impl PublishMetrics {
                 "Ports withheld because they cannot exist or are too many",
                 &self.withheld_ports,
             ),
+            (
+                "withheld_addresses",
+                "Addresses of tasks withheld because nobody else could reach them",
+                &self.withheld_addresses,
+            ),
+            (
+                "withheld_unreachable",
+                "SRV records withheld because no address is known at which their port is open",
+                &self.withheld_unreachable,
+            ),
             ("unencodable_records", "Records that only the HTTP API can show", &self.unencodable),
         ] {
             zone.register(name, help, metric.clone());
@@ -139,6 +151,8 @@ impl PublishMetrics {
             (&self.withheld_special, withheld.special),
             (&self.withheld_hidden, withheld.hidden),
             (&self.withheld_ports, withheld.ports),
+            (&self.withheld_addresses, withheld.addresses),
+            (&self.withheld_unreachable, withheld.unreachable),
             (&self.unencodable, withheld.unencodable),
         ] {
             metric.set(i64::from(value));

@@ -17,7 +17,7 @@ use std::{
 use mesos_dns_core::{
     cluster::{Change, Cluster, Masters, Subject, Touched},
     mesos::state::Saved,
-    records::Policy,
+    records::{self, Policy},
     table::Seed,
     watch::{
         believe::{Incomplete, Why},
@@ -73,6 +73,8 @@ pub struct Publisher {
     reign: Arc<Reign>,
     doubts: watch::Sender<Doubts>,
     former: Former,
+    /// It was told which tasks have other addresses than the original would give them.
+    has_told_moved: bool,
 }
 
 /// Counts what makes a reader of events look at the state again. One that sees a number change acts.
@@ -119,6 +121,7 @@ impl Publisher {
             reign: Arc::default(),
             doubts: watch::Sender::default(),
             former: Former::default(),
+            has_told_moved: false,
         }
     }
 
@@ -164,6 +167,7 @@ impl Publisher {
         self.post();
         let (serial, tasks) = (self.serial.0, self.cluster.tasks.len());
         info!(serial, records = self.zone.records(), tasks, saved_at = about.saved_at, "old data published");
+        self.tell_moved();
     }
 
     /// Takes orders until told to stop.
@@ -379,6 +383,7 @@ impl Publisher {
         self.board.note(|journal| journal.push(self.version, delta));
         self.number();
         self.post();
+        self.tell_moved();
         let (records, names, serial) = (self.zone.records(), self.metrics.names.get(), self.serial.0);
         if self.version > 1 {
             return debug!(serial, records, names, "zone published");
@@ -428,6 +433,23 @@ impl Publisher {
     fn show(&mut self, published: Published) {
         let before = self.board.post(published);
         self.former.keep(before, Instant::now());
+    }
+
+    /// Says once, with the first tasks, which of them have other addresses than the original would give them.
+    fn tell_moved(&mut self) {
+        if self.has_told_moved || self.cluster.tasks.is_empty() {
+            return;
+        }
+        self.has_told_moved = true;
+        let moved = records::moved(&self.cluster, &self.settings.policy);
+        if moved.tasks > 0 {
+            let examples: Vec<String> = moved.examples.iter().map(ToString::to_string).collect();
+            info!(
+                tasks = moved.tasks,
+                examples = examples.join("; "),
+                r#"tasks have the address that works for their network, not the one of the original; "IPSources": ["netinfo", "mesos", "host"] keeps the old"#
+            );
+        }
     }
 
     /// Says once when something begins to be held, for another reason, or no longer.

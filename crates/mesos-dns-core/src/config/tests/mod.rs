@@ -10,6 +10,7 @@ mod rules;
 mod serving;
 
 use super::*;
+use crate::cluster::AddressSource;
 
 /// The least a configuration needs, ahead of what a test is about.
 fn with_master(members: &str) -> String {
@@ -102,7 +103,7 @@ fn the_complete_example_is_read() {
     let server = |text: &str| Server::plain(text.parse().unwrap());
     assert_eq!(config.resolvers, ["10.0.0.53:53", "[fd00::53]:5353"].map(server));
     assert_eq!(config.zone_resolvers.len(), 2);
-    assert_eq!(config.ip_sources, [AddressSource::NetInfo, AddressSource::Host]);
+    assert_eq!(config.addresses, Addresses::Sources(vec![AddressSource::NetInfo, AddressSource::Host]));
     assert_eq!(
         (config.soa_rname.as_str(), config.responsible.to_string().as_str()),
         ("root.ns1.mesos.", "root.ns1.mesos.")

@@ -319,3 +319,27 @@ fn servers_are_shown_as_written() {
     assert_eq!(shown(&config, "Resolvers"), r#"["TLS://9.9.9.9:853#dns.quad9.net","9.9.9.9:53"]"#);
     assert_eq!(config.resolvers[0].to_string(), "tls://9.9.9.9:853#dns.quad9.net");
 }
+
+#[test]
+fn addresses_are_chosen_by_ip_sources_only_where_the_file_sets_them() {
+    use crate::records::{Addresses, Networks, Reach};
+    assert_eq!(good(&with_master("")).addresses, Addresses::Auto(Networks::default()));
+    assert_eq!(good(&with_master(r#""addresses": "auto""#)).addresses, Addresses::Auto(Networks::default()));
+    let declared = good(&with_master(r#""networks": {"calico": "routable", "172.17.0.0/16": "local"}"#));
+    let names = vec![("calico".into(), Reach::Routable)];
+    let prefixes = vec![("172.17.0.0/16".parse().unwrap(), Reach::Local)];
+    assert_eq!(declared.addresses, Addresses::Auto(Networks { names, prefixes }));
+    assert!(declared.warnings.is_empty());
+    let both = r#""addresses": "auto", "networks": {"a": "local"}, "IPSources": ["host"]"#;
+    assert_eq!(good(&with_master(both)).addresses, Addresses::Sources(vec![AddressSource::Host]));
+    let told = warnings(&with_master(both)).join("\n");
+    assert!(told.contains(r#""addresses": has no effect beside IPSources; remove one of them"#), "{told}");
+    assert!(told.contains(r#""networks": has no effect beside IPSources"#), "{told}");
+    let wrong = bad(&with_master(r#""addresses": "host""#));
+    assert!(wrong.contains(r#""host" is not known; write "auto""#), "{wrong}");
+    let wrong = bad(&with_master(r#""networks": {"10.0.0.1/8": "local"}"#));
+    assert!(
+        wrong.contains(r#""networks": "10.0.0.1/8" has bits set behind the prefix; write "10.0.0.0/8""#),
+        "{wrong}"
+    );
+}

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     cluster::{
-        AddressSource, Discovery, Endpoint, Framework, Host, Hosts, Place, PortKind, PortRange, TaskAddress,
+        AddressSource, Cluster, Discovery, Endpoint, Framework, Host, Hosts, Place, PortKind, PortRange,
+        TaskAddress,
     },
     records::{Withheld, contribution},
     test_support,
@@ -85,7 +86,7 @@ fn shown(data: &Data) -> String {
 
 fn listed(task: &Task, policy: &Policy) -> (BTreeSet<String>, Withheld) {
     let mut lines = BTreeSet::new();
-    let withheld = contribution(task, &framework(), &agent(), &Hosts::default(), policy, &mut |record| {
+    let withheld = contribution(task, &framework(), &agent(), &Cluster::default(), policy, &mut |record| {
         lines.insert(format!("{} {}", record.owner.to_text(), shown(&record.data)));
     });
     (lines, withheld)
@@ -294,7 +295,7 @@ proptest! {
         let ends = ["marathon.mesos.", "marathon.slave.mesos."].map(test_support::name);
         let places = ["eu-west-1a", "eu-west"];
         let mut wrong = Vec::new();
-        contribution(&task, &framework(), &agent(), &Hosts::default(), &policy, &mut |record| {
+        contribution(&task, &framework(), &agent(), &Cluster::default(), &policy, &mut |record| {
             let Some(owner) = record.owner.name() else { return };
             let browsing = owner.to_string() == "b._dns-sd._udp.mesos.";
             let labels: Vec<String> = owner.labels().map(|label| String::from_utf8_lossy(label).into_owned()).collect();
