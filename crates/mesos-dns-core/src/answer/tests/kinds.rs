@@ -24,7 +24,7 @@ fn zone() -> Snapshot {
         ("_web._tcp.mesos.", vec![service(80, 1, "web.mesos."), service(81, 2, "plain.mesos.")]),
         ("plain.mesos.", vec![address("10.0.0.2"), address("fd00::2")]),
         ("only.mesos.", vec![other(257, b"\0\x05issue")]),
-        ("alias.mesos.", vec![alias("Second.mesos."), Data::Ttl(3)]),
+        ("alias.mesos.", vec![other(rtype::CNAME, b"\x06Second\x05mesos\0"), Data::Ttl(3)]),
         ("second.mesos.", vec![alias("web.mesos.")]),
         ("gone.mesos.", vec![alias("nothing.mesos.")]),
         ("out.mesos.", vec![alias("www.example.org.")]),
@@ -76,8 +76,25 @@ fn further_types_and_their_ttls() {
              | ad plain.mesos 60 A 10.0.0.2 | ad plain.mesos 60 AAAA fd00::2 | ad web.mesos 7 A 10.0.0.1"
         ),
     );
-    check("only.mesos", 257, &format!("{yes} | an only.mesos 60 CAA 0 issue "));
-    check("only.mesos", rtype::ANY, &format!("{yes} | an only.mesos 60 CAA 0 issue "));
+    check("only.mesos", 257, &format!("{yes} | an only.mesos 60 CAA 0 issue \"\""));
+    check("only.mesos", rtype::ANY, &format!("{yes} | an only.mesos 60 CAA 0 issue \"\""));
+}
+
+/// The owners of all answers, in the order of the message.
+fn owners(zone: &Snapshot, owner: &str) -> Vec<String> {
+    let mut out = vec![0; TCP_PAYLOAD_BYTES_MAX];
+    let peer = Peer { address: "192.0.2.1".parse().unwrap(), transport: Transport::Udp };
+    let message = query(owner, rtype::A, None);
+    let Action::Send { length, .. } = decide(&message, zone, &LIVE, &SETTINGS, peer, 5, &mut out) else {
+        panic!("no reply");
+    };
+    let reply = Message::from_octets(&out[..length]).unwrap();
+    reply.answer().unwrap().map(|record| record.unwrap().owner().to_string()).collect()
+}
+
+#[test]
+fn aliases_stand_in_the_order_of_the_way() {
+    assert_eq!(owners(&zone(), "alias.mesos"), ["alias.mesos", "Second.mesos", "web.mesos"]);
 }
 
 #[test]
@@ -87,22 +104,23 @@ fn aliases_are_followed() {
         assert_eq!(answered(&zone, owner, qtype), expected, "{owner} {qtype}");
     };
     let yes = "NOERROR aa=true ra=true tc=false";
-    let first = "an alias.mesos 3 CNAME Second.mesos";
-    let both = format!("{first} | an Second.mesos 60 CNAME web.mesos");
+    let first = "an alias.mesos 3 CNAME Second.mesos.";
+    // As text they are sorted: capitals come first.
+    let both = format!("an Second.mesos 60 CNAME web.mesos. | {first}");
     check("alias.mesos", rtype::A, &format!("{yes} | {both} | an web.mesos 7 A 10.0.0.1"));
     check("alias.mesos", rtype::AAAA, &format!("{yes} | {both} | {SOA}"));
     check("alias.mesos", rtype::CNAME, &format!("{yes} | {first}"));
     check("alias.mesos", rtype::ANY, &format!("{yes} | {first}"));
     // The response code is that of the last name (RFC 6604).
-    let gone = "an gone.mesos 60 CNAME nothing.mesos";
+    let gone = "an gone.mesos 60 CNAME nothing.mesos.";
     check("gone.mesos", rtype::A, &format!("NXDOMAIN aa=true ra=true tc=false | {gone} | {SOA}"));
-    check("out.mesos", rtype::A, &format!("{yes} | an out.mesos 60 CNAME www.example.org"));
-    check("status.mesos", rtype::TXT, &format!("{yes} | an status.mesos 60 CNAME _status.mesos"));
-    let apex = "an mesos 60 NS ns1.mesos. | an top.mesos 60 CNAME mesos";
+    check("out.mesos", rtype::A, &format!("{yes} | an out.mesos 60 CNAME www.example.org."));
+    check("status.mesos", rtype::TXT, &format!("{yes} | an status.mesos 60 CNAME _status.mesos."));
+    let apex = "an mesos 60 NS ns1.mesos. | an top.mesos 60 CNAME mesos.";
     check("top.mesos", rtype::NS, &format!("{yes} | {apex}"));
     // Circles end where they began.
-    check("self.mesos", rtype::A, &format!("{yes} | an self.mesos 60 CNAME self.mesos"));
-    let round = "an about.mesos 60 CNAME round.mesos | an round.mesos 60 CNAME about.mesos";
+    check("self.mesos", rtype::A, &format!("{yes} | an self.mesos 60 CNAME self.mesos."));
+    let round = "an about.mesos 60 CNAME round.mesos. | an round.mesos 60 CNAME about.mesos.";
     check("round.mesos", rtype::A, &format!("{yes} | {round}"));
     // Long ways do too.
     assert_eq!(answered(&zone, "step0.mesos", rtype::A).matches("CNAME").count(), 8);
