@@ -140,7 +140,7 @@ mod tests {
             self, AddressSource, Agent, Container, Discovery, DiscoveryPort, Document, Endpoint, Framework,
             Host, Hosts, Masters, NetworkMode, PortMapping, PortRange, Protocol, TaskAddress, TaskState,
         },
-        records::{Addresses, Extra, Health, Networks, Rules},
+        records::{Addresses, Data, Extra, Fixed, FixedOwner, Health, Networks, Rule, Rules},
         table::Seed,
         wire::Name,
         zone::{self, Serial, Snapshot, Soa},
@@ -152,7 +152,7 @@ mod tests {
             apex: Name::parse("mesos.").unwrap(),
             rules: Rules::Rfc1123,
             addresses: Addresses::Sources(vec![AddressSource::NetInfo, AddressSource::Host]),
-            health: Health::Ignore,
+            health: Health::Prefer,
             extra: Extra::default(),
             server_name: "ns1.mesos.".into(),
             server_addresses: vec!["10.0.0.9".parse().unwrap()],
@@ -185,6 +185,22 @@ mod tests {
         lines
     }
 
+    /// What the operator wrote down: at names that tasks have, too.
+    fn fixed() -> Fixed {
+        let owner = |text: &str, rule| {
+            let data = vec![Data::A([10, 7, 7, 7].into()), Data::Ttl(7)];
+            (Name::parse(text).unwrap(), FixedOwner { data, rule })
+        };
+        let owners = [
+            owner("web.marathon.mesos.", Rule::Override),
+            owner("_web._tcp.marathon.slave.mesos.", Rule::Override),
+            owner("db.marathon.mesos.", Rule::Fill),
+            owner("leader.mesos.", Rule::Fill),
+            owner("static.mesos.", Rule::Fill),
+        ];
+        Fixed { owners: owners.into() }
+    }
+
     fn task(id: u8, name: &str, framework: u8, agent: u8, kind: u8) -> cluster::Task {
         let port = u32::from(id % 7) * 3;
         cluster::Task {
@@ -193,7 +209,7 @@ mod tests {
             framework_id: format!("f{framework}").into(),
             agent_id: format!("a-S{agent}").into(),
             state: if kind == 0 { TaskState::Staging } else { TaskState::Running },
-            healthy: None,
+            healthy: [Some(false), Some(true), None][usize::from(id % 3)],
             is_checked: false,
             container: container(id, kind),
             labels: None,
@@ -303,7 +319,7 @@ mod tests {
             }
             let server = Name::parse("ns1.mesos.").unwrap();
             let make = || {
-                let mut zone = Zone::new(policy.apex.clone(), Some(server.clone()), Seed(1));
+                let mut zone = Zone::new(policy.apex.clone(), Some(server.clone()), Seed(1)).with_fixed(&fixed());
                 zone.add_server(&policy);
                 zone
             };
