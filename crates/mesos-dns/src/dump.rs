@@ -279,6 +279,7 @@ fn from_document(
     let seed = Seed(rand::random());
     let (cluster, touched) = cluster::apply(&Cluster::default(), document, masters, hosts, seed);
     let mut zone = Zone::new(policy.apex.clone(), Name::parse(&policy.server_name).ok(), seed);
+    zone.set_healthy_minimum(config.healthy_minimum_percent);
     zone.add_server(&policy);
     zone.update(&policy, &Cluster::default(), &cluster, &touched);
     zone.compile();

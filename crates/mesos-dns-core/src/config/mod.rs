@@ -43,8 +43,8 @@ pub use secret::{MASK, Secret};
 pub use surroundings::{Surroundings, Unusable, Wants};
 pub use value::{Anything, Bytes, Item, List, Prefixes, SECONDS_MAX, Seconds, Whole};
 
-pub use crate::watch::subscribe::Updates;
 use crate::{answer::Secrets, cluster::AddressSource, forward::server::Server, mesos::zk_url, wire::Name};
+pub use crate::{records::Health, watch::subscribe::Updates};
 use value::Word;
 
 /// Budget of a forwarded query if `timeout` is 0.
@@ -159,8 +159,10 @@ pub struct Config {
     pub workers: usize,
     /// Whether each of them stays on one processor.
     pub pin_workers: bool,
-    /// What becomes of unhealthy tasks; the only policy in force is [`Health::Ignore`].
+    /// What becomes of unhealthy tasks, and of those that are being killed.
     pub health: Health,
+    /// Share of healthy tasks of a name, in percent, below which the unhealthy ones are answered too.
+    pub healthy_minimum_percent: u8,
     /// How changes are learnt.
     pub updates: Updates,
     /// Time between comparisons while events are followed, never zero.
@@ -217,17 +219,6 @@ pub enum Authentication {
         /// URL of the service, http or https.
         login_endpoint: String,
     },
-}
-
-/// What becomes of tasks that fail their health check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// They stay.
-    Ignore,
-    /// They go while healthy ones remain.
-    Prefer,
-    /// They go.
-    Require,
 }
 
 impl Word for Health {
@@ -373,6 +364,7 @@ impl Config {
             workers: usize::try_from(s.workers.value.0).unwrap_or(1),
             pin_workers: s.pin_workers.value,
             health: s.health.value,
+            healthy_minimum_percent: u8::try_from(s.healthy_minimum_percent.value.0).unwrap_or(100),
             updates: s.updates.value,
             reconcile_seconds: s.reconcile_seconds.value.0.max(RECONCILE_MIN),
             stale_after_seconds: s.stale_after_seconds.value.0,

@@ -11,7 +11,7 @@ use mesos_dns_core::{
     config::{Authentication, Config},
     forward,
     mesos::state::Limits,
-    records::{Addresses, Health, Policy, Rules},
+    records::{Addresses, Policy, Rules},
     views,
     watch::{believe, poll, subscribe},
     zone::Soa,
@@ -30,7 +30,7 @@ pub(crate) fn policy(config: &Config, interfaces: &[IpAddr]) -> Policy {
         apex: config.apex.clone(),
         rules: if config.enforce_rfc952 { Rules::Rfc952 } else { Rules::Rfc1123 },
         addresses: Addresses::Sources(config.ip_sources.clone()),
-        health: Health::Ignore,
+        health: config.health,
         server_name: config.soa_mname.clone(),
         server_addresses: config.own_addresses(interfaces),
     }
@@ -55,6 +55,7 @@ pub(crate) fn publish(config: &Config, interfaces: &[IpAddr]) -> publish::Settin
     publish::Settings {
         policy: Arc::new(policy(config, interfaces)),
         soa: Arc::new(soa(config)),
+        healthy_minimum_percent: config.healthy_minimum_percent,
         believe: believe::Settings {
             hold: config.hold_seconds,
             loss_percent: config.mass_loss_percent,
