@@ -250,9 +250,9 @@ impl<'a> Tally<'a> {
 
 impl Watch for Tally<'_> {
     fn note<T: Item>(&mut self, item: &T, came: bool) {
-        let owner = self.ttl.map_or(self.owner, |ttl| {
-            self.owner ^ xxhash_rust::xxh3::xxh3_64_with_seed(b"ttl", ttl.into())
-        });
+        let owner = self
+            .ttl
+            .map_or(self.owner, |ttl| self.owner ^ xxhash_rust::xxh3::xxh3_64_with_seed(b"ttl", ttl.into()));
         let hash = item.content_hash(owner);
         if came {
             self.came = self.came.saturating_add(1);

@@ -103,7 +103,9 @@ impl Zone {
         let is_ours = |name: &&Name| name.is_within(&self.apex);
         let owners: Vec<&Name> = fixed.owners.keys().filter(is_ours).collect();
         for name in owners {
-            let Some(owner) = fixed.owners.get(name).filter(|owner| owner.rule == Rule::Override) else { continue };
+            let Some(owner) = fixed.owners.get(name).filter(|owner| owner.rule == Rule::Override) else {
+                continue;
+            };
             for what in owner.data.iter().cloned().filter_map(What::new) {
                 self.note_at(name.clone(), what, 1, Manner::default());
             }
