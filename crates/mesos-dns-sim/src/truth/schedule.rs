@@ -14,7 +14,7 @@ use super::{
 use crate::{life::Dice, master::Fault, render::Knowledge};
 
 /// About how long a leader's document is: it is cut anywhere, also where only a few tasks are missing.
-pub(super) const DOCUMENT_BYTES: usize = 75_000;
+pub(super) const DOCUMENT_BYTES: usize = 90_000;
 
 /// How long things take, in milliseconds, and which happen at all.
 #[derive(Clone, Debug)]
