@@ -11,7 +11,7 @@ use mesos_dns_core::{
     config::{Authentication, Config},
     forward,
     mesos::state::Limits,
-    records::{Addresses, Policy, Rules},
+    records::{Addresses, Extra, Policy, Rules},
     views,
     watch::{believe, poll, subscribe},
     zone::Soa,
@@ -31,6 +31,12 @@ pub(crate) fn policy(config: &Config, interfaces: &[IpAddr]) -> Policy {
         rules: if config.enforce_rfc952 { Rules::Rfc952 } else { Rules::Rfc1123 },
         addresses: Addresses::Sources(config.ip_sources.clone()),
         health: config.health,
+        extra: Extra {
+            names: config.extra_names,
+            visibility: config.visibility,
+            weight: config.srv_record_default_weight,
+            fixed: config.fixed.clone(),
+        },
         server_name: config.soa_mname.clone(),
         server_addresses: config.own_addresses(interfaces),
     }

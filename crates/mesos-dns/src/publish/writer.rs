@@ -455,7 +455,8 @@ impl Publisher {
 
 fn fresh_zone(settings: &Settings, seed: Seed) -> Zone {
     let policy = &settings.policy;
-    let mut zone = Zone::new(policy.apex.clone(), Name::parse(&policy.server_name).ok(), seed);
+    let server = Name::parse(&policy.server_name).ok();
+    let mut zone = Zone::new(policy.apex.clone(), server, seed).with_fixed(&policy.extra.fixed);
     zone.set_healthy_minimum(settings.healthy_minimum_percent);
     zone.add_server(policy);
     zone

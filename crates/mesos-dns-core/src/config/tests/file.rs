@@ -207,7 +207,7 @@ fn what_is_odd_is_reported_by_name() {
         ),
         (r#""email": "x""#, "\"email\": has no effect; remove it"),
         (r#""maxAnswers": 3"#, "\"maxAnswers\": is not in force in this version"),
-        (r#""zoneFiles": [{}]"#, "\"zoneFiles\": is not in force in this version"),
+        (r#""httpTokensFile": "x""#, "\"httpTokensFile\": is not in force in this version"),
         (
             r#""health": "require", "healthyMinimumPercent": 50"#,
             "\"healthyMinimumPercent\": has no effect unless health is \"prefer\"",
@@ -237,7 +237,7 @@ fn what_is_odd_is_reported_by_name() {
 /// A file with a secret in each place that can hold one.
 const SECRETIVE: &str = r#"{"zk": "zk://u:hunter2@h:2181/m", "masters": ["10.0.0.1:5050"], "ttl": 30,
     "mesosAuthentication": "basic", "mesosCredentials": {"principal": "p", "secret": "hunter2"},
-    "zoneResolvers": {"corp": ["9.9.9.9"]}, "records": {"password": "hunter2"}}"#;
+    "zoneResolvers": {"corp": ["9.9.9.9"]}, "ns": {"password": "hunter2"}}"#;
 
 proptest! {
     #[test]
