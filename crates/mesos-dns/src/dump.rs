@@ -280,6 +280,7 @@ fn from_document(
     let (cluster, touched) = cluster::apply(&Cluster::default(), document, masters, hosts, seed);
     let server = Name::parse(&policy.server_name).ok();
     let mut zone = Zone::new(policy.apex.clone(), server, seed).with_fixed(&policy.extra.fixed);
+    zone.set_healthy_minimum(config.healthy_minimum_percent);
     zone.add_server(&policy);
     zone.update(&policy, &Cluster::default(), &cluster, &touched);
     zone.compile();

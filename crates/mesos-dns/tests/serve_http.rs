@@ -72,7 +72,7 @@ impl Server {
         let board = Arc::new(Board::new(policy.clone(), soa.clone()));
         let (orders, received) = Orders::channel();
         let believe = believe::Settings { hold: PATIENCE, loss_percent: 100, loss_minimum: 1 };
-        let rules = publish::Settings { policy, soa, believe };
+        let rules = publish::Settings { policy, soa, healthy_minimum_percent: 1, believe };
         let publisher = Publisher::new(board.clone(), metrics.publish.clone(), rules, Seed(1));
         // Ends when the test drops its end of the channel.
         thread::spawn(move || publisher.run(&received));

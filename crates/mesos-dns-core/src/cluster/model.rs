@@ -262,6 +262,14 @@ impl Model {
         Subject::Known
     }
 
+    /// Something else is believed of the health of a task that may be known.
+    pub fn change_health(&mut self, (framework_id, id): &TaskKey, healthy: Option<bool>) {
+        let Some(before) = self.cluster.tasks.get((&**framework_id, &**id)) else { return };
+        if before.healthy != healthy {
+            self.put(Task { healthy, ..Task::clone(before) });
+        }
+    }
+
     fn put(&mut self, task: Task) {
         self.touch_task(&task.framework_id, &task.id);
         let task = Arc::new(task);

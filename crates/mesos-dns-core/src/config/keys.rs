@@ -331,8 +331,15 @@ keys! {
     /// longest counts. "routable": from everywhere, so that their own addresses are answered. "local": only from their
     /// hosts, so that these are. Without a word, Docker's bridge and networks with port mappings are local.
     networks: Networks = Networks::default(), "networks", "networks", Ours;
-    /// Whether tasks that fail their health check stay in the answers. Only "ignore" is in force in this version.
-    health: Health = Health::Ignore, "health", "health", Ours;
+    /// What becomes of tasks that fail their health check, and of tasks that are being killed. "prefer": unhealthy ones
+    /// are left out of the names they share while at least `healthyMinimumPercent` of those are healthy; if not, all are
+    /// answered. "require": they are left out always, and so are tasks whose check has not passed yet. With both, a
+    /// task that is being killed leaves those names at once, and its own stays until it ends. "ignore": health does not
+    /// matter, and only running tasks have names, as in the original.
+    health: Health = Health::Prefer, "health", "health", Ours;
+    /// With "prefer", the share of healthy tasks below which the unhealthy ones of a name are answered too. One healthy
+    /// task always has to be there; 0 and 1 ask for no more, 100 for all of them.
+    healthy_minimum_percent: Whole<0, 100> = Whole(1), "healthyMinimumPercent", "healthyMinimumPercent", Ours, "%";
     /// How changes are learnt: "events" from the master's stream of events, "poll" by asking for the state every
     /// `refreshSeconds`, "auto" by events where the master is Mesos 1.5 or newer and lets us, else by asking.
     updates: Updates = Updates::Auto, "updates", "updates", Ours;
@@ -373,8 +380,6 @@ keys! {
 
     /// Directory with secrets, one per file.
     secrets_dir: String = String::new(), "secretsDir", "secretsDir", Later;
-    /// Share of healthy tasks below which unhealthy ones are answered too.
-    healthy_minimum_percent: Whole<0, 100> = Whole(1), "healthyMinimumPercent", "healthyMinimumPercent", Later, "%";
     /// Order of the addresses in an answer: "shuffle" or "nearest".
     answers: String = "shuffle".to_owned(), "answers", "answers", Later;
     /// Most records in one answer; 0 means no limit.

@@ -52,7 +52,6 @@ pub use surroundings::{Surroundings, Unusable, Wants, ZoneFile};
 pub use value::{Anything, Bytes, Item, List, Prefixes, SECONDS_MAX, Seconds, Whole};
 pub use words::Words;
 
-pub use crate::watch::subscribe::Updates;
 use crate::{
     answer::Secrets,
     cluster::Visibility,
@@ -61,6 +60,7 @@ use crate::{
     records::{Addresses, ExtraNames, Fixed},
     wire::Name,
 };
+pub use crate::{records::Health, watch::subscribe::Updates};
 use value::Word;
 
 /// Budget of a forwarded query if `timeout` is 0.
@@ -175,8 +175,10 @@ pub struct Config {
     pub workers: usize,
     /// Whether each of them stays on one processor.
     pub pin_workers: bool,
-    /// What becomes of unhealthy tasks; the only policy in force is [`Health::Ignore`].
+    /// What becomes of unhealthy tasks, and of those that are being killed.
     pub health: Health,
+    /// Share of healthy tasks of a name, in percent, below which the unhealthy ones are answered too.
+    pub healthy_minimum_percent: u8,
     /// How changes are learnt.
     pub updates: Updates,
     /// Time between comparisons while events are followed, never zero.
@@ -250,17 +252,6 @@ pub enum AddressRule {
 
 impl Word for AddressRule {
     const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Auto)];
-}
-
-/// What becomes of tasks that fail their health check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// They stay.
-    Ignore,
-    /// They go while healthy ones remain.
-    Prefer,
-    /// They go.
-    Require,
 }
 
 impl Word for Health {
@@ -413,6 +404,7 @@ impl Config {
             workers: usize::try_from(s.workers.value.0).unwrap_or(1),
             pin_workers: s.pin_workers.value,
             health: s.health.value,
+            healthy_minimum_percent: u8::try_from(s.healthy_minimum_percent.value.0).unwrap_or(100),
             updates: s.updates.value,
             reconcile_seconds: s.reconcile_seconds.value.0.max(RECONCILE_MIN),
             stale_after_seconds: s.stale_after_seconds.value.0,

@@ -426,11 +426,11 @@ pub(super) fn oddities(settings: &Settings) -> Vec<Remark> {
         "anybody between us and a master can change what it says: set caCertFile and remove this key",
     );
     warn(
-        settings.health.value != super::Health::Ignore,
-        "health",
-        settings.health.place(),
-        "is not in force in this version",
-        "unhealthy tasks stay in the answers, as with \"ignore\"",
+        settings.health.value != super::Health::Prefer && settings.healthy_minimum_percent.is_set(),
+        "healthyMinimumPercent",
+        settings.healthy_minimum_percent.place(),
+        "has no effect unless health is \"prefer\"",
+        "remove it",
     );
     for (is_set, key, place) in [
         (settings.addresses.is_set(), "addresses", settings.addresses.place()),

@@ -1,4 +1,8 @@
 //! Under which names a task is answered, by its state and its health.
+//!
+//! Whether enough others are healthy is no question of one task: here it says of each record how fit it is, and the
+//! [`zone`](crate::zone) decides per name what is answered. Health has been damped before ([`watch::health`]
+//! (crate::watch::health)); a pure function cannot know how long something has lasted.
 
 use super::{Fitness, Policy};
 use crate::cluster::{Task, TaskState};
@@ -6,11 +10,11 @@ use crate::cluster::{Task, TaskState};
 /// What becomes of unhealthy tasks (`health`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// They stay.
+    /// They stay, and a task that is being killed goes at once with all its names, as in the original.
     Ignore,
     /// They go while healthy ones remain.
     Prefer,
-    /// They go.
+    /// They go, and so does a task whose check has not passed yet.
     Require,
 }
 
@@ -23,10 +27,31 @@ pub(super) enum Presence {
     Alone,
 }
 
+/// Whether a task is answered at all, under whatever name.
+pub fn is_answered(task: &Task, policy: &Policy) -> bool {
+    Presence::of(task, policy).is_some()
+}
+
 impl Presence {
     /// That of a task; `None` if it is not answered at all.
-    pub(super) fn of(task: &Task, _policy: &Policy) -> Option<Self> {
-        (task.state == TaskState::Running).then_some(Self::Everywhere(Fitness::Fit))
+    ///
+    /// One that is being killed may still serve whom it serves, and they find it by its own name until it ends;
+    /// nobody new shall come.
+    pub(super) fn of(task: &Task, policy: &Policy) -> Option<Self> {
+        let is_unhealthy = task.healthy == Some(false);
+        Some(match (task.state, policy.health) {
+            (TaskState::Running, Health::Ignore) => Self::Everywhere(Fitness::Fit),
+            (TaskState::Running, Health::Prefer) if is_unhealthy => Self::Everywhere(Fitness::Unfit),
+            (TaskState::Running, Health::Prefer) => Self::Everywhere(Fitness::Fit),
+            // Unknown is not unhealthy: without a check there will never be a result.
+            (TaskState::Running, Health::Require) => match task.healthy {
+                Some(false) => Self::Alone,
+                None if task.is_checked => Self::Alone,
+                None | Some(true) => Self::Everywhere(Fitness::Fit),
+            },
+            (TaskState::Killing, Health::Prefer | Health::Require) => Self::Alone,
+            _ => return None,
+        })
     }
 
     /// How fit it is under a name that it shares; `None` if it is not there.
@@ -34,6 +59,44 @@ impl Presence {
         match self {
             Self::Everywhere(fitness) => Some(fitness),
             Self::Alone => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::{policy, task};
+
+    #[test]
+    fn state_and_health_decide_where_a_task_is_answered() {
+        let (fit, unfit) = (Some(Some(Fitness::Fit)), Some(Some(Fitness::Unfit)));
+        let (alone, nowhere) = (Some(None), None);
+        // The state, whether there is a check, its result; where it is under ignore, prefer and require.
+        for (state, is_checked, healthy, expected) in [
+            (TaskState::Running, false, None, [fit, fit, fit]),
+            (TaskState::Running, false, Some(true), [fit, fit, fit]),
+            // Masters older than 1.8 do not tell that there is a check.
+            (TaskState::Running, false, Some(false), [fit, unfit, alone]),
+            (TaskState::Running, true, None, [fit, fit, alone]),
+            (TaskState::Running, true, Some(true), [fit, fit, fit]),
+            (TaskState::Running, true, Some(false), [fit, unfit, alone]),
+            (TaskState::Killing, false, None, [nowhere, alone, alone]),
+            (TaskState::Killing, true, Some(true), [nowhere, alone, alone]),
+            (TaskState::Killing, true, Some(false), [nowhere, alone, alone]),
+            (TaskState::Staging, true, None, [nowhere; 3]),
+            (TaskState::Starting, false, Some(true), [nowhere; 3]),
+            (TaskState::Unreachable, false, Some(true), [nowhere; 3]),
+            (TaskState::Other, false, Some(true), [nowhere; 3]),
+        ] {
+            let task = Task { state, is_checked, healthy, ..task("t", "web", "f", "a") };
+            let found = [Health::Ignore, Health::Prefer, Health::Require].map(|health| {
+                let policy = Policy { health, ..policy() };
+                let presence = Presence::of(&task, &policy);
+                assert_eq!(is_answered(&task, &policy), presence.is_some());
+                presence.map(Presence::shared)
+            });
+            assert_eq!(found, expected, "{state:?}, check: {is_checked}, healthy: {healthy:?}");
         }
     }
 }

@@ -30,7 +30,7 @@ use std::{
 pub use address::{Addresses, Networks, Reach};
 pub use extra::{Extra, ExtraName, ExtraNames};
 pub use fixed::{Fixed, FixedOwner, Rule};
-pub use health::Health;
+pub use health::{Health, is_answered};
 pub use infrastructure::{agent, framework, masters, server};
 pub use label::{Rules, agent_suffix, fragment, label, task_hash};
 pub use moved::{EXAMPLES_MAX, Example, Moved, moved};

@@ -11,12 +11,12 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use crate::{
-    cluster::{Cluster, Framework, Task, TaskState},
+    cluster::{Cluster, Framework, Task},
     records::{self, Policy, Record},
     zone::Snapshot,
 };
 
-/// The body of `/v1/enumerate`: frameworks by id, in them running tasks by id, in them their records.
+/// The body of `/v1/enumerate`: frameworks by id, in them their tasks by id, in them their records.
 pub struct Enumerate<'a> {
     /// The cluster the zone was made from.
     pub cluster: &'a Cluster,
@@ -51,9 +51,9 @@ impl Serialize for Enumerate<'_> {
 }
 
 impl Enumerate<'_> {
-    /// Tasks that are running on an agent we know are the ones that can have records.
+    /// Tasks that are answered, on an agent we know, are the ones that can have records.
     fn shows(&self, task: &Task) -> bool {
-        task.state == TaskState::Running && self.cluster.agents.get(&*task.agent_id).is_some()
+        records::is_answered(task, self.policy) && self.cluster.agents.get(&*task.agent_id).is_some()
     }
 
     /// Records that a framework has itself: they stand in the tables before any task's.

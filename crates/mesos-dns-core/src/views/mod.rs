@@ -42,8 +42,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        cluster::{self, Cluster, Document, Framework, Hosts, Masters, TaskState},
+        cluster::{self, Cluster, Document, Framework, Hosts, Masters, Task, TaskState},
         mesos,
+        records::{self, Policy},
         table::Seed,
         test_support::{policy, soa, task},
         zone::{Serial, Snapshot, Zone},
@@ -54,15 +55,19 @@ mod tests {
     }
 
     fn build(document: Document) -> (Cluster, Snapshot) {
+        build_by(document, &policy())
+    }
+
+    fn build_by(document: Document, policy: &Policy) -> (Cluster, Snapshot) {
         let masters = Masters {
             leader: Some("10.0.0.1:5050".into()),
             listed: vec!["10.0.0.1:5050".into(), "10.0.0.2:5050".into()],
         };
         let empty = Cluster::default();
         let (cluster, touched) = cluster::apply(&empty, document, masters, Hosts::default(), Seed(1));
-        let mut zone = Zone::new(policy().apex, None, Seed(2));
-        zone.add_server(&policy());
-        zone.update(&policy(), &empty, &cluster, &touched);
+        let mut zone = Zone::new(policy.apex.clone(), None, Seed(2));
+        zone.add_server(policy);
+        zone.update(policy, &empty, &cluster, &touched);
         zone.compile();
         (cluster, zone.snapshot(Arc::new(soa()), Serial(1_795_368_105)))
     }
@@ -80,8 +85,8 @@ mod tests {
         String::from_utf8(text(&body)).unwrap()
     }
 
-    fn enumerate(cluster: &Cluster, zone: &Snapshot) -> String {
-        let body = Enumerate { cluster, zone, policy: &policy(), seed: 5 };
+    fn enumerate(cluster: &Cluster, zone: &Snapshot, policy: &Policy) -> String {
+        let body = Enumerate { cluster, zone, policy, seed: 5 };
         String::from_utf8(text(&body)).unwrap()
     }
 
@@ -89,20 +94,27 @@ mod tests {
     fn the_worked_example() {
         let (cluster, zone) = build(document());
         assert_eq!(axfr(&zone), include_str!("../../../../test-data/v1/axfr.json"));
-        assert_eq!(enumerate(&cluster, &zone), include_str!("../../../../test-data/v1/enumerate.json"));
+        assert_eq!(
+            enumerate(&cluster, &zone, &policy()),
+            include_str!("../../../../test-data/v1/enumerate.json")
+        );
     }
 
     #[test]
     fn nothing_at_all() {
         let (cluster, zone) = build(Document::default());
-        assert_eq!(enumerate(&cluster, &zone), "{\n  \"frameworks\": null\n }");
+        assert_eq!(enumerate(&cluster, &zone, &policy()), "{\n  \"frameworks\": null\n }");
         assert!(axfr(&zone).contains("\n   \"AAAAs\": {},\n"), "{}", axfr(&zone));
     }
 
     /// The records shown for each task, as `name value`.
     fn shown(document: Document) -> Vec<(String, Option<Vec<String>>)> {
-        let (cluster, zone) = build(document);
-        let body: serde_json::Value = serde_json::from_str(&enumerate(&cluster, &zone)).unwrap();
+        shown_by(document, &policy())
+    }
+
+    fn shown_by(document: Document, policy: &Policy) -> Vec<(String, Option<Vec<String>>)> {
+        let (cluster, zone) = build_by(document, policy);
+        let body: serde_json::Value = serde_json::from_str(&enumerate(&cluster, &zone, policy)).unwrap();
         let frameworks = body["frameworks"].as_array().unwrap().iter();
         let tasks = frameworks.flat_map(|framework| framework["tasks"].as_array().unwrap());
         tasks
@@ -169,5 +181,25 @@ mod tests {
         let lost = task("lost", "x", "fw-1", "nobody");
         document.tasks = vec![task("plain", "x", "fw-1", "6e8f1c1a-7d0b-4f0a-S0"), starting, lost];
         assert_eq!(shown(document), [("plain".to_owned(), None)]);
+    }
+
+    #[test]
+    fn a_task_that_is_killed_is_shown_with_the_name_that_it_keeps() {
+        let mut document = document();
+        let killed = Task { state: TaskState::Killing, ..task("a", "web", "fw-1", "6e8f1c1a-7d0b-4f0a-S0") };
+        let unhealthy = Task { healthy: Some(false), ..task("b", "web", "fw-1", "6e8f1c1a-7d0b-4f0a-S0") };
+        document.tasks = vec![killed, unhealthy];
+        let ids = |rows: &[(String, Option<Vec<String>>)]| -> Vec<String> {
+            rows.iter().map(|(id, _)| id.clone()).collect()
+        };
+        assert_eq!(ids(&shown(document.clone())), ["b"], "health is ignored");
+        let policy = Policy { health: records::Health::Prefer, ..policy() };
+        let rows = shown_by(document, &policy);
+        assert_eq!(ids(&rows), ["a", "b"]);
+        let own = format!("web-{}-s0", String::from_utf8_lossy(&records::task_hash("a")));
+        let names =
+            ["marathon.prod", "marathon.prod.slave"].map(|zone| format!("{own}.{zone}.mesos. 10.0.1.10"));
+        assert_eq!(rows[0].1.as_deref(), Some(&names[..]));
+        assert_eq!(rows[1].1.as_ref().map(Vec::len), Some(4), "nobody is healthy, so it is answered");
     }
 }

@@ -16,6 +16,8 @@
 //! it was asked for. What events touched meanwhile is left as they say; and of an agent that came back meanwhile, such
 //! a document does not know the tasks, whether events told them yet or not.
 //!
+//! What is reported of the health of a task, by either, is believed as [`Damping`] says.
+//!
 //! Told what happened and when; says what was touched, and when it wants to be asked again. No clock, no sockets.
 
 use std::{
@@ -24,9 +26,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::believe::{self, Belief, Incomplete, Kept, Why};
+use super::{
+    believe::{self, Belief, Incomplete, Kept, Why},
+    health::Damping,
+};
 use crate::{
-    cluster::{Change, Cluster, Document, Hosts, Masters, Model, Subject, Task, TaskKey, Touched},
+    cluster::{
+        Change, Cluster, Document, Hosts, Masters, Model, Subject, Task, TaskKey, TaskUpdate, Touched,
+    },
     table::{Keyed, Seed},
 };
 
@@ -72,6 +79,7 @@ pub struct Held {
 pub struct Knowledge {
     model: Model,
     belief: Belief,
+    damping: Damping,
     settings: believe::Settings,
     /// Why the last document left something standing that it did not show, and how many tasks.
     kept: Option<(Why, usize)>,
@@ -109,6 +117,7 @@ impl Knowledge {
         Self {
             model: Model::new(seed),
             belief: Belief::new(settings),
+            damping: Damping::default(),
             settings,
             kept: None,
             away: HashMap::new(),
@@ -178,9 +187,16 @@ impl Knowledge {
         now: Instant,
     ) -> Result<Verdict, Incomplete> {
         let mut returned = HashSet::new();
+        let mut reported = document.tasks.len();
         if let Some(meanwhile) = self.meanwhile.take().filter(|_| origin == Origin::Compared) {
             returned = meanwhile.returned(&document, self.model.cluster());
-            meanwhile.restore(&mut document, &returned, &self.model);
+            reported = meanwhile.restore(&mut document, &returned, &self.model);
+        }
+        // What was put back is what we believe, and no report.
+        let known = &self.model.cluster().tasks;
+        for task in document.tasks.iter_mut().take(reported) {
+            let known = known.get((&*task.framework_id, &*task.id));
+            self.damping.handle_task(known.map(|known| &**known), task, now);
         }
         if origin == Origin::Subscribed {
             keep_addresses(&mut document, self.model.cluster());
@@ -198,6 +214,8 @@ impl Knowledge {
         self.kept = why.map(|why| (why, kept.tasks.len()));
         kept.restore(&mut document);
         let touched = self.model.replace(document, masters, hosts);
+        let known = &self.model.cluster().tasks;
+        self.damping.retain(|(framework_id, id)| known.get((&**framework_id, &**id)).is_some());
         let drift = if origin == Origin::Compared { drift(&touched) } else { 0 };
         Ok(Verdict { touched, again, drift })
     }
@@ -231,12 +249,13 @@ impl Knowledge {
     //--- Events
 
     /// Takes in what one event says. What it touched is taken with [`Knowledge::take`].
-    pub fn handle_change(&mut self, change: Change, now: Instant) -> Subject {
+    pub fn handle_change(&mut self, mut change: Change, now: Instant) -> Subject {
         if self.is_no_place(&change) {
             return Subject::Known;
         }
         self.note_meanwhile(&change);
         self.note_seen(&change, now);
+        self.damp(&mut change, now);
         self.model.change(change)
     }
 
@@ -262,11 +281,16 @@ impl Knowledge {
 
     /// When to call [`Knowledge::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.away.values().filter(|away| away.ends_by_itself()).map(|away| away.until).min()
+        let ends = self.away.values().filter(|away| away.ends_by_itself()).map(|away| away.until);
+        ends.chain(self.damping.poll_timeout()).min()
     }
 
-    /// Drops what agents that came back do not have any more, and what the operator waits for no longer.
+    /// Believes what bad news has lasted; drops what agents that came back do not have any more, and what the operator
+    /// waits for no longer.
     pub fn handle_timeout(&mut self, now: Instant) {
+        for key in self.damping.handle_timeout(now) {
+            self.model.change_health(&key, Some(false));
+        }
         let is_due = |away: &Away| away.ends_by_itself() && away.until <= now;
         let due: Vec<_> =
             self.away.iter().filter(|(_, away)| is_due(away)).map(|(agent, _)| agent.clone()).collect();
@@ -278,6 +302,24 @@ impl Knowledge {
             if !away.is_back {
                 self.model.change(Change::AgentRemoved(agent));
             }
+        }
+    }
+
+    /// Leaves in an event what to believe of the health that it reports.
+    fn damp(&mut self, change: &mut Change, now: Instant) {
+        let known = &self.model.cluster().tasks;
+        match change {
+            Change::TaskAdded(task) => {
+                let known = known.get((&*task.framework_id, &*task.id));
+                self.damping.handle_task(known.map(|known| &**known), task, now);
+            }
+            Change::TaskUpdated(TaskUpdate { framework_id, id, running: Some(running), .. }) => {
+                if let Some(known) = known.get((&**framework_id, &**id)) {
+                    running.healthy = self.damping.handle_result(known, running.healthy, now);
+                }
+            }
+            Change::TaskEnded { framework_id, id } => self.damping.forget(framework_id, id),
+            _ => {}
         }
     }
 
@@ -352,13 +394,15 @@ impl Meanwhile {
         returned
     }
 
-    /// Puts what events touched, and what runs on agents that returned, into the document as we know it.
-    fn restore(&self, document: &mut Document, returned: &HashSet<Arc<str>>, model: &Model) {
+    /// Puts what events touched, and what runs on agents that returned, into the document as we know it. Of its tasks,
+    /// only so many at its beginning are its own then.
+    fn restore(&self, document: &mut Document, returned: &HashSet<Arc<str>>, model: &Model) -> usize {
         let known = model.cluster();
         let on_returned = returned.iter().flat_map(|agent| model.tasks_on(agent)).map(|task| task.key());
         let touched = self.tasks.iter().map(|(of, id)| (&**of, &**id));
         let tasks: HashSet<(&str, &str)> = touched.chain(on_returned).collect();
         document.tasks.retain(|task| !tasks.contains(&(&*task.framework_id, &*task.id)));
+        let own = document.tasks.len();
         document
             .tasks
             .extend(tasks.iter().filter_map(|key| known.tasks.get(*key)).map(|task| Task::clone(task)));
@@ -369,6 +413,7 @@ impl Meanwhile {
         document.frameworks.retain(|framework| !self.frameworks.contains(&framework.id));
         let frameworks = self.frameworks.iter().filter_map(|id| known.frameworks.get(&**id));
         document.frameworks.extend(frameworks.map(|framework| (**framework).clone()));
+        own
     }
 }
 

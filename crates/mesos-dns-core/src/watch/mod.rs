@@ -5,11 +5,13 @@
 //! - [`subscribe`]: when to use a stream of events, when it is dead, when to look whether it told everything.
 //! - [`believe`]: is this the leader's document, and what of our knowledge outlives it.
 //! - [`knowledge`]: what we know, from documents and events, and what of it is held.
+//! - [`health`]: which of the bad news about a task's health to believe, and when.
 //!
 //! All of it is told what happened and at what time, and answers with what to do; the sockets are in the
 //! daemon's room of the same name.
 
 pub mod believe;
+pub mod health;
 pub mod knowledge;
 pub mod leader;
 pub mod poll;

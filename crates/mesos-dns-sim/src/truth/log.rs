@@ -116,6 +116,8 @@ pub struct Version {
     pub set: Set,
     /// If it came to be because an agent or scheduler did not return in time: since when it was waited for.
     pub waited: Option<Duration>,
+    /// For how long it need not be believed once it is known.
+    pub doubted: Duration,
 }
 
 /// A time in which the truth could not be seen.
@@ -185,9 +187,18 @@ impl Log {
 
     /// Notes what is true of a question from now on, if it is new.
     pub fn note(&mut self, question: usize, set: Set, waited: Option<Duration>, now: Duration) {
+        self.push(question, Version { born: now, set, waited, doubted: Duration::ZERO });
+    }
+
+    /// The same of what need not be believed for some time: the version before is as right until then.
+    pub fn note_doubted(&mut self, question: usize, set: Set, doubted: Duration, now: Duration) {
+        self.push(question, Version { born: now, set, waited: None, doubted });
+    }
+
+    fn push(&mut self, question: usize, version: Version) {
         let versions = &mut self.timelines[question].versions;
-        if versions.last().is_none_or(|last| last.set != set) {
-            versions.push(Version { born: now, set, waited });
+        if versions.last().is_none_or(|last| last.set != version.set) {
+            versions.push(version);
         }
     }
 
@@ -308,7 +319,7 @@ impl Judge {
             Subject::Tasks { agents, .. } => agents,
         };
         let is_quiet = matches!(timeline.subject, Subject::Tasks { is_quiet: true, .. });
-        let more = if is_quiet { self.more() } else { Duration::ZERO };
+        let more = next.doubted.saturating_add(if is_quiet { self.more() } else { Duration::ZERO });
         Some(match next.waited {
             None => self.put_off(next.born, |agent| agents.contains(&agent), true, more),
             Some(since) => self.waited(since, next.born),

@@ -14,7 +14,7 @@ use super::{
 use crate::{life::Dice, master::Fault, render::Knowledge};
 
 /// About how long a leader's document is: it is cut anywhere, also where only a few tasks are missing.
-pub(super) const DOCUMENT_BYTES: usize = 75_000;
+pub(super) const DOCUMENT_BYTES: usize = 90_000;
 
 /// How long things take, in milliseconds, and which happen at all.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Profile {
     pub change: Range<u64>,
     /// Between two things that happen to a framework.
     pub framework: Range<u64>,
+    /// Between two results of health checks, or two things that happen to a task that is killed slowly.
+    pub health: Range<u64>,
     /// How long nobody leads.
     pub leaderless: Range<u64>,
     /// How long a new leader reads its registry and knows nothing.
@@ -58,6 +60,7 @@ impl Profile {
             rest: 60_000,
             change: 200..8_000,
             framework: 500..40_000,
+            health: 500..20_000,
             leaderless: 0..20_000,
             reading: 100..50_000,
             learning: 100..15_000,
@@ -78,6 +81,7 @@ impl Profile {
             rest: 14_000,
             change: 50..500,
             framework: 200..2_000,
+            health: 200..4_000,
             leaderless: 0..1_500,
             reading: 100..1_500,
             learning: 100..1_500,
@@ -139,6 +143,7 @@ impl Schedule {
             change += dice.random_range(profile.change.clone());
         }
         steps.extend(happening_to_frameworks(seed, profile, now));
+        steps.extend(happening_to_health(seed, profile, world, now));
         steps.sort_by_key(|(at, _)| *at);
         let steps = steps.into_iter().map(|(at, act)| (Duration::from_millis(at), act)).collect();
         Self { steps, end: Duration::from_millis(now + profile.rest) }
@@ -321,15 +326,43 @@ fn happening_to_frameworks(seed: u64, profile: &Profile, end: u64) -> Vec<(u64, 
     steps
 }
 
+/// What happens to tasks that are checked or killed slowly. Drawn apart, too.
+fn happening_to_health(seed: u64, profile: &Profile, world: &World, end: u64) -> Vec<(u64, Act)> {
+    let mut dice = Dice::seed_from_u64(seed ^ 0x4ea1);
+    let numbered: Vec<_> = world.services().iter().enumerate().collect();
+    let of = |role| numbered.iter().filter(move |(_, service)| service.role == role);
+    let tasks = of(Role::Checked)
+        .flat_map(|(number, service)| (0..service.agents.len()).map(|place| (*number, place)));
+    let tasks: Vec<(usize, usize)> = tasks.collect();
+    let drained: Vec<usize> = of(Role::Drained).map(|(number, _)| *number).collect();
+    let mut steps = Vec::new();
+    let mut now = dice.random_range(profile.health.clone());
+    while now < end {
+        let (service, place) = tasks[dice.random_range(0..tasks.len())];
+        let brief = drained[dice.random_range(0..drained.len())];
+        steps.push((
+            now,
+            match dice.random_range(0..8) {
+                0..=3 => Act::Sicken(service, place),
+                4 | 5 => Act::Cure(service, place),
+                6 => Act::End(brief),
+                _ => Act::Begin(brief),
+            },
+        ));
+        now += dice.random_range(profile.health.clone());
+    }
+    steps
+}
+
 /// One service moves, begins or ends.
 fn some_change(world: &World, dice: &mut Dice) -> Act {
     let services = world.services();
-    // Those that come and go with their framework are the last.
-    let count = services.iter().position(|service| service.role == Role::Passing).unwrap_or(services.len());
+    // Those to which other things happen are the last.
+    let count = services.iter().position(|service| service.role == Role::Checked).unwrap_or(services.len());
     loop {
         let service = dice.random_range(0..count);
         match services[service].role {
-            Role::Anchor | Role::Chaff | Role::Passing => {}
+            Role::Anchor | Role::Chaff | Role::Checked | Role::Drained | Role::Passing => {}
             Role::Brief if dice.random_bool(0.5) => return Act::End(service),
             Role::Brief => return Act::Begin(service),
             Role::Quiet | Role::Replaced | Role::Shifted => return Act::Move(service),

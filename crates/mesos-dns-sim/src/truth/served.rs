@@ -181,7 +181,7 @@ fn policy() -> Policy {
             AddressSource::Mesos,
             AddressSource::Host,
         ]),
-        health: Health::Ignore,
+        health: Health::Prefer,
         extra: mesos_dns_core::records::Extra::default(),
         server_name: "ns1.mesos.".into(),
         server_addresses: vec![Ipv4Addr::LOCALHOST.into()],

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use mesos_dns_core::records::{agent_suffix, task_hash};
+
 use super::world::AGENTS;
 use crate::{
     catalogue::{self, Flavour, Network, Port},
@@ -36,6 +38,10 @@ pub enum Role {
     Brief,
     /// Ends with many others.
     Chaff,
+    /// Its tasks fail their health checks now and then, and pass them again.
+    Checked,
+    /// Begins, and ends by being killed for a while; its one task always has the same name of its own.
+    Drained,
     /// Ends with its framework, and begins with the next one of that name.
     Passing,
     /// Moves by its tasks being found elsewhere, without an event.
@@ -81,7 +87,7 @@ pub struct Service {
     /// If given, the id of its only task; else each launch has its own.
     id: Option<&'static str>,
     /// Its index in the cluster's list.
-    listed: usize,
+    pub(super) listed: usize,
 }
 
 /// All of them.
@@ -127,7 +133,7 @@ impl Services {
     /// Ends them, every second time by being killed for a while.
     pub(super) fn end(&self, service: usize) -> Vec<Part> {
         let this = &self.all[service];
-        let slowly = this.version.is_multiple_of(2) && this.id.is_none();
+        let slowly = this.role == Role::Drained || (this.version.is_multiple_of(2) && this.id.is_none());
         let part = |launch: &u64| Part::End { service, launch: *launch, slowly };
         this.launches.iter().map(part).collect()
     }
@@ -223,6 +229,9 @@ impl Services {
                 self.all[service].launches.retain(|other| *other != launch);
                 let runs = cluster.tasks.get(&launch).is_some_and(|task| task.state == State::Running);
                 match slowly && runs {
+                    true if self.all[service].role == Role::Drained => {
+                        cluster.report(launch, State::Killing, None, at)
+                    }
                     // Its state tells that it is being killed, its status that it runs.
                     true => cluster.report_late_failure(launch, at),
                     false => cluster.report(launch, State::Killed, None, at),
@@ -249,7 +258,9 @@ impl Services {
             statuses: Vec::new(),
         });
         cluster.report(launch, State::Starting, None, at);
-        cluster.report(launch, State::Running, None, at);
+        // What is told again with each failure is that it fails; where all of a service do, all of it is answered.
+        let healthy = (self.all[service].role == Role::Shifted).then_some(false);
+        cluster.report(launch, State::Running, healthy, at);
     }
 
     /// A task is found elsewhere. Its state does not change, so events tell it with a check's result, or not at all.
@@ -269,6 +280,18 @@ impl Services {
 }
 
 impl Service {
+    /// Whether each of its tasks has the same id.
+    pub(super) fn has_one_id(&self) -> bool {
+        self.id.is_some()
+    }
+
+    /// The first label of the name that its only task has alone; `None` if another task has another one.
+    pub(super) fn own_label(&self, cluster: &Cluster) -> Option<String> {
+        let hash = task_hash(self.id?);
+        let suffix = agent_suffix(&cluster.agents[*self.agents.first()?].id);
+        Some(format!("{}-{}-{suffix}", self.name, String::from_utf8_lossy(&hash)))
+    }
+
     /// As the cluster lists it, in this framework.
     fn catalogued(&self, framework: usize) -> catalogue::Service {
         catalogue::Service {
@@ -321,6 +344,11 @@ fn services() -> Vec<Service> {
         id: Some("same"),
         ..service(format!("double-{framework}"), Role::Brief, framework, vec![1])
     });
+    let checked = (0..2).map(|n| service(format!("checked-{n}"), Role::Checked, n % 2, vec![n + 2; 3]));
+    let drained = (0..2).map(|n| Service {
+        id: Some("drained"),
+        ..service(format!("drained-{n}"), Role::Drained, n % 2, vec![n + 3])
+    });
     let passing = [vec![3, 3], vec![5]].into_iter().zip(0..);
     let passing = passing.map(|(agents, n)| service(format!("passing-{n}"), Role::Passing, PASSING, agents));
     let all = anchors
@@ -331,6 +359,8 @@ fn services() -> Vec<Service> {
         .chain(brief)
         .chain(doubles)
         .chain(chaff)
+        .chain(checked)
+        .chain(drained)
         .chain(passing);
     all.enumerate().map(|(listed, service)| Service { listed, ..service }).collect()
 }

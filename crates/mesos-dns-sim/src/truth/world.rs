@@ -6,10 +6,14 @@
 
 mod act;
 mod frameworks;
+mod health;
 mod lies;
 mod notes;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 pub use self::act::{Act, Lie};
 use self::lies::LIE_MAX;
@@ -59,6 +63,8 @@ enum What {
     Scheduler(usize),
     /// Where this service's tasks are.
     Service(usize),
+    /// Where the only task of this service is, by its own name.
+    Instance(usize),
 }
 
 /// Number of the question for the leader's port.
@@ -108,6 +114,10 @@ pub struct World {
     is_settled: bool,
     /// Tasks being killed, and when they are dead.
     killing: Vec<(Duration, u64)>,
+    /// By service: when a check last had a result, and of which of its tasks.
+    checked: BTreeMap<usize, (Duration, usize)>,
+    /// A service of which there is bad news just now, which need not be believed yet.
+    doubted: Option<usize>,
     /// Tasks that a leader that knows everything shows.
     alive: BTreeSet<u64>,
     revision: u64,
@@ -119,7 +129,7 @@ impl World {
         let (services, mut cluster) = Services::new(BORN);
         let services = services.begin_all(&mut cluster, BORN);
         cluster.record();
-        let (log, named) = notes::questions(services.all(), bounds);
+        let (log, named) = notes::questions(services.all(), &cluster, bounds);
         let mut world = Self {
             cluster,
             memory: Memory::default(),
@@ -135,6 +145,8 @@ impl World {
             given_up: [false; AGENTS],
             is_settled: true,
             killing: Vec::new(),
+            checked: BTreeMap::new(),
+            doubted: None,
             alive: BTreeSet::new(),
             revision: 0,
         };
@@ -232,7 +244,7 @@ impl World {
                 let parts = self.services.step(service);
                 self.carry_out(parts, now);
             }
-            Act::Begin(service) if self.may_launch(service) => {
+            Act::Begin(service) if self.may_launch(service) && !self.is_dying(service) => {
                 let parts = self.services.begin(service);
                 self.carry_out(parts, now);
             }
@@ -240,6 +252,8 @@ impl World {
                 let parts = self.services.end(service);
                 self.carry_out(parts, now);
             }
+            Act::Sicken(service, place) => self.check_health(service, place, false, now),
+            Act::Cure(service, place) => self.check_health(service, place, true, now),
             Act::MassEnd => {
                 let parts = self.services.end_chaff();
                 self.carry_out(parts, now);
@@ -284,6 +298,7 @@ impl World {
             self.end_lie(now);
         }
         self.note(now);
+        self.doubted = None;
     }
 
     /// When something is due by itself; see [`advance`](Self::advance).
@@ -377,6 +392,13 @@ impl World {
     fn may_launch(&self, service: usize) -> bool {
         let mut agents = self.services.all()[service].agents.iter();
         agents.all(|agent| self.cluster.agents[*agent].is_registered())
+    }
+
+    /// Whether a task that is being killed still has the only id that this service's tasks take.
+    fn is_dying(&self, service: usize) -> bool {
+        let service = &self.services.all()[service];
+        let others = self.cluster.tasks.values().filter(|task| !service.launches.contains(&task.launch));
+        service.has_one_id() && others.map(|task| task.service).any(|listed| listed == service.listed)
     }
 
     /// Lets a change happen task by task.

@@ -11,7 +11,7 @@ use mesos_dns_core::{
     config::{Authentication, Config},
     forward,
     mesos::state::Limits,
-    records::{Extra, Health, Policy, Rules},
+    records::{Extra, Policy, Rules},
     views,
     watch::{believe, poll, subscribe},
     zone::Soa,
@@ -30,7 +30,7 @@ pub(crate) fn policy(config: &Config, interfaces: &[IpAddr]) -> Policy {
         apex: config.apex.clone(),
         rules: if config.enforce_rfc952 { Rules::Rfc952 } else { Rules::Rfc1123 },
         addresses: config.addresses.clone(),
-        health: Health::Ignore,
+        health: config.health,
         extra: Extra {
             names: config.extra_names,
             visibility: config.visibility,
@@ -61,6 +61,7 @@ pub(crate) fn publish(config: &Config, interfaces: &[IpAddr]) -> publish::Settin
     publish::Settings {
         policy: Arc::new(policy(config, interfaces)),
         soa: Arc::new(soa(config)),
+        healthy_minimum_percent: config.healthy_minimum_percent,
         believe: believe::Settings {
             hold: config.hold_seconds,
             loss_percent: config.mass_loss_percent,

@@ -169,6 +169,8 @@ pub struct Settings {
     pub policy: Arc<Policy>,
     /// SOA, NS, and what all records carry.
     pub soa: Arc<Soa>,
+    /// Share of healthy tasks of a name, in percent, below which the unhealthy ones are answered too.
+    pub healthy_minimum_percent: u8,
     /// How long and when to keep what the leader does not show.
     pub believe: believe::Settings,
 }

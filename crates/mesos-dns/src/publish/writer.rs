@@ -17,7 +17,7 @@ use std::{
 use mesos_dns_core::{
     cluster::{Change, Cluster, Masters, Subject, Touched},
     mesos::state::Saved,
-    records::{self, Policy},
+    records,
     table::Seed,
     watch::{
         believe::{Incomplete, Why},
@@ -107,7 +107,7 @@ impl Publisher {
             metrics,
             seed,
             knowledge: Knowledge::new(settings.believe, seed),
-            zone: fresh_zone(&settings.policy, seed),
+            zone: fresh_zone(&settings, seed),
             settings,
             cluster: Cluster::default(),
             delta: Delta::Everything,
@@ -145,7 +145,7 @@ impl Publisher {
                 self.metrics.panics.inc();
                 error!("the snapshot file broke something down; it is not used");
                 self.knowledge = Knowledge::new(self.settings.believe, self.seed);
-                self.zone = fresh_zone(&self.settings.policy, self.seed);
+                self.zone = fresh_zone(&self.settings, self.seed);
                 (self.cluster, self.waiting) = (Cluster::default(), Waiting::Nothing);
                 return;
             }
@@ -301,13 +301,13 @@ impl Publisher {
 
     fn configure(&mut self, settings: Settings) {
         self.knowledge.configure(settings.believe);
-        let is_renamed = settings.policy != self.settings.policy || settings.soa != self.settings.soa;
-        self.settings = settings;
-        if !is_renamed {
+        let before = mem::replace(&mut self.settings, settings);
+        let is_same = Settings { believe: self.settings.believe, ..before } == self.settings;
+        if is_same {
             return;
         }
         if self.version == 0 {
-            self.zone = fresh_zone(&self.settings.policy, self.seed);
+            self.zone = fresh_zone(&self.settings, self.seed);
             let (policy, soa) = (self.settings.policy.clone(), self.settings.soa.clone());
             self.show(Published::loading(policy, soa));
         } else {
@@ -349,7 +349,7 @@ impl Publisher {
     /// Builds the zone from the cluster alone.
     fn rebuild(&mut self) {
         let mut everything = self.cluster.everything();
-        self.zone = fresh_zone(&self.settings.policy, self.seed);
+        self.zone = fresh_zone(&self.settings, self.seed);
         load::load(&mut self.zone, &self.settings.policy, &self.cluster, &mut everything.tasks);
         self.zone.update(&self.settings.policy, &Cluster::default(), &self.cluster, &everything);
         self.zone.compile();
@@ -476,9 +476,11 @@ impl Publisher {
     }
 }
 
-fn fresh_zone(policy: &Policy, seed: Seed) -> Zone {
+fn fresh_zone(settings: &Settings, seed: Seed) -> Zone {
+    let policy = &settings.policy;
     let server = Name::parse(&policy.server_name).ok();
     let mut zone = Zone::new(policy.apex.clone(), server, seed).with_fixed(&policy.extra.fixed);
+    zone.set_healthy_minimum(settings.healthy_minimum_percent);
     zone.add_server(policy);
     zone
 }

@@ -44,7 +44,7 @@ impl Running {
         let (policy, soa) = (policy(), soa());
         let board = Arc::new(Board::new(policy.clone(), soa.clone()));
         let (orders, taken) = Orders::channel();
-        let publisher = publish::Settings { policy, soa, believe: believe() };
+        let publisher = publish::Settings { policy, soa, healthy_minimum_percent: 1, believe: believe() };
         let publisher = Publisher::new(board.clone(), Arc::<PublishMetrics>::default(), publisher, Seed(7));
         let doubts = publisher.doubts();
         std::thread::spawn(move || publisher.run(&taken));

@@ -208,7 +208,10 @@ fn what_is_odd_is_reported_by_name() {
         (r#""email": "x""#, "\"email\": has no effect; remove it"),
         (r#""maxAnswers": 3"#, "\"maxAnswers\": is not in force in this version"),
         (r#""httpTokensFile": "x""#, "\"httpTokensFile\": is not in force in this version"),
-        (r#""health": "require""#, "\"health\": is not in force in this version"),
+        (
+            r#""health": "require", "healthyMinimumPercent": 50"#,
+            "\"healthyMinimumPercent\": has no effect unless health is \"prefer\"",
+        ),
         (r#""ttl": -1"#, "\"ttl\": is negative"),
         (r#""timeout": -1"#, "\"timeout\": is negative; 5 seconds are used"),
         (

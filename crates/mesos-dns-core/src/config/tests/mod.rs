@@ -121,9 +121,10 @@ fn effective_values() {
     assert_eq!((config.recursion_allow.len(), config.query_allow.len()), (9, 2));
     assert_eq!((config.hold_seconds.as_secs(), config.stale_after_seconds.as_secs()), (600, 30));
     assert_eq!((config.mass_loss_percent, config.mass_loss_minimum), (30, 20));
+    assert_eq!(config.healthy_minimum_percent, 1);
     assert_eq!(
         (config.health, config.log_format, config.mesos_tls_verify),
-        (Health::Ignore, LogFormat::Auto, true)
+        (Health::Prefer, LogFormat::Auto, true)
     );
     let config = good(&with_master(
         r#""ttl": -1, "SOAMinttl": 60, "timeout": 0, "refreshSeconds": 9223372036854775807, "holdSeconds": 1.5,

@@ -1,5 +1,7 @@
 //! Leaders that change while a stream runs: what is held, for how long, and what ends it.
 
+mod health;
+
 use super::*;
 use crate::cluster::{Agent, Endpoint, Framework, Host, RunningStatus, TaskState, TaskUpdate};
 

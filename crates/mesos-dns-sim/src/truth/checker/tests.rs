@@ -114,6 +114,22 @@ fn an_end_that_is_doubted_may_stand_beside_what_came_for_it() {
 }
 
 #[test]
+fn bad_news_may_be_believed_at_once_and_must_be_in_time() {
+    let mut sick = log(&[(0, &[10, 11])]);
+    sick.note_doubted(NAME, set(&[11]), ms(400), ms(1000));
+    for when in [1010, 1450] {
+        holds(&sick, &[(when, data(&[10, 11])), (when + 20, data(&[11]))]);
+    }
+    breaks(Law::Whole, &sick, &[(990, data(&[11]))]);
+    breaks(Law::Fresh, &sick, &[(1550, data(&[10, 11]))]);
+    breaks(Law::Forward, &sick, &[(1010, data(&[11])), (1020, data(&[10, 11]))]);
+    // What is taken back in between need never have been believed.
+    sick.note(NAME, set(&[10, 11]), None, ms(1300));
+    holds(&sick, &[(1200, data(&[10, 11])), (1550, data(&[10, 11]))]);
+    breaks(Law::Fresh, &sick, &[(1550, data(&[11]))]);
+}
+
+#[test]
 fn versions_do_not_go_back() {
     holds(&moved(), &[(1020, data(&[10, 11])), (1050, data(&[20, 21]))]);
     breaks(Law::Forward, &moved(), &[(1020, data(&[20, 21])), (1050, data(&[10, 11]))]);

@@ -11,6 +11,10 @@ pub enum Act {
     Begin(usize),
     /// A service's tasks end.
     End(usize),
+    /// A check of this task of a service fails, and goes on failing.
+    Sicken(usize, usize),
+    /// It passes.
+    Cure(usize, usize),
     /// A third of all tasks ends at once.
     MassEnd,
     /// And begins again.

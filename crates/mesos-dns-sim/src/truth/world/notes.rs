@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use mesos_dns_core::watch::health::UNHEALTHY_AFTER;
+
 use super::{
     super::{
         history::{Datum, Kind, Question, Set},
@@ -10,7 +12,11 @@ use super::{
     },
     AGENTS, COMPLETED_MAX, DOMAIN, LEADER_ADDRESS, LEADER_PORT, Named, Telling, What, World,
 };
-use crate::{cluster::State, master::Fault, render::Knowledge};
+use crate::{
+    cluster::{Cluster, State, Task},
+    master::Fault,
+    render::Knowledge,
+};
 
 impl World {
     /// Notes what is true now.
@@ -70,13 +76,24 @@ impl World {
 
     pub(super) fn note_services(&mut self, now: Duration) {
         for (number, named) in self.named.iter().enumerate() {
-            let What::Service(service) = named.what else { continue };
-            let service = &self.services.all()[service];
-            let is_present = self.bears(service.framework, named);
-            let set = if is_present { self.data(&service.launches, named.kind) } else { Set::new() };
+            let (what, is_alone) = match named.what {
+                What::Scheduler(_) => continue,
+                What::Service(service) => (service, false),
+                What::Instance(service) => (service, true),
+            };
+            let service = &self.services.all()[what];
+            let set = match self.bears(service.framework, named) {
+                true if is_alone => self.instance(service, named.kind),
+                true => self.data(&service.launches, named.kind),
+                false => Set::new(),
+            };
             let given_up = service.agents.iter().filter(|agent| self.given_up[**agent]);
             let waited = given_up.filter_map(|agent| self.waiting[*agent]).max();
-            self.log.note(LEADER_ADDRESS + 1 + number, set, waited, now);
+            let question = LEADER_ADDRESS + 1 + number;
+            match self.doubted == Some(what) {
+                true => self.log.note_doubted(question, set, UNHEALTHY_AFTER, now),
+                false => self.log.note(question, set, waited, now),
+            }
         }
     }
 
@@ -90,7 +107,7 @@ impl World {
         for (number, named) in self.named.iter().enumerate() {
             let (framework, is_quiet) = match named.what {
                 What::Scheduler(of) => (of, false),
-                What::Service(service) => {
+                What::Service(service) | What::Instance(service) => {
                     let service = &self.services.all()[service];
                     (service.framework, service.role == Role::Quiet)
                 }
@@ -109,7 +126,7 @@ impl World {
                 .collect();
             ghosts.sort_by_key(|version| version.born);
             for ghost in ghosts {
-                self.log.note(LEADER_ADDRESS + 1 + number, ghost.set, None, now);
+                self.log.note_doubted(LEADER_ADDRESS + 1 + number, ghost.set, ghost.doubted, now);
             }
         }
     }
@@ -151,31 +168,47 @@ impl World {
         }
     }
 
-    /// The data of a service's tasks that run, on agents that are there.
+    /// The data under the name of a service: of its tasks that run on agents that are there, the healthy ones if there
+    /// are any, else all.
     fn data(&self, launches: &[u64], kind: Kind) -> Set {
         let tasks = launches.iter().filter_map(|launch| self.cluster.tasks.get(launch));
-        let there = tasks.filter(|task| {
-            let agent = &self.cluster.agents[task.agent];
-            task.state == State::Running
-                && agent.is_registered()
-                && (!self.given_up[task.agent] || self.memory.knows_agent(task.agent))
-        });
-        let mut set = Set::new();
-        for task in there {
-            let addresses = task.addresses.iter();
-            match kind {
-                Kind::A => set.extend(addresses.filter(|a| a.is_ipv4()).map(|a| Datum::Address(*a))),
-                Kind::Aaaa => set.extend(addresses.filter(|a| a.is_ipv6()).map(|a| Datum::Address(*a))),
-                Kind::Srv => set.extend(task.ports.iter().map(|port| Datum::Port(*port))),
-            }
-        }
-        set
+        let there: Vec<&Task> = tasks
+            .map(|task| &**task)
+            .filter(|task| task.state == State::Running && self.is_there(task))
+            .collect();
+        let fit: Vec<&Task> = there.iter().filter(|task| task.healthy != Some(false)).copied().collect();
+        let answered = if fit.is_empty() { there } else { fit };
+        answered.into_iter().flat_map(|task| data_of(task, kind)).collect()
+    }
+
+    /// The data under the name that a service's only task has alone, until it has ended.
+    fn instance(&self, service: &Service, kind: Kind) -> Set {
+        let tasks = self.cluster.tasks.values().filter(|task| task.service == service.listed);
+        let has_name = |task: &&Task| matches!(task.state, State::Running | State::Killing);
+        let there = tasks.map(|task| &**task).filter(|task| has_name(task) && self.is_there(task));
+        there.flat_map(|task| data_of(task, kind)).collect()
+    }
+
+    /// Whether a task's agent is there, as far as anybody can know.
+    fn is_there(&self, task: &Task) -> bool {
+        let is_given_up = self.given_up[task.agent] && !self.memory.knows_agent(task.agent);
+        self.cluster.agents[task.agent].is_registered() && !is_given_up
     }
 }
 
-/// Everything that is asked: about the leader, and under every name that a framework takes about each of its services
-/// and its scheduler.
-pub(super) fn questions(services: &[Service], bounds: Bounds) -> (Log, Vec<Named>) {
+/// What a task has of this kind.
+fn data_of(task: &Task, kind: Kind) -> Vec<Datum> {
+    let addresses = task.addresses.iter();
+    match kind {
+        Kind::A => addresses.filter(|a| a.is_ipv4()).map(|a| Datum::Address(*a)).collect(),
+        Kind::Aaaa => addresses.filter(|a| a.is_ipv6()).map(|a| Datum::Address(*a)).collect(),
+        Kind::Srv => task.ports.iter().map(|port| Datum::Port(*port)).collect(),
+    }
+}
+
+/// Everything that is asked: about the leader, and under every name that a framework takes about each of its services,
+/// the task that has a service alone, and its scheduler.
+pub(super) fn questions(services: &[Service], cluster: &Cluster, bounds: Bounds) -> (Log, Vec<Named>) {
     let mut log = Log::new(bounds);
     let mut named = Vec::new();
     log.add(Question::new(format!("_leader._tcp.{DOMAIN}"), Kind::Srv), Subject::Leader);
@@ -191,6 +224,15 @@ pub(super) fn questions(services: &[Service], bounds: Bounds) -> (Log, Vec<Named
                 let (agents, is_quiet) = (service.agents.clone(), service.role == Role::Quiet);
                 log.add(Question::new(name, kind), Subject::Tasks { agents, is_quiet });
                 named.push(Named { what: What::Service(number), framework, kind });
+            }
+            let Some(own) = service.own_label(cluster).filter(|_| service.role == Role::Drained) else {
+                continue;
+            };
+            for kind in [Kind::A, Kind::Aaaa] {
+                let agents = service.agents.clone();
+                let question = Question::new(format!("{own}.{framework}.{DOMAIN}"), kind);
+                log.add(question, Subject::Tasks { agents, is_quiet: false });
+                named.push(Named { what: What::Instance(number), framework, kind });
             }
         }
     }
