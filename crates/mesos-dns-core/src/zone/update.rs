@@ -305,6 +305,26 @@ mod tests {
         assert_eq!(zone.compile().delta, zone::Delta::Everything);
     }
 
+    /// Whether loopback addresses are good follows from the leader alone: no task is touched.
+    #[test]
+    fn a_leader_that_moves_to_loopback_concerns_every_task() {
+        let policy = Policy { addresses: Addresses::Auto(Networks::default()), ..policy() };
+        let at = |leader: &str| {
+            let (document, masters, hosts) = document(&[(18, 0, 0, 2)], 0);
+            let masters = Masters { leader: Some(leader.into()), ..masters };
+            (document, masters, hosts)
+        };
+        let (mut zone, mut cluster) = (Zone::new(policy.apex.clone(), None, Seed(1)), Cluster::default());
+        for (leader, withheld) in [("10.0.0.1:5050", 2), ("127.0.0.1:5050", 0), ("10.0.0.1:5050", 2)] {
+            let (document, masters, hosts) = at(leader);
+            let (next, touched) = cluster::apply(&cluster, document, masters, hosts, Seed(2));
+            zone.update(&policy, &cluster, &next, &touched);
+            zone.compile();
+            assert_eq!(zone.withheld().addresses, withheld, "{leader}");
+            cluster = next;
+        }
+    }
+
     proptest! {
         /// After any sequence of documents the zone is the one built from the last document alone, task by task or
         /// in pieces.
