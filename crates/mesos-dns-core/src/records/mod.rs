@@ -20,6 +20,7 @@ mod task;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+pub(crate) use address::of_agent as agent_addresses;
 pub use address::{Addresses, Networks, Reach};
 pub use health::Health;
 pub use infrastructure::{agent, framework, masters, server};
