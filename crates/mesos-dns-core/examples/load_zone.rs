@@ -16,6 +16,7 @@ use std::{
 use mesos_dns_core::{
     cluster::{self, AddressSource, Cluster, Hosts, Masters, TaskChange},
     mesos::state,
+    problems,
     records::{Addresses, Health, Policy, Rules},
     table::Seed,
     wire::Name,
@@ -61,6 +62,10 @@ fn main() {
         clock.show("compile");
         whole.show("zone in all");
         println!("{} records, {} KiB more resident", zone.records(), (resident_bytes() - before) >> 10);
+        let clock = Clock::start();
+        let found = problems::find(&cluster, &policy);
+        clock.show("problems");
+        println!("{} problems", found.values().map(|listed| listed.total).sum::<u64>());
     }
 }
 

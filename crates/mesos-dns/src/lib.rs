@@ -7,6 +7,7 @@
 //! - [`daemon`]: all the wiring; the only file that knows every part.
 //! - [`watch`]: ZooKeeper, the masters, host names.
 //! - [`publish`]: one writer, many readers. [`snapshot`]: the last good cluster on disk.
+//! - [`problems`]: what is wrong with names, counted behind everything else.
 //! - [`dns`], [`forward`], [`http`]: what clients reach.
 //! - [`metrics`], [`logging`], [`system`]: counters; log set-up; signals and the service manager.
 //! - `patience`: a stream that gives up on slow readers, for [`dns`] and [`http`].
@@ -24,6 +25,7 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 mod patience;
+pub mod problems;
 pub mod publish;
 pub mod snapshot;
 pub mod system;

@@ -24,7 +24,8 @@ use rustix::{
 
 use crate::{
     args::VERSION, daemon::standing::Gauges, dns::DnsMetrics, forward::ForwardMetrics, http::HttpMetrics,
-    publish::PublishMetrics, snapshot::SnapshotMetrics, watch::metrics::WatchMetrics,
+    problems::ProblemMetrics, publish::PublishMetrics, snapshot::SnapshotMetrics,
+    watch::metrics::WatchMetrics,
 };
 
 /// All counters of the process.
@@ -38,6 +39,8 @@ pub struct Metrics {
     pub http: Arc<HttpMetrics>,
     /// The counters of the original program.
     pub legacy: Arc<LegacyCounters>,
+    /// What is wrong with names.
+    pub problems: ProblemMetrics,
     /// The publisher.
     pub publish: Arc<PublishMetrics>,
     /// Reloads of the configuration that took effect.
@@ -66,6 +69,7 @@ impl Metrics {
         metrics.watch.register(registry);
         metrics.standing.register(registry);
         metrics.snapshot.register(registry);
+        metrics.problems.register(registry);
         registry.register("config_reloads", "Reloads that took effect", metrics.reloads.clone());
         registry.register(
             "config_reload_failures",

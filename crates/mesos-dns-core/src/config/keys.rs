@@ -265,7 +265,7 @@ keys! {
     enforce_rfc952: bool = false, "EnforceRFC952", "enforceRFC952", Original;
     /// Whether a cut answer says that it was cut.
     set_truncate_bit: bool = true, "SetTruncateBit", "setTruncateBit", Original;
-    /// Whether the HTTP API offers `/v1/enumerate` and `/v1/axfr`.
+    /// Whether the HTTP API offers `/v1/enumerate`, `/v1/axfr` and `/v2/problems`.
     enumeration_on: bool = true, "EnumerationOn", "enumerationOn", Original;
     /// Whether to speak HTTPS with the masters.
     mesos_https_on: bool = false, "MesosHTTPSOn", "mesosHTTPSOn", Original;

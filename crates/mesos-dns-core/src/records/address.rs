@@ -55,7 +55,7 @@ impl Networks {
 }
 
 /// The addresses of an agent: of the host in its `pid`, never of its `hostname`.
-pub(super) fn of_agent<'a>(agent: &'a Agent, hosts: &'a Hosts) -> &'a [IpAddr] {
+pub(crate) fn of_agent<'a>(agent: &'a Agent, hosts: &'a Hosts) -> &'a [IpAddr] {
     agent.address.as_ref().map_or(&[], |address| hosts.addresses(&address.host))
 }
 

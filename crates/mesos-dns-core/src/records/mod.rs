@@ -27,6 +27,7 @@ use std::{
     sync::Arc,
 };
 
+pub(crate) use address::of_agent as agent_addresses;
 pub use address::{Addresses, Networks, Reach};
 pub use extra::{Extra, ExtraName, ExtraNames};
 pub use fixed::{Fixed, FixedOwner, Rule};

@@ -62,6 +62,13 @@ impl<'a> Maker<'a> {
         self.keeps_loopback == other.keeps_loopback
     }
 
+    /// The addresses that a task has names for.
+    pub fn addresses(&mut self, task: &Task, agent: &Agent) -> &[IpAddr] {
+        let agent_addresses = address::of_agent(agent, self.hosts);
+        address::of_task(task, agent_addresses, &self.policy.addresses, &mut self.addresses);
+        &self.addresses
+    }
+
     /// Lists the records of one task; see the function of this name.
     pub fn contribution(
         &mut self,

@@ -44,6 +44,7 @@ use crate::{
     http::{self, Admin, Api},
     logging,
     metrics::Metrics,
+    problems::{Counter, Shown},
     publish::{Board, Doubts, Order, Orders, Publisher},
     snapshot::{Keeper, SnapshotFile},
     system::{self, Asked, Rank, Signals, step_back},
@@ -258,7 +259,9 @@ impl Daemon {
             start_watch(&config, Contact::default(), Duration::ZERO, &board, &metrics, (&orders, &doubts))?;
         let seen = Arc::new(ArcSwap::from_pointee(seen));
         let view = View { board: board.clone(), seen: seen.clone() };
-        let api = Arc::new(Api::new(
+        let problems = Shown::default();
+        let counter = Counter::new(board.clone(), problems.clone(), metrics.problems.clone());
+        let api = Api::new(
             rooms::http(&config),
             board.clone(),
             {
@@ -268,8 +271,16 @@ impl Daemon {
             metrics.http.clone(),
             metrics.legacy.clone(),
             registry,
-        ));
+        );
+        let api = Arc::new(api.showing(problems));
         let mut servers = JoinSet::new();
+        servers.spawn({
+            let counted = counter.run(shutdown.clone());
+            async move {
+                counted.await;
+                Ok(())
+            }
+        });
         servers.spawn(outside::dispatch(queries, forwarder.clone()));
         servers.spawn({
             let told = view.clone().tell(shared.standing.clone(), metrics.standing.clone(), shutdown.clone());

@@ -64,6 +64,7 @@ pub(super) fn publish(board: &Board, version: u64, address: IpAddr) {
         held,
         restored,
         reign,
+        skipped: Default::default(),
         version,
     }));
 }

@@ -83,7 +83,16 @@ mod tests {
         let zone = Zone::new(policy.apex.clone(), None, Seed(1)).snapshot(soa(), Serial(1));
         let zone = if is_loaded { zone } else { Snapshot::loading(policy.apex.clone(), soa()) };
         let (cluster, held, reign) = (Cluster::default(), None, Arc::default());
-        Published { zone: Arc::new(zone), cluster, policy, held, restored, reign, version: 9 }
+        Published {
+            zone: Arc::new(zone),
+            cluster,
+            policy,
+            held,
+            restored,
+            reign,
+            skipped: Default::default(),
+            version: 9,
+        }
     }
 
     /// What the cell says, without the time.

@@ -43,6 +43,7 @@ pub enum RouteName {
     Metrics,
     None,
     Ports,
+    Problems,
     Ready,
     Services,
     Version,

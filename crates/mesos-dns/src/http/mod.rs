@@ -5,7 +5,7 @@
 //!
 //! - [`listener`]: connections and their limits.
 //! - `host`: whether the name it was sent to is ours; `route`: what is asked for; `refusal`: why not.
-//! - `v1`, `health`: the answers; large ones leave through `stream`.
+//! - `v1`, `v2`, `health`: the answers; large ones leave through `stream`.
 //!
 //! - [`admin`]: for the operator of this machine alone, over a Unix socket (`socket`).
 //!
@@ -23,6 +23,7 @@ mod route;
 mod socket;
 mod stream;
 mod v1;
+mod v2;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -35,7 +36,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 use tracing::{debug, error};
 
-use crate::{metrics::LegacyCounters, publish::Board};
+use crate::{metrics::LegacyCounters, problems::Shown, publish::Board};
 use host::Hosts;
 use refusal::Refusal;
 use reply::Reply;
@@ -76,6 +77,7 @@ pub struct Api {
     metrics: Arc<HttpMetrics>,
     legacy: Arc<LegacyCounters>,
     registry: Registry,
+    problems: Shown,
     transfers: Arc<Semaphore>,
     /// Names of this machine.
     machine: Vec<String>,
@@ -98,9 +100,15 @@ impl Api {
             metrics,
             legacy,
             registry,
+            problems: Shown::default(),
             transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)),
             machine: host::machine_names(),
         }
+    }
+
+    /// Shows the problems that are counted here; else there are none to show.
+    pub fn showing(self, problems: Shown) -> Self {
+        Self { problems, ..self }
     }
 
     /// Puts other settings in force, for requests that come from now on.
@@ -146,6 +154,7 @@ impl Api {
             Route::Health => Ok(health::health()),
             Route::Ready => Ok(health::ready(&self.board.load(), &(self.standing)())),
             Route::Metrics => health::metrics(&self.registry),
+            Route::Problems(kind) => self.problems(*kind),
             Route::V1(path) => self.answer_v1(path),
         }
     }

@@ -7,6 +7,8 @@ use hyper::{
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use mesos_dns_core::problems::Kind;
+
 use super::{metrics::RouteName, refusal::Refusal};
 
 /// What is kept as it is in a path segment (RFC 3986 section 3.3); all else is escaped.
@@ -34,6 +36,8 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 pub(super) enum Route {
     Health,
     Metrics,
+    /// Of all kinds, or of one.
+    Problems(Option<Kind>),
     Ready,
     V1(V1),
 }
@@ -60,6 +64,7 @@ impl Route {
             ["health"] => Self::Health,
             ["metrics"] => Self::Metrics,
             ["ready"] => Self::Ready,
+            ["v2", "problems"] if is_enumeration_on => Self::Problems(wanted_kind(uri)?),
             ["v1", rest @ ..] => Self::V1(V1::find(rest, is_enumeration_on).ok_or(Refusal::NotFound)?),
             _ => return Err(Refusal::NotFound),
         })
@@ -89,6 +94,7 @@ impl Route {
         match self {
             Self::Health => RouteName::Health,
             Self::Metrics => RouteName::Metrics,
+            Self::Problems(_) => RouteName::Problems,
             Self::Ready => RouteName::Ready,
             Self::V1(V1::Axfr) => RouteName::Axfr,
             Self::V1(V1::Config) => RouteName::Config,
@@ -146,6 +152,13 @@ fn segments(uri: &Uri) -> Result<Vec<String>, Refusal> {
         clean.iter().map(|segment| utf8_percent_encode(segment, SEGMENT).to_string()).collect();
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     Err(Refusal::Moved(format!("/{}{query}", escaped.join("/"))))
+}
+
+/// The kind that the query of a path names, if it names one.
+fn wanted_kind(uri: &Uri) -> Result<Option<Kind>, Refusal> {
+    let mut members = uri.query().unwrap_or_default().split('&');
+    let named = members.find_map(|member| member.strip_prefix("kind="));
+    named.map(|name| Kind::named(name).ok_or(Refusal::BadRequest)).transpose()
 }
 
 /// Undoes percent escapes; `None` where one is broken or the result is no UTF-8.
@@ -220,6 +233,9 @@ mod tests {
             ("/v1/services/_a._tcp.m.mesos", Route::V1(V1::Services("_a._tcp.m.mesos".into()))),
             ("/health", Route::Health),
             ("/ready", Route::Ready),
+            ("/v2/problems", Route::Problems(None)),
+            ("/v2/problems/?x=y", Route::Problems(None)),
+            ("/v2/problems?x=y&kind=task-collision", Route::Problems(Some(Kind::TaskCollision))),
             ("/metrics", Route::Metrics),
         ] {
             assert_eq!(find(path), Ok(route), "{path}");

@@ -63,7 +63,7 @@ impl Api {
 
     fn axfr(&self, published: Arc<Published>) -> Result<Response<Reply>, Refusal> {
         let settings = self.settings.load_full();
-        self.stream(move |chunks| {
+        self.listing(move |chunks| {
             let zone = &*published.zone;
             let body = Axfr {
                 ttl: zone.soa().ttl,
@@ -79,22 +79,29 @@ impl Api {
     }
 
     fn enumerate(&self, published: Arc<Published>) -> Result<Response<Reply>, Refusal> {
-        self.stream(move |chunks| {
+        self.listing(move |chunks| {
             let Published { cluster, zone, policy, .. } = &*published;
             views::print(chunks, &Enumerate { cluster, zone, policy, seed: rand::random() })
         })
     }
 
-    /// Streams a body, if not too many others are being streamed.
-    fn stream(
+    fn listing(
         &self,
         write: impl FnOnce(&mut Chunks) -> std::io::Result<()> + Send + 'static,
     ) -> Result<Response<Reply>, Refusal> {
+        Ok(reply(StatusCode::OK, JSON, self.stream(write)?))
+    }
+
+    /// Streams a body, if not too many others are being streamed.
+    pub(super) fn stream(
+        &self,
+        write: impl FnOnce(&mut Chunks) -> std::io::Result<()> + Send + 'static,
+    ) -> Result<Reply, Refusal> {
         let permit = Arc::clone(&self.transfers).try_acquire_owned().map_err(|_| {
             self.metrics.reached(Limit::Transfers);
             Refusal::Busy
         })?;
-        Ok(reply(StatusCode::OK, JSON, streamed(permit, Arc::clone(&self.metrics), write)))
+        Ok(streamed(permit, Arc::clone(&self.metrics), write))
     }
 }
 

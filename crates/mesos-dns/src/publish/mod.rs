@@ -18,7 +18,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use mesos_dns_core::{
-    cluster::{Change, Cluster, Document, Hosts, Masters},
+    cluster::{Change, Cluster, Document, Hosts, Masters, Skipped},
     records::Policy,
     watch::{
         believe::{self, Incomplete},
@@ -47,6 +47,8 @@ pub struct Published {
     pub restored: Option<u64>,
     /// Whose reign it is.
     pub reign: Arc<Reign>,
+    /// What could not be used of the last document.
+    pub skipped: Skipped,
     /// Counts publications from 1; 0 is the empty start, before any data (`zone.is_loaded()` is false).
     pub version: u64,
 }
@@ -116,8 +118,8 @@ impl Published {
     /// The start: no data yet.
     fn loading(policy: Arc<Policy>, soa: Arc<Soa>) -> Self {
         let zone = Arc::new(Snapshot::loading(policy.apex.clone(), soa));
-        let (held, restored, reign) = (None, None, Arc::default());
-        Self { zone, cluster: Cluster::default(), policy, held, restored, reign, version: 0 }
+        let (held, restored, reign, skipped) = (None, None, Arc::default(), Skipped::default());
+        Self { zone, cluster: Cluster::default(), policy, held, restored, reign, skipped, version: 0 }
     }
 }
 

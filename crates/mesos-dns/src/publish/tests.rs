@@ -40,6 +40,7 @@ fn published(version: u64, policy: &Arc<Policy>, soa: &Arc<Soa>) -> Published {
         held: None,
         restored: None,
         reign: Arc::default(),
+        skipped: Default::default(),
         version,
     }
 }

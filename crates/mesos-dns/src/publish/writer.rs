@@ -15,7 +15,7 @@ use std::{
 };
 
 use mesos_dns_core::{
-    cluster::{Change, Cluster, Masters, Subject, Touched},
+    cluster::{Change, Cluster, Masters, Skipped, Subject, Touched},
     mesos::state::Saved,
     records,
     table::Seed,
@@ -71,6 +71,8 @@ pub struct Publisher {
     /// When the snapshot file was written that everything is from, until a master speaks.
     restored: Option<u64>,
     reign: Arc<Reign>,
+    /// What could not be used of the last document.
+    skipped: Skipped,
     doubts: watch::Sender<Doubts>,
     former: Former,
     /// It was told which tasks have other addresses than the original would give them.
@@ -119,6 +121,7 @@ impl Publisher {
             told: None,
             restored: None,
             reign: Arc::default(),
+            skipped: Skipped::default(),
             doubts: watch::Sender::default(),
             former: Former::default(),
             has_told_moved: false,
@@ -278,9 +281,13 @@ impl Publisher {
     ) -> Result<Taken, Incomplete> {
         let masters = Masters { leader: document.leader.as_deref().map(Arc::from), listed };
         let reign = Reign { pid: document.pid.clone(), elected_time: document.elected_time };
+        let skipped = document.skipped;
         let verdict = self.knowledge.handle_document(document, masters, hosts, origin, Instant::now())?;
         if *self.reign != reign {
             self.reign = Arc::new(reign);
+        }
+        if mem::replace(&mut self.skipped, skipped) != skipped {
+            self.waiting = self.waiting.max(Waiting::Values);
         }
         if self.restored.take().is_some() {
             info!("a master has spoken: what the snapshot file said is confirmed or corrected");
@@ -423,6 +430,7 @@ impl Publisher {
             held: self.knowledge.held(),
             restored: self.restored,
             reign: self.reign.clone(),
+            skipped: self.skipped,
             version: self.version,
         };
         self.metrics.show(&published);

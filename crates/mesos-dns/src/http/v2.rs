@@ -1,0 +1,115 @@
+//! What the original had no path for.
+
+use std::{collections::BTreeMap, io, sync::Arc};
+
+use hyper::{Response, StatusCode};
+use mesos_dns_core::{
+    cluster::Skipped,
+    problems::{Kind, Owner},
+    views,
+};
+use serde::Serialize;
+
+use super::{
+    Api,
+    refusal::Refusal,
+    reply::{JSON, Reply, reply},
+};
+use crate::problems::Counted;
+
+/// The body of `/v2/problems`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Problems<'a> {
+    version: u64,
+    counted_at: u64,
+    kinds: BTreeMap<&'static str, Number>,
+    skipped: SkippedParts,
+    problems: Vec<Entry<'a>>,
+}
+
+/// How many there are of a kind, and how many of them are listed.
+#[derive(Serialize)]
+struct Number {
+    total: u64,
+    listed: usize,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    kind: &'static str,
+    reason: &'static str,
+    /// Unix time in seconds.
+    since: u64,
+    owners: &'a [Owner],
+    names: &'a [String],
+    tasks: u64,
+}
+
+/// What could not be used of the last document of the master, by what it is a part of.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SkippedParts {
+    agents: u64,
+    agent_addresses: u64,
+    frameworks: u64,
+    framework_addresses: u64,
+    tasks: u64,
+    port_ranges: u64,
+    task_addresses: u64,
+    port_mappings: u64,
+    labels: u64,
+    over_limit: u64,
+}
+
+impl Api {
+    /// `/v2/problems`: of all kinds, or of this one.
+    pub(super) fn problems(&self, wanted: Option<Kind>) -> Result<Response<Reply>, Refusal> {
+        let counted = self.problems.load_full().ok_or(Refusal::Loading)?;
+        let body = self.stream(move |chunks| print(chunks, &counted, wanted))?;
+        Ok(reply(StatusCode::OK, JSON, body))
+    }
+}
+
+fn print(out: &mut impl io::Write, counted: &Arc<Counted>, wanted: Option<Kind>) -> io::Result<()> {
+    let shown = || counted.kinds.iter().filter(|(kind, _)| wanted.is_none_or(|wanted| wanted == **kind));
+    let numbers =
+        shown().map(|(kind, seen)| (kind.name(), Number { total: seen.total, listed: seen.problems.len() }));
+    let entries = shown().flat_map(|(kind, seen)| {
+        seen.problems.iter().map(|(since, problem)| Entry {
+            kind: kind.name(),
+            reason: kind.reason(),
+            since: *since,
+            owners: &problem.owners,
+            names: &problem.names,
+            tasks: problem.tasks,
+        })
+    });
+    let body = Problems {
+        version: counted.version,
+        counted_at: counted.at,
+        kinds: numbers.collect(),
+        skipped: counted.skipped.into(),
+        problems: entries.collect(),
+    };
+    views::print(out, &body)
+}
+
+impl From<Skipped> for SkippedParts {
+    fn from(skipped: Skipped) -> Self {
+        let Skipped { agents, agent_addresses, frameworks, framework_addresses, tasks, .. } = skipped;
+        let Skipped { port_ranges, task_addresses, port_mappings, labels, over_limit, .. } = skipped;
+        Self {
+            agents,
+            agent_addresses,
+            frameworks,
+            framework_addresses,
+            tasks,
+            port_ranges,
+            task_addresses,
+            port_mappings,
+            labels,
+            over_limit,
+        }
+    }
+}
