@@ -8,6 +8,7 @@
 //! Over UDP, what is decided then passes the [`RateLimiter`], the one thing in here that remembers anything.
 
 mod action;
+mod alias;
 mod cookie;
 mod many;
 mod options;
@@ -28,6 +29,7 @@ use crate::{
     },
     zone::{Node, Snapshot},
 };
+use alias::{End, Way};
 use options::Options;
 use order::Order;
 use render::Reply;
@@ -261,53 +263,67 @@ fn from_zone(
     dice: u64,
     transport: Transport,
 ) -> Action {
-    let node = zone.find(query.name.as_wire());
+    let way = Way::of(zone, query.name.as_wire(), query.qtype);
     let may_lack = |node: &Node| node.name() != zone.apex() && !node.has_records();
-    if zone.is_partial() && node.is_none_or(may_lack) {
+    let may_be_there = match way.end {
+        End::Node(node) => may_lack(node),
+        End::Missing => true,
+        End::Elsewhere => false,
+    };
+    if zone.is_partial() && may_be_there {
         // It may be the name of a living task: no answer is better than a wrong one.
         reply.explain(ede::NOT_READY);
         return reply.finish(flags & !FLAG_AA, rcode::SERV_FAIL, Reason::Loading);
     }
-    let Some(node) = node else {
-        if is_stale {
-            reply.explain(ede::STALE_NX_DOMAIN_ANSWER);
-        }
-        reply.negative_soa(zone);
-        return reply.finish(flags, rcode::NX_DOMAIN, Reason::NxDomain);
-    };
     if is_stale {
-        reply.explain(ede::STALE_ANSWER);
+        let is_missing = matches!(way.end, End::Missing);
+        reply.explain(if is_missing { ede::STALE_NX_DOMAIN_ANSWER } else { ede::STALE_ANSWER });
     }
-    if query.qtype == rtype::ANY && transport == Transport::Udp {
+    if query.qtype == rtype::ANY && transport == Transport::Udp && !matches!(way.end, End::Missing) {
         // One set is enough for ANY, and a small one (RFC 8482 section 4.1).
         reply.lower_limit(UDP_PAYLOAD_BYTES_MIN);
     }
+    if !way.aliases().all(|alias| reply.alias(alias, zone)) {
+        return reply.finish(flags, rcode::NO_ERROR, Reason::Success);
+    }
+    let (rcode, reason) = match way.end {
+        End::Elsewhere => return reply.finish(flags, rcode::NO_ERROR, Reason::Success),
+        End::Node(node) if records(&mut reply, query.qtype, node, zone, dice) => {
+            return reply.finish(flags, rcode::NO_ERROR, Reason::Success);
+        }
+        End::Node(_) => (rcode::NO_ERROR, Reason::NoData),
+        End::Missing => (rcode::NX_DOMAIN, Reason::NxDomain),
+    };
+    reply.negative_soa(zone);
+    reply.finish(flags, rcode, reason)
+}
+
+/// Writes what a node has of this type; `false` if it has nothing.
+fn records(reply: &mut Reply, qtype: u16, node: &Node, zone: &Snapshot, dice: u64) -> bool {
     let is_apex = node.name() == zone.apex();
-    let answered = match query.qtype {
+    let ttl = node.ttl().unwrap_or(zone.soa().ttl);
+    match qtype {
         rtype::SOA if is_apex => reply.soa(zone),
         rtype::NS if is_apex => reply.ns(zone),
         rtype::ANY if is_apex => reply.soa(zone),
-        rtype::ANY => any(&mut reply, node, zone, dice),
-        rtype::A => reply.addresses_v4(node.a(), Order::new(node.a().len(), dice), zone),
-        rtype::AAAA => reply.addresses_v6(node.aaaa(), Order::new(node.aaaa().len(), dice), zone),
-        rtype::SRV => reply.services(node.srv(), Order::new(node.srv().len(), dice), zone),
-        _ => false,
-    };
-    if answered {
-        return reply.finish(flags, rcode::NO_ERROR, Reason::Success);
+        rtype::ANY => any(node).is_some_and(|rtype| records(reply, rtype, node, zone, dice)),
+        rtype::A => reply.addresses_v4(node.a(), Order::new(node.a().len(), dice), ttl),
+        rtype::AAAA => reply.addresses_v6(node.aaaa(), Order::new(node.aaaa().len(), dice), ttl),
+        rtype::SRV => reply.services(node, dice, zone),
+        other => reply.others(node.others_of(other), dice, ttl),
     }
-    reply.negative_soa(zone);
-    reply.finish(flags, rcode::NO_ERROR, Reason::NoData)
 }
 
-/// One set of those that are there.
-fn any(reply: &mut Reply, node: &Node, zone: &Snapshot, dice: u64) -> bool {
+/// The type of one set of those that are there.
+fn any(node: &Node) -> Option<u16> {
     if !node.a().is_empty() {
-        reply.addresses_v4(node.a(), Order::new(node.a().len(), dice), zone)
+        Some(rtype::A)
     } else if !node.aaaa().is_empty() {
-        reply.addresses_v6(node.aaaa(), Order::new(node.aaaa().len(), dice), zone)
+        Some(rtype::AAAA)
+    } else if !(node.srv().is_empty() && node.preferred().is_empty()) {
+        Some(rtype::SRV)
     } else {
-        reply.services(node.srv(), Order::new(node.srv().len(), dice), zone)
+        node.all_others().first().map(|other| other.rtype)
     }
 }
 

@@ -7,8 +7,9 @@
 
 use super::{Action, Options, Order, Reason, UDP_PAYLOAD_BYTES_MAX};
 use crate::{
+    records::Preference,
     wire::{CLASS_IN, FLAG_TC, HEADER_BYTES, Name, Query, option, rtype},
-    zone::{A, Aaaa, Snapshot, Srv},
+    zone::{A, Aaaa, Node, Other, Snapshot},
 };
 
 /// A compression pointer to the question's name, which begins right after the header.
@@ -38,6 +39,8 @@ pub(super) struct Reply<'a> {
     /// Where the name of the question ends, root label included.
     qname_end: usize,
     counts: [u16; 3],
+    /// What stands for the owner of the answers: a pointer to the question's name, or to what it is an alias of.
+    owner: [u8; 2],
     is_truncated: bool,
     /// Whether the client is told about truncation.
     pub(super) sets_truncated: bool,
@@ -63,6 +66,7 @@ impl<'a> Reply<'a> {
             questions: u8::from(!query.question.is_empty()),
             qname_end: HEADER_BYTES.saturating_add(query.name.as_wire().len()),
             counts: [0; 3],
+            owner: QNAME_POINTER,
             is_truncated: false,
             sets_truncated: true,
         };
@@ -82,11 +86,11 @@ impl<'a> Reply<'a> {
     }
 
     /// Writes A records as answers; `false` if there is none.
-    pub(super) fn addresses_v4(&mut self, set: &[A], order: Order, zone: &Snapshot) -> bool {
-        let ttl = zone.soa().ttl;
+    pub(super) fn addresses_v4(&mut self, set: &[A], order: Order, ttl: u32) -> bool {
+        let owner = self.owner;
         for item in order.filter_map(|index| set.get(index)) {
             let fixed = fixed(rtype::A, ttl, 4);
-            if !self.answer(&[&QNAME_POINTER, &fixed, &item.address.octets()]) {
+            if !self.answer(&[&owner, &fixed, &item.address.octets()]) {
                 break;
             }
         }
@@ -94,38 +98,86 @@ impl<'a> Reply<'a> {
     }
 
     /// Writes AAAA records as answers; `false` if there is none.
-    pub(super) fn addresses_v6(&mut self, set: &[Aaaa], order: Order, zone: &Snapshot) -> bool {
-        let ttl = zone.soa().ttl;
+    pub(super) fn addresses_v6(&mut self, set: &[Aaaa], order: Order, ttl: u32) -> bool {
+        let owner = self.owner;
         for item in order.filter_map(|index| set.get(index)) {
             let fixed = fixed(rtype::AAAA, ttl, 16);
-            if !self.answer(&[&QNAME_POINTER, &fixed, &item.address.octets()]) {
+            if !self.answer(&[&owner, &fixed, &item.address.octets()]) {
                 break;
             }
         }
         !set.is_empty()
     }
 
-    /// Writes SRV records as answers and the addresses of their targets as additional records; `false`
-    /// if there is none. Targets are not compressed (RFC 2782), but later names may point into them.
-    pub(super) fn services(&mut self, set: &[Srv], order: Order, zone: &Snapshot) -> bool {
-        let (ttl, [w0, w1]) = (zone.soa().ttl, zone.soa().weight.to_be_bytes());
+    /// Writes the SRV records of a node as answers, in one order whatever their preferences, and the addresses of
+    /// their targets as additional records; `false` if there is none. Targets are not compressed (RFC 2782), but later
+    /// names may point into them.
+    pub(super) fn services(&mut self, node: &Node, dice: u64, zone: &Snapshot) -> bool {
+        let (common, preferred) = (node.srv(), node.preferred());
+        let ttl = node.ttl().unwrap_or(zone.soa().ttl);
+        let of_all = Preference { priority: 0, weight: zone.soa().weight };
+        let count = common.len().saturating_add(preferred.len());
         let mut targets = Targets::default();
-        for item in order.filter_map(|index| set.get(index)) {
-            let target = item.target.as_wire();
-            let [p0, p1] = item.port.to_be_bytes();
-            let data = u16::try_from(target.len()).unwrap_or(u16::MAX).saturating_add(6);
-            let fixed = fixed(rtype::SRV, ttl, data);
+        for index in Order::new(count, dice) {
+            let own = || preferred.get(index.checked_sub(common.len())?);
+            let (preference, port, target) = match (common.get(index), own()) {
+                (Some(item), _) => (of_all, item.port, &item.target),
+                (None, Some(item)) => (item.preference, item.port, &item.target),
+                (None, None) => continue,
+            };
             let start = self.length;
-            if !self.answer(&[&QNAME_POINTER, &fixed, &[0, 0, w0, w1, p0, p1], target]) {
+            if !self.service(preference, port, target.as_wire(), ttl) {
                 break;
             }
             // Pointer, fixed part and the six octets before the target.
-            targets.note(&item.target, start.saturating_add(18));
+            targets.note(target, start.saturating_add(18));
         }
         if !self.is_truncated {
             self.addresses_of(&targets, zone);
         }
+        count > 0
+    }
+
+    fn service(&mut self, preference: Preference, port: u16, target: &[u8], ttl: u32) -> bool {
+        let Preference { priority, weight } = preference;
+        let ([i0, i1], [w0, w1]) = (priority.to_be_bytes(), weight.to_be_bytes());
+        let [p0, p1] = port.to_be_bytes();
+        let data = u16::try_from(target.len()).unwrap_or(u16::MAX).saturating_add(6);
+        let (owner, fixed) = (self.owner, fixed(rtype::SRV, ttl, data));
+        self.answer(&[&owner, &fixed, &[i0, i1, w0, w1, p0, p1], target])
+    }
+
+    /// Writes records of another type as answers, their names as they are: who does not know the type could not read
+    /// them otherwise (RFC 3597 section 4). `false` if there is none.
+    pub(super) fn others(&mut self, set: &[Other], dice: u64, ttl: u32) -> bool {
+        for item in Order::new(set.len(), dice).filter_map(|index| set.get(index)) {
+            if !self.other(item, ttl) {
+                break;
+            }
+        }
         !set.is_empty()
+    }
+
+    fn other(&mut self, item: &Other, ttl: u32) -> bool {
+        let owner = self.owner;
+        let fixed = fixed(item.rtype, ttl, u16::try_from(item.rdata.len()).unwrap_or(u16::MAX));
+        self.answer(&[&owner, &fixed, &item.rdata])
+    }
+
+    /// Writes the CNAME record of a node as answer; what follows is about the name that it leads to. `false` if there
+    /// is no space for it.
+    pub(super) fn alias(&mut self, node: &Node, zone: &Snapshot) -> bool {
+        let ttl = node.ttl().unwrap_or(zone.soa().ttl);
+        let start = self.length;
+        for item in node.others_of(rtype::CNAME).iter().take(1) {
+            if !self.other(item, ttl) {
+                return false;
+            }
+            // Pointer and fixed part; so near the beginning, a pointer always reaches.
+            let at = u16::try_from(start.saturating_add(12)).unwrap_or(0);
+            self.owner = (at | 0xc000).to_be_bytes();
+        }
+        true
     }
 
     /// Writes a TXT record with these strings as answer. Nobody may keep it: it is true for a second.
@@ -156,9 +208,9 @@ impl<'a> Reply<'a> {
     pub(super) fn ns(&mut self, zone: &Snapshot) -> bool {
         let target = &zone.soa().mname;
         let data = u16::try_from(target.as_wire().len()).unwrap_or(u16::MAX);
-        let fixed = fixed(rtype::NS, zone.soa().ttl, data);
+        let (owner, fixed) = (self.owner, fixed(rtype::NS, zone.soa().ttl, data));
         let start = self.length;
-        if self.answer(&[&QNAME_POINTER, &fixed, target.as_wire()]) {
+        if self.answer(&[&owner, &fixed, target.as_wire()]) {
             let mut targets = Targets::default();
             targets.note(target, start.saturating_add(12));
             self.addresses_of(&targets, zone);
@@ -180,9 +232,9 @@ impl<'a> Reply<'a> {
 
     /// Writes the addresses of names already in the message, as far as they fit.
     fn addresses_of(&mut self, targets: &Targets, zone: &Snapshot) {
-        let ttl = zone.soa().ttl;
         for (target, at) in targets.iter() {
             let Some(node) = zone.find(target.as_wire()) else { continue };
+            let ttl = node.ttl().unwrap_or(zone.soa().ttl);
             let [o0, o1] = (at | 0xc000).to_be_bytes();
             for item in node.a() {
                 let fixed = fixed(rtype::A, ttl, 4);

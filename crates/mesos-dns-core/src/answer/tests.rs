@@ -2,6 +2,7 @@
 
 mod dice;
 mod edns;
+mod kinds;
 mod laws;
 mod mutate;
 mod mutation;
@@ -88,7 +89,12 @@ fn told(message: &[u8], transport: Transport) -> String {
     if !matches!(action, Action::Send { .. }) {
         return format!("{action:?}");
     }
-    let reply = Message::from_octets(&out[..]).unwrap();
+    read(&out)
+}
+
+/// The same of any reply.
+fn read(reply: &[u8]) -> String {
+    let reply = Message::from_octets(reply).unwrap();
     let header = reply.header();
     let mut text = format!("{} aa={} ra={} tc={}", reply.opt_rcode(), header.aa(), header.ra(), header.tc());
     let (_, answer, authority, additional) = reply.sections().unwrap();

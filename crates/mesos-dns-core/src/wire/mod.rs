@@ -9,6 +9,7 @@ mod name;
 mod query;
 
 pub(crate) use name::is_within;
+pub(crate) use query::CNAME_STEPS_MAX;
 
 pub use edns::{CLIENT_COOKIE_BYTES, Cookie, Edns, option};
 pub use name::{LABEL_BYTES_MAX, NAME_BYTES_MAX, Name, NameError, NameView};

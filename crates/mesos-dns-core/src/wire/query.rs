@@ -9,6 +9,9 @@ use super::{Edns, LABEL_BYTES_MAX, NAME_BYTES_MAX, NameView, is_within};
 /// Length of the message header (RFC 1035 section 4.1.1).
 pub const HEADER_BYTES: usize = 12;
 
+/// Most aliases that are followed for one question; more are a mistake.
+pub(crate) const CNAME_STEPS_MAX: usize = 8;
+
 /// Record type numbers that get attention of their own.
 pub mod rtype {
     /// IPv4 address.
@@ -103,6 +106,23 @@ pub struct FoldedName {
 }
 
 impl FoldedName {
+    /// The name that these bytes are in wire form, without compression; `None` if they are none.
+    pub(crate) fn of_wire(wire: &[u8]) -> Option<Self> {
+        let mut rest = wire;
+        while let Some((length, behind)) = rest.split_first().filter(|(length, _)| **length > 0) {
+            if usize::from(*length) > LABEL_BYTES_MAX {
+                return None;
+            }
+            rest = behind.get(usize::from(*length)..)?;
+        }
+        let mut bytes = [0; NAME_BYTES_MAX];
+        let space = bytes.get_mut(..wire.len()).filter(|_| rest.len() == 1)?;
+        space.copy_from_slice(wire);
+        // Length octets are at most 63 and so never letters.
+        space.make_ascii_lowercase();
+        Some(Self { bytes, length: u8::try_from(wire.len()).ok()? })
+    }
+
     /// The wire bytes, root label included.
     pub fn as_wire(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.length)).unwrap_or_default()

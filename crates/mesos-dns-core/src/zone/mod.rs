@@ -203,3 +203,6 @@ impl Zone {
         }
     }
 }
+
+#[cfg(test)]
+mod laws;

@@ -165,7 +165,20 @@ impl Node {
 
     /// The data of all records of a type that is not one of the above, sorted.
     pub fn others(&self, rtype: u16) -> impl Iterator<Item = &[u8]> {
-        of_type(self.all_others(), rtype).iter().map(|other| &*other.rdata)
+        self.others_of(rtype).iter().map(|other| &*other.rdata)
+    }
+
+    /// The same with what else there is to know of them.
+    pub(crate) fn others_of(&self, rtype: u16) -> &[Other] {
+        of_type(self.all_others(), rtype)
+    }
+
+    /// Whether its answers take more than its addresses and services: a TTL of its own, other types, preferences.
+    pub(crate) fn is_special(&self) -> bool {
+        self.mixed().is_some_and(|mixed| {
+            let sets = &mixed.sets;
+            mixed.rest.rare.is_some() || !(sets.preferred.is_empty() && sets.others.is_empty())
+        })
     }
 
     /// The records of all types that are not one of the above, sorted by type and data.

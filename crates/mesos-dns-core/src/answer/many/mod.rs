@@ -95,7 +95,7 @@ impl<'a> Many<'a> {
         let Some(node) = node else {
             return if is_within(name, self.common.zone.apex().as_wire()) { writer.no_name() } else { None };
         };
-        if !node.name().as_wire().eq_ignore_ascii_case(name) {
+        if !node.name().as_wire().eq_ignore_ascii_case(name) || node.is_special() {
             return None;
         }
         match plain.kind {

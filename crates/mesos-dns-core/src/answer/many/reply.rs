@@ -156,7 +156,7 @@ impl<'a, 'o> Writer<'a, 'o> {
         let (a, aaaa) = (fixed(rtype::A, zone.soa().ttl, 4), fixed(rtype::AAAA, zone.soa().ttl, 16));
         for (name, at, node) in targets.find(zone) {
             let Some(node) = node else { continue };
-            if node.name() != name {
+            if node.name() != name || node.is_special() {
                 return None;
             }
             let owner = (at | 0xc000).to_be_bytes();

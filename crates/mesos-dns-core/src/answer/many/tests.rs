@@ -13,7 +13,7 @@ use proptest::{
 use super::*;
 use crate::{
     answer::{Peer, Reason, Secrets, Transport, UDP_PAYLOAD_BYTES_MAX, decide},
-    records::{Data, Owner, Record},
+    records::{Data, Fitness, Owner, Preference, Record},
     table::Seed,
     test_support::{name, soa},
     wire::rtype,
@@ -43,6 +43,13 @@ enum Kept {
     /// A target that has no node.
     Away(u16),
     Unknown,
+    /// A service with a preference of its own.
+    Preferred(u16),
+    Text,
+    Ttl(u32),
+    Unfit(u16),
+    /// An alias of one of the names.
+    Alias(usize),
 }
 
 fn kept() -> impl Strategy<Value = Kept> {
@@ -57,11 +64,17 @@ fn kept() -> impl Strategy<Value = Kept> {
         services.prop_map(Kept::Srv),
         any::<u16>().prop_map(Kept::Away),
         Just(Kept::Unknown),
+        any::<u16>().prop_map(Kept::Preferred),
+        Just(Kept::Text),
+        (0..100_u32).prop_map(Kept::Ttl),
+        any::<u16>().prop_map(Kept::Unfit),
+        any::<usize>().prop_map(Kept::Alias),
     ]
 }
 
 fn zone(names: &[(String, Vec<Kept>)]) -> Zone {
     let mut zone = Zone::new(name("mesos."), None, Seed(names.len() as u64));
+    let mut unfit = Vec::new();
     for (number, (owner, kept)) in names.iter().enumerate() {
         let mut add = |data| zone.add(&Record::from_parts(Owner::new(owner), data));
         for kept in kept {
@@ -81,9 +94,26 @@ fn zone(names: &[(String, Vec<Kept>)]) -> Zone {
                     add(Data::service(*port, Owner::new("away.example.")));
                 }
                 Kept::Unknown => add(Data::Unknown),
+                Kept::Preferred(port) => {
+                    let preference = Some(Preference { priority: 3, weight: 1 });
+                    add(Data::Srv { port: *port, target: Owner::new(owner), preference });
+                }
+                Kept::Text => add(Data::Other { rtype: rtype::TXT, rdata: b"\x01a"[..].into() }),
+                Kept::Ttl(ttl) => add(Data::Ttl(*ttl)),
+                Kept::Unfit(n) => {
+                    let [high, low] = n.to_be_bytes();
+                    let data = Data::A(Ipv4Addr::new(10, number as u8, high, low));
+                    let record = Record::from_parts(Owner::new(owner), data);
+                    unfit.push(Record { fitness: Fitness::Unfit, ..record });
+                }
+                Kept::Alias(at) => {
+                    let rdata = name(&names[at % names.len()].0).as_wire().into();
+                    add(Data::Other { rtype: rtype::CNAME, rdata });
+                }
             }
         }
     }
+    unfit.iter().for_each(|record| zone.add(record));
     let _ = zone.compile();
     zone
 }
