@@ -56,6 +56,7 @@ fn main() {
         recursion_available: false,
         forwards: false,
         sets_truncated: true,
+        recursion_allow: Vec::new(),
         query_allow: Vec::new(),
         ..Settings::default()
     };

@@ -273,6 +273,7 @@ fn reply(zone: &Snapshot, name: &Name, kind: u16, transport: Transport) -> Vec<u
         recursion_available: false,
         forwards: false,
         sets_truncated: true,
+        recursion_allow: Vec::new(),
         query_allow: Vec::new(),
         ..Settings::default()
     };

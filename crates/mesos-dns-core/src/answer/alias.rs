@@ -19,8 +19,10 @@ pub(super) enum End<'a> {
     Node(&'a Node),
     /// To a name that we would have, and do not.
     Missing,
-    /// To nowhere that we know of: out of the domain, in a circle, or too far.
-    Elsewhere,
+    /// Nowhere: in a circle, or too far.
+    Nowhere,
+    /// Out of the domain.
+    Outside,
 }
 
 impl<'a> Way<'a> {
@@ -30,14 +32,18 @@ impl<'a> Way<'a> {
         let Some(mut node) = zone.find(name) else { return way };
         let is_followed = !matches!(qtype, rtype::CNAME | rtype::ANY);
         while let Some(target) = target(node).filter(|_| is_followed) {
-            way.end = End::Elsewhere;
+            way.end = End::Nowhere;
             let Some(space) = way.aliases.get_mut(way.count) else { return way };
             *space = Some(node);
             way.count = way.count.saturating_add(1);
             let Some(target) = FoldedName::of_wire(target) else { return way };
             let is_met = way.aliases().any(|alias| alias.name() == target.view());
             let is_status = standing::is_status(target.as_wire(), zone.apex());
-            if is_met || is_status || !target.is_within(zone.apex().as_wire()) {
+            if !target.is_within(zone.apex().as_wire()) {
+                way.end = End::Outside;
+                return way;
+            }
+            if is_met || is_status {
                 return way;
             }
             match zone.find(target.as_wire()) {

@@ -68,6 +68,8 @@ pub struct Settings {
     pub forwards: bool,
     /// Whether TC tells that records were left out (`setTruncateBit`).
     pub sets_truncated: bool,
+    /// For whom (`recursionAllow`). Of other names the forwarder sees to that; our own zone asks it to follow an alias.
+    pub recursion_allow: Vec<IpNet>,
     /// Who may ask at all (`queryAllow`); empty means everybody.
     pub query_allow: Vec<IpNet>,
     /// What our cookies are made with (`cookieSecretFile`); without it, cookies are an option we do not know.
@@ -81,6 +83,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether we forward for this client.
+    fn may_recurse(&self, client: IpAddr) -> bool {
+        self.recursion_allow.iter().any(|net| net.contains(&client))
+    }
+
     /// Whether this client may ask at all.
     fn may_ask(&self, client: IpAddr) -> bool {
         self.query_allow.is_empty() || self.query_allow.iter().any(|net| net.contains(&client))
@@ -191,7 +198,8 @@ pub fn decide(
         reply.explain(ede::NOT_READY);
         return reply.finish(flags, rcode::SERV_FAIL, Reason::Loading);
     }
-    let source = Source { zone, is_stale: standing.state == State::Stale };
+    let leads_out = settings.forwards && query.flags & FLAG_RD != 0 && settings.may_recurse(peer.address);
+    let source = Source { zone, is_stale: standing.state == State::Stale, leads_out };
     from_zone(reply, &query, source, flags | FLAG_AA, dice, peer.transport)
 }
 
@@ -252,13 +260,15 @@ struct Source<'a> {
     zone: &'a Snapshot,
     /// Whether the masters are out of reach: clients with EDNS are told.
     is_stale: bool,
+    /// Whether an alias that leads out of the domain is followed by the forwarder, who has to be asked for it.
+    leads_out: bool,
 }
 
 /// Answers a name of ours.
 fn from_zone(
     mut reply: Reply,
     query: &Query,
-    Source { zone, is_stale }: Source<'_>,
+    Source { zone, is_stale, leads_out }: Source<'_>,
     flags: u16,
     dice: u64,
     transport: Transport,
@@ -268,12 +278,15 @@ fn from_zone(
     let may_be_there = match way.end {
         End::Node(node) => may_lack(node),
         End::Missing => true,
-        End::Elsewhere => false,
+        End::Nowhere | End::Outside => false,
     };
     if zone.is_partial() && may_be_there {
         // It may be the name of a living task: no answer is better than a wrong one.
         reply.explain(ede::NOT_READY);
         return reply.finish(flags & !FLAG_AA, rcode::SERV_FAIL, Reason::Loading);
+    }
+    if matches!(way.end, End::Outside) && leads_out {
+        return Action::Forward;
     }
     if is_stale {
         let is_missing = matches!(way.end, End::Missing);
@@ -287,7 +300,7 @@ fn from_zone(
         return reply.finish(flags, rcode::NO_ERROR, Reason::Success);
     }
     let (rcode, reason) = match way.end {
-        End::Elsewhere => return reply.finish(flags, rcode::NO_ERROR, Reason::Success),
+        End::Nowhere | End::Outside => return reply.finish(flags, rcode::NO_ERROR, Reason::Success),
         End::Node(node) if records(&mut reply, query.qtype, node, zone, dice) => {
             return reply.finish(flags, rcode::NO_ERROR, Reason::Success);
         }

@@ -63,6 +63,7 @@ const SETTINGS: Settings = Settings {
     recursion_available: true,
     forwards: true,
     sets_truncated: true,
+    recursion_allow: Vec::new(),
     query_allow: Vec::new(),
     cookies: Some(Secrets::new([4; 16])),
     nsid: Vec::new(),

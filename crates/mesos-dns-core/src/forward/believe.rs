@@ -74,6 +74,15 @@ pub fn continued(key: &Key, chain: Vec<u8>, own: Vec<u8>, now: Instant) -> Optio
     Some(Entry::new(parts, packer.finish()))
 }
 
+/// The name that a reply of our own zone leads to, where others have to say what is there: its chain of aliases ends
+/// outside of our domain.
+pub fn leads_out(key: &Key, ours: Vec<u8>, own: &Name) -> Option<Name> {
+    let reply = Reply::parse(ours)?;
+    let seen = reply.seen();
+    let answers = follow(key, &seen, None);
+    Some(answers.end).filter(|end| !answers.is_complete && !end.is_within(own))
+}
+
 fn failure(key: &Key, kind: Kind, rcode: Rcode, reasons: &[u8], now: Instant) -> Entry {
     let parts = Parts { kind, rcode, reasons, ..Parts::new(key, now) };
     Entry::new(parts, Packer::new(&key.name).finish())
@@ -85,7 +94,7 @@ fn kept(key: &Key, reply: &Reply, own: &Name, now: Instant, is_half: bool) -> En
         .into_iter()
         .filter(|seen| key.qclass == ANY || seen.record.class == key.qclass)
         .collect();
-    let answers = follow(key, &seen, own);
+    let answers = follow(key, &seen, Some(own));
     let leads = answers.leads_to_us.is_some();
     let soa = if answers.is_complete || leads { None } else { start_of_authority(&answers.end, &seen) };
 
@@ -145,7 +154,8 @@ struct Answers<'a, 'm> {
 }
 
 /// Follows the chain from the question, whatever order the records are in, and puts them in the order of the chain.
-fn follow<'a, 'm>(key: &Key, seen: &'a [Seen<'m>], own: &Name) -> Answers<'a, 'm> {
+/// It ends where it enters `own`.
+fn follow<'a, 'm>(key: &Key, seen: &'a [Seen<'m>], own: Option<&Name>) -> Answers<'a, 'm> {
     let mut answers =
         Answers { records: Vec::new(), end: key.name.clone(), is_complete: false, leads_to_us: None };
     for _ in 0..=CHAIN_MAX {
@@ -173,7 +183,7 @@ fn follow<'a, 'm>(key: &Key, seen: &'a [Seen<'m>], own: &Name) -> Answers<'a, 'm
             }
         }
         answers.end = target;
-        if answers.end.is_within(own) {
+        if own.is_some_and(|own| answers.end.is_within(own)) {
             answers.leads_to_us = Some(answers.end.clone());
             break;
         }

@@ -41,6 +41,7 @@ impl Asker {
                 recursion_available: false,
                 forwards: false,
                 sets_truncated: true,
+                recursion_allow: Vec::new(),
                 query_allow: Vec::new(),
                 ..answer::Settings::default()
             },

@@ -78,6 +78,7 @@ pub(super) fn answer(config: &Config, secrets: &answer::Secrets) -> answer::Sett
         recursion_available: config.recurse_on,
         forwards: config.external_on,
         sets_truncated: config.set_truncate_bit,
+        recursion_allow: config.recursion_allow.clone(),
         query_allow: config.query_allow.clone(),
         cookies: Some(config.cookie_secrets.clone().unwrap_or_else(|| secrets.clone())),
         nsid: config.nsid.clone().into_bytes(),

@@ -11,6 +11,7 @@
 mod asking;
 mod cache;
 mod flights;
+mod leading;
 mod metrics;
 mod own;
 mod telling;
@@ -149,6 +150,10 @@ impl Forwarder {
             }
         };
         let active = self.active.load_full();
+        if let Some((outcome, reply)) = self.lead_out(&active, &query, &client).await {
+            metrics.replied(outcome);
+            return Some(reply);
+        }
         let (outcome, reply) = match active.policy.decide(&query, client.address.ip()) {
             Decision::Refuse(refusal) => {
                 metrics.refused(refusal);
