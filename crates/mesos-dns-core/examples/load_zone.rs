@@ -40,6 +40,7 @@ fn main() {
             AddressSource::Host,
         ]),
         health: Health::Ignore,
+        places: Vec::new(),
         server_name: "ns1.mesos.".into(),
         server_addresses: Vec::new(),
     };

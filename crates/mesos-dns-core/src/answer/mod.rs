@@ -10,11 +10,13 @@
 mod action;
 mod cookie;
 mod many;
+mod nearest;
 mod options;
 mod order;
 mod padding;
 mod rate;
 mod render;
+mod reverse;
 mod standing;
 
 use std::{net::IpAddr, time::Duration};
@@ -28,6 +30,7 @@ use crate::{
     },
     zone::{Node, Snapshot},
 };
+use nearest::{Located, Nearest};
 use options::Options;
 use order::Order;
 use render::Reply;
@@ -36,9 +39,11 @@ use standing::StatusData;
 pub use action::{Action, Reason, Silence};
 pub use cookie::{SERVER_COOKIE_BYTES, Secrets, SecretsError};
 pub use many::{MANY_MAX, Many, Ticket};
+pub use nearest::{Ranking, Selection};
 pub use options::Hop;
 pub use padding::pad;
 pub use rate::{RateLimit, RateLimiter};
+pub use reverse::Reversing;
 pub use standing::{Standing, State};
 
 /// Largest UDP answer we send, in bytes, whatever larger size the client offers.
@@ -74,6 +79,10 @@ pub struct Settings {
     pub nsid: Vec<u8>,
     /// How long an idle connection is kept, for those who ask.
     pub idle: Duration,
+    /// For which addresses we tell by what name they go (`reversePrefixes`).
+    pub reverse: Reversing,
+    /// Which records of a set are told, and which come first (`answers`, `maxAnswers`, `places`).
+    pub selection: Selection,
     /// How much is sent to one network (`rateLimit`); `None`: as much as it asks for.
     pub rate_limit: Option<RateLimit>,
 }
@@ -172,24 +181,35 @@ pub fn decide(
     if !matches!(query.class, CLASS_IN | CLASS_ANY) {
         return refuse(reply, &query, ede::NOT_SUPPORTED, Reason::Refused);
     }
+    let recursion = if settings.recursion_available { FLAG_RA } else { 0 };
+    let flags = reply_flags(&query) | recursion;
+    let source = Source {
+        zone,
+        is_stale: standing.state == State::Stale,
+        selection: &settings.selection,
+        client: peer.address,
+    };
     if !query.name.is_within(zone.apex().as_wire()) {
+        if let Some(ours) = reverse::find(query.name.view(), zone, &settings.reverse) {
+            reply.sets_truncated = settings.sets_truncated;
+            return match zone.is_loaded() {
+                true => reverse::answer(reply, &query, ours, &source, flags | FLAG_AA),
+                false => not_ready(reply, flags),
+            };
+        }
         // Forwarding without being asked to recurse would be answering for others (RFC 8906, robustness A2).
         if settings.forwards && query.flags & FLAG_RD != 0 {
             return Action::Forward;
         }
         return refuse(reply, &query, ede::NOT_AUTHORITATIVE, Reason::Refused);
     }
-    let recursion = if settings.recursion_available { FLAG_RA } else { 0 };
-    let flags = reply_flags(&query) | recursion;
     reply.sets_truncated = settings.sets_truncated;
     if standing::is_status(query.name.as_wire(), zone.apex()) {
         return status(reply, &query, zone, standing, flags | FLAG_AA);
     }
     if !zone.is_loaded() {
-        reply.explain(ede::NOT_READY);
-        return reply.finish(flags, rcode::SERV_FAIL, Reason::Loading);
+        return not_ready(reply, flags);
     }
-    let source = Source { zone, is_stale: standing.state == State::Stale };
     from_zone(reply, &query, source, flags | FLAG_AA, dice, peer.transport)
 }
 
@@ -224,6 +244,19 @@ fn refuse(mut reply: Reply, query: &Query, why: u16, reason: Reason) -> Action {
     reply.finish(reply_flags(query), rcode::REFUSED, reason)
 }
 
+/// Answers SERVFAIL: nothing is known yet.
+fn not_ready(mut reply: Reply, flags: u16) -> Action {
+    reply.explain(ede::NOT_READY);
+    reply.finish(flags, rcode::SERV_FAIL, Reason::Loading)
+}
+
+/// Tells clients that the answer is from old data, if it is.
+fn begin_stale(reply: &mut Reply, source: &Source, why: u16) {
+    if source.is_stale {
+        reply.explain(why);
+    }
+}
+
 /// Answers a client that only wants a cookie, or to know whether its own is still good (RFC 7873 section 5.4).
 fn only_cookie(reply: Reply, query: &Query, settings: &Settings, peer: Peer, now: u32) -> Action {
     let (Some(secrets), Some(cookie)) = (&settings.cookies, query.edns.and_then(|edns| edns.cookie)) else {
@@ -250,17 +283,39 @@ struct Source<'a> {
     zone: &'a Snapshot,
     /// Whether the masters are out of reach: clients with EDNS are told.
     is_stale: bool,
+    selection: &'a Selection,
+    client: IpAddr,
+}
+
+impl Source<'_> {
+    /// Has records written in the order in which this client is told them.
+    fn ordered<T: Located>(
+        &self,
+        set: &[T],
+        dice: u64,
+        write: impl FnOnce(&mut dyn Iterator<Item = usize>) -> bool,
+    ) -> bool {
+        let most = self.selection.most_of_a_set();
+        if self.selection.ranking == Ranking::Nearest
+            && set.len() > 1
+            && let Some(order) = Nearest::of(set, (self.zone, self.selection, self.client), dice)
+        {
+            return write(&mut order.take(most));
+        }
+        write(&mut Order::new(set.len(), dice).take(most))
+    }
 }
 
 /// Answers a name of ours.
 fn from_zone(
     mut reply: Reply,
     query: &Query,
-    Source { zone, is_stale }: Source<'_>,
+    source: Source<'_>,
     flags: u16,
     dice: u64,
     transport: Transport,
 ) -> Action {
+    let Source { zone, is_stale, .. } = source;
     let node = zone.find(query.name.as_wire());
     let may_lack = |node: &Node| node.name() != zone.apex() && !node.has_records();
     if zone.is_partial() && node.is_none_or(may_lack) {
@@ -287,10 +342,8 @@ fn from_zone(
         rtype::SOA if is_apex => reply.soa(zone),
         rtype::NS if is_apex => reply.ns(zone),
         rtype::ANY if is_apex => reply.soa(zone),
-        rtype::ANY => any(&mut reply, node, zone, dice),
-        rtype::A => reply.addresses_v4(node.a(), Order::new(node.a().len(), dice), zone),
-        rtype::AAAA => reply.addresses_v6(node.aaaa(), Order::new(node.aaaa().len(), dice), zone),
-        rtype::SRV => reply.services(node.srv(), Order::new(node.srv().len(), dice), zone),
+        rtype::ANY => any(&mut reply, node, &source, dice),
+        rtype::A | rtype::AAAA | rtype::SRV => set(&mut reply, query.qtype, node, &source, dice),
         _ => false,
     };
     if answered {
@@ -301,13 +354,24 @@ fn from_zone(
 }
 
 /// One set of those that are there.
-fn any(reply: &mut Reply, node: &Node, zone: &Snapshot, dice: u64) -> bool {
-    if !node.a().is_empty() {
-        reply.addresses_v4(node.a(), Order::new(node.a().len(), dice), zone)
-    } else if !node.aaaa().is_empty() {
-        reply.addresses_v6(node.aaaa(), Order::new(node.aaaa().len(), dice), zone)
-    } else {
-        reply.services(node.srv(), Order::new(node.srv().len(), dice), zone)
+fn any(reply: &mut Reply, node: &Node, source: &Source, dice: u64) -> bool {
+    let rtype = match (node.a(), node.aaaa()) {
+        ([_, ..], _) => rtype::A,
+        ([], [_, ..]) => rtype::AAAA,
+        ([], []) => rtype::SRV,
+    };
+    set(reply, rtype, node, source, dice)
+}
+
+/// The addresses, or the services; `false` if there are none.
+fn set(reply: &mut Reply, rtype: u16, node: &Node, source: &Source, dice: u64) -> bool {
+    let zone = source.zone;
+    match rtype {
+        rtype::A => source.ordered(node.a(), dice, |order| reply.addresses_v4(node.a(), order, zone)),
+        rtype::AAAA => {
+            source.ordered(node.aaaa(), dice, |order| reply.addresses_v6(node.aaaa(), order, zone))
+        }
+        _ => source.ordered(node.srv(), dice, |order| reply.services(node.srv(), order, zone)),
     }
 }
 

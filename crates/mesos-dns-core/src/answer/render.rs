@@ -5,7 +5,7 @@
 //! written; additional records that do not fit are left out silently, answers are not (RFC 2181
 //! section 9).
 
-use super::{Action, Options, Order, Reason, UDP_PAYLOAD_BYTES_MAX};
+use super::{Action, Options, Reason, UDP_PAYLOAD_BYTES_MAX};
 use crate::{
     wire::{CLASS_IN, FLAG_TC, HEADER_BYTES, Name, Query, option, rtype},
     zone::{A, Aaaa, Snapshot, Srv},
@@ -35,6 +35,8 @@ pub(super) struct Reply<'a> {
     /// Bytes set aside for OPT.
     reserved: usize,
     questions: u8,
+    /// Length of the zone's apex, which the name of the question ends with. 0: that of our domain.
+    pub(super) apex_bytes: usize,
     /// Where the name of the question ends, root label included.
     qname_end: usize,
     counts: [u16; 3],
@@ -61,6 +63,7 @@ impl<'a> Reply<'a> {
             options,
             reserved,
             questions: u8::from(!query.question.is_empty()),
+            apex_bytes: 0,
             qname_end: HEADER_BYTES.saturating_add(query.name.as_wire().len()),
             counts: [0; 3],
             is_truncated: false,
@@ -82,7 +85,12 @@ impl<'a> Reply<'a> {
     }
 
     /// Writes A records as answers; `false` if there is none.
-    pub(super) fn addresses_v4(&mut self, set: &[A], order: Order, zone: &Snapshot) -> bool {
+    pub(super) fn addresses_v4(
+        &mut self,
+        set: &[A],
+        order: impl Iterator<Item = usize>,
+        zone: &Snapshot,
+    ) -> bool {
         let ttl = zone.soa().ttl;
         for item in order.filter_map(|index| set.get(index)) {
             let fixed = fixed(rtype::A, ttl, 4);
@@ -94,7 +102,12 @@ impl<'a> Reply<'a> {
     }
 
     /// Writes AAAA records as answers; `false` if there is none.
-    pub(super) fn addresses_v6(&mut self, set: &[Aaaa], order: Order, zone: &Snapshot) -> bool {
+    pub(super) fn addresses_v6(
+        &mut self,
+        set: &[Aaaa],
+        order: impl Iterator<Item = usize>,
+        zone: &Snapshot,
+    ) -> bool {
         let ttl = zone.soa().ttl;
         for item in order.filter_map(|index| set.get(index)) {
             let fixed = fixed(rtype::AAAA, ttl, 16);
@@ -107,7 +120,12 @@ impl<'a> Reply<'a> {
 
     /// Writes SRV records as answers and the addresses of their targets as additional records; `false`
     /// if there is none. Targets are not compressed (RFC 2782), but later names may point into them.
-    pub(super) fn services(&mut self, set: &[Srv], order: Order, zone: &Snapshot) -> bool {
+    pub(super) fn services(
+        &mut self,
+        set: &[Srv],
+        order: impl Iterator<Item = usize>,
+        zone: &Snapshot,
+    ) -> bool {
         let (ttl, [w0, w1]) = (zone.soa().ttl, zone.soa().weight.to_be_bytes());
         let mut targets = Targets::default();
         for item in order.filter_map(|index| set.get(index)) {
@@ -132,6 +150,14 @@ impl<'a> Reply<'a> {
     pub(super) fn text(&mut self, strings: &[u8]) {
         let fixed = fixed(rtype::TXT, 0, u16::try_from(strings.len()).unwrap_or(u16::MAX));
         self.answer(&[&QNAME_POINTER, &fixed, strings]);
+    }
+
+    /// Writes a PTR record as answer.
+    pub(super) fn pointer(&mut self, target: &Name, zone: &Snapshot) -> bool {
+        let target = target.as_wire();
+        let fixed = fixed(rtype::PTR, zone.soa().ttl, u16::try_from(target.len()).unwrap_or(u16::MAX));
+        self.answer(&[&QNAME_POINTER, &fixed, target]);
+        true
     }
 
     /// Writes the SOA record as answer.
@@ -168,9 +194,12 @@ impl<'a> Reply<'a> {
 
     fn soa_record(&mut self, zone: &Snapshot, ttl: u32) -> bool {
         let soa = zone.soa();
-        let apex = zone.apex().as_wire();
+        let apex_bytes = match self.apex_bytes {
+            0 => zone.apex().as_wire().len(),
+            bytes => bytes,
+        };
         // The question's name ends with the apex, so the owner is a pointer into it.
-        let at = self.qname_end.saturating_sub(apex.len());
+        let at = self.qname_end.saturating_sub(apex_bytes);
         let [o0, o1] = (u16::try_from(at).unwrap_or(0) | 0xc000).to_be_bytes();
         let (mname, rname) = (soa.mname.as_wire(), soa.rname.as_wire());
         let data = mname.len().saturating_add(rname.len()).saturating_add(20);

@@ -5,6 +5,7 @@ mod edns;
 mod laws;
 mod mutate;
 mod mutation;
+mod reverse;
 mod seeds;
 mod standing;
 mod strict;
@@ -19,7 +20,7 @@ use domain::{
     },
     rdata::AllRecordData,
 };
-use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
+use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_assume, proptest};
 
 use seeds::query;
 
@@ -67,6 +68,8 @@ const SETTINGS: Settings = Settings {
     nsid: Vec::new(),
     idle: Duration::from_secs(10),
     rate_limit: None,
+    reverse: Reversing::Off,
+    selection: Selection::ALL,
 };
 
 const LIVE: Standing =
@@ -88,7 +91,11 @@ fn told(message: &[u8], transport: Transport) -> String {
     if !matches!(action, Action::Send { .. }) {
         return format!("{action:?}");
     }
-    let reply = Message::from_octets(&out[..]).unwrap();
+    text_of(&out)
+}
+
+fn text_of(out: &[u8]) -> String {
+    let reply = Message::from_octets(out).unwrap();
     let header = reply.header();
     let mut text = format!("{} aa={} ra={} tc={}", reply.opt_rcode(), header.aa(), header.ra(), header.tc());
     let (_, answer, authority, additional) = reply.sections().unwrap();

@@ -12,13 +12,14 @@
 //!
 //! - `keys`: the table of all keys. `file`: the JSON. `reference`: the table as documentation.
 //! - `value`, `object`, `json`: kinds of values, and JSON with places.
-//! - `validate`, `address`, `servers`, `listeners`: the rules. [`Remark`]: what is said when one is broken.
+//! - `validate`, `address`, `servers`, `listeners`, `nearness`: the rules. [`Remark`]: what is said when one is broken.
 
 mod address;
 mod file;
 mod json;
 mod keys;
 mod listeners;
+mod nearness;
 mod object;
 mod reference;
 mod remark;
@@ -28,7 +29,7 @@ mod surroundings;
 mod validate;
 mod value;
 
-use std::{collections::BTreeSet, net::IpAddr, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
@@ -36,15 +37,21 @@ use serde::{Serialize, Serializer};
 pub use file::{FILE_BYTES_MAX, File};
 pub use keys::{Key, Origin, Row, Setting, Settings, Standing, keys};
 pub use listeners::{Listener, Listeners, Protocol};
-pub use object::{Credentials, ZkUrl, Zone, Zones};
+pub use object::{Credentials, Places, ZkUrl, Zone, Zones};
 pub use reference::reference;
 pub use remark::{Place, Problems, REMARKS_MAX, Remark, line};
 pub use secret::{MASK, Secret};
 pub use surroundings::{Surroundings, Unusable, Wants};
-pub use value::{Anything, Bytes, Item, List, Prefixes, SECONDS_MAX, Seconds, Whole};
+pub use value::{Anything, Bytes, Given, Item, List, Prefixes, SECONDS_MAX, Seconds, Whole};
 
-pub use crate::watch::subscribe::Updates;
-use crate::{answer::Secrets, cluster::AddressSource, forward::server::Server, mesos::zk_url, wire::Name};
+pub use crate::{answer::Ranking, watch::subscribe::Updates};
+use crate::{
+    answer::{Reversing, Secrets},
+    cluster::{self, AddressSource},
+    forward::server::Server,
+    mesos::zk_url,
+    wire::Name,
+};
 use value::Word;
 
 /// Budget of a forwarded query if `timeout` is 0.
@@ -173,6 +180,14 @@ pub struct Config {
     pub mass_loss_percent: u8,
     /// Number of tasks whose loss at once is always believed, less one.
     pub mass_loss_minimum: usize,
+    /// For which addresses we tell their names.
+    pub reverse: Reversing,
+    /// Which records come first.
+    pub answers: Ranking,
+    /// Most records in one answer; `None`: no limit.
+    pub max_answers: Option<usize>,
+    /// Where clients are, and agents that do not say it.
+    pub places: Vec<(IpNet, Arc<cluster::Place>)>,
     /// Host names under which the HTTP API may be called, besides our own.
     pub http_allow_hosts: Vec<String>,
     /// Form of the log.
@@ -251,6 +266,10 @@ impl Word for Updates {
         &[("auto", Self::Auto), ("events", Self::Events), ("poll", Self::Poll)];
 }
 
+impl Word for Ranking {
+    const WORDS: &'static [(&'static str, Self)] = &[("shuffle", Self::Shuffle), ("nearest", Self::Nearest)];
+}
+
 impl Word for LogFormat {
     const WORDS: &'static [(&'static str, Self)] =
         &[("auto", Self::Auto), ("json", Self::Json), ("text", Self::Text)];
@@ -314,7 +333,9 @@ impl Config {
             settings.workers.derive(Whole(cores), "one per core");
         }
         warnings.extend(validate::oddities(&settings));
+        warnings.extend(nearness::oddities(&settings));
         warnings.truncate(REMARKS_MAX);
+        let reverse = nearness::reversing(&settings, &forwarding.zones);
         let s = &settings;
         let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         let ttl = u32::try_from(s.ttl.value).unwrap_or(0);
@@ -379,6 +400,10 @@ impl Config {
             hold_seconds: s.hold_seconds.value.0,
             mass_loss_percent: u8::try_from(s.mass_loss_percent.value.0).unwrap_or(100),
             mass_loss_minimum: usize::try_from(s.mass_loss_minimum.value.0).unwrap_or(usize::MAX),
+            reverse,
+            answers: nearness::ranking(s),
+            max_answers: usize::try_from(s.max_answers.value.0).ok().filter(|most| *most > 0),
+            places: s.places.value.0.clone(),
             http_allow_hosts: s.http_allow_hosts.value.texts(),
             log_format: s.log_format.value,
             snapshot_file: some(&s.snapshot_file.value),

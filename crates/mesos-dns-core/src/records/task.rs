@@ -8,6 +8,7 @@ use super::{
     agent_suffix,
     health::Presence,
     infrastructure, label,
+    reverse::{self, Spots},
     service::{Base, Services, Zone},
     task_hash,
 };
@@ -39,12 +40,20 @@ pub struct Maker<'a> {
     /// Reused from task to task.
     addresses: Vec<IpAddr>,
     ports: Vec<u16>,
+    spots: Spots,
 }
 
 impl<'a> Maker<'a> {
     /// A maker for the tasks of one version of the cluster.
     pub fn new(hosts: &'a Hosts, policy: &'a Policy) -> Self {
-        Self { hosts, policy, services: Services::default(), addresses: Vec::new(), ports: Vec::new() }
+        Self {
+            hosts,
+            policy,
+            services: Services::default(),
+            addresses: Vec::new(),
+            ports: Vec::new(),
+            spots: Spots::default(),
+        }
     }
 
     /// Lists the records of one task; see the function of this name.
@@ -69,10 +78,12 @@ impl<'a> Maker<'a> {
             None => (None, Some(self.services.munged(&task.name, self.policy))),
             Some(discovery) => self.services.both(&discovery.name, self.policy),
         };
+        let mut instance = None;
         // The raw name first, as the oldest clients know it; then the one that fits the rules.
         for base in [&mut raw, &mut munged].into_iter().flatten() {
             let canonical = base.with_tail(&tail, Zone::Plain);
             let agent_canonical = base.with_tail(&tail, Zone::Agent);
+            instance = Some(canonical.clone());
             let withheld = &mut withheld;
             let mut pass =
                 Pass { task, presence, base, canonical, agent_canonical, withheld, emit: &mut *emit };
@@ -81,6 +92,10 @@ impl<'a> Maker<'a> {
             if let Some(discovery) = &task.discovery {
                 pass.discovery_ports(discovery, self.policy);
             }
+        }
+        if let Some(name) = &instance {
+            let (task, agent) = ((task, &self.addresses[..], name), (agent, agent_addresses));
+            reverse::task(task, agent, self.policy, &mut self.spots, emit);
         }
         withheld
     }

@@ -69,6 +69,7 @@ impl What {
             }
             Data::Other { .. } => return None,
             Data::Ttl(ttl) => return Some(Self::Ttl(ttl.min(TTL_MAX))),
+            Data::Reverse(_) => return None,
             Data::Unknown => return Some(Self::Unknown),
         };
         Some(Self::Record(rdata))
@@ -250,9 +251,9 @@ impl<'a> Tally<'a> {
 
 impl Watch for Tally<'_> {
     fn note<T: Item>(&mut self, item: &T, came: bool) {
-        let owner = self.ttl.map_or(self.owner, |ttl| {
-            self.owner ^ xxhash_rust::xxh3::xxh3_64_with_seed(b"ttl", ttl.into())
-        });
+        let owner = self
+            .ttl
+            .map_or(self.owner, |ttl| self.owner ^ xxhash_rust::xxh3::xxh3_64_with_seed(b"ttl", ttl.into()));
         let hash = item.content_hash(owner);
         if came {
             self.came = self.came.saturating_add(1);

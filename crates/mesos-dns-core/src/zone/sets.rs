@@ -84,7 +84,6 @@ impl Sets {
         }
     }
 
-
     /// Adds a record with so many contributors, in no order.
     pub(super) fn push(&mut self, rdata: Rdata, by: i32) {
         match rdata {
@@ -138,7 +137,10 @@ impl Slices<'_> {
     /// Whether one of them is an alias.
     pub(super) fn has_alias(&self) -> bool {
         // The few types with lower numbers are no reason to search.
-        self.others.iter().take_while(|other| other.rtype <= rtype::CNAME).any(|other| other.rtype == rtype::CNAME)
+        self.others
+            .iter()
+            .take_while(|other| other.rtype <= rtype::CNAME)
+            .any(|other| other.rtype == rtype::CNAME)
     }
 
     /// How many contribute this record.
@@ -159,7 +161,7 @@ impl Slices<'_> {
             Data::Other { rtype, rdata } => {
                 count_of(self.others, &Other { rtype: *rtype, count: 0, rdata: rdata.clone() })
             }
-            Data::Ttl(_) | Data::Unknown => 0,
+            Data::Reverse(_) | Data::Ttl(_) | Data::Unknown => 0,
         }
     }
 

@@ -182,6 +182,7 @@ fn policy() -> Policy {
             AddressSource::Host,
         ]),
         health: Health::Ignore,
+        places: Vec::new(),
         server_name: "ns1.mesos.".into(),
         server_addresses: vec![Ipv4Addr::LOCALHOST.into()],
     }
