@@ -4,7 +4,7 @@
 
 use crate::{
     cluster::{AddressSource, Task, TaskState},
-    records::{Addresses, Health, Policy, Rules},
+    records::{Addresses, Extra, Health, Policy, Rules},
     wire::Name,
     zone::Soa,
 };
@@ -22,6 +22,7 @@ pub(crate) fn policy() -> Policy {
         ]),
         health: Health::Ignore,
         places: Vec::new(),
+        extra: Extra::default(),
         server_name: "ns1.mesos.".into(),
         server_addresses: vec!["10.0.0.9".parse().unwrap()],
     }

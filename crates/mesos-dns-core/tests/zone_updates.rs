@@ -29,6 +29,7 @@ fn policy() -> Policy {
         addresses: Addresses::Sources(vec![AddressSource::NetInfo, AddressSource::Host]),
         health: Health::Ignore,
         places: Vec::new(),
+        extra: mesos_dns_core::records::Extra::default(),
         server_name: "ns1.mesos.".into(),
         server_addresses: vec!["10.0.0.9".parse().unwrap()],
     }

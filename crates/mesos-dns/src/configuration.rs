@@ -11,7 +11,9 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use mesos_dns_core::config::{Config, FILE_BYTES_MAX, File, Problems, Surroundings, Unusable, Wants, line};
+use mesos_dns_core::config::{
+    Config, FILE_BYTES_MAX, File, Problems, Surroundings, Unusable, Wants, ZoneFile, line,
+};
 use openssl::{error::ErrorStack, pkey::PKey, x509::X509};
 use tracing::{info, warn};
 
@@ -20,6 +22,9 @@ use crate::dns::Identity;
 /// Largest certificate, key, secret or `resolv.conf` that is read, in bytes; the system's bundle of authorities has
 /// a quarter of it.
 const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Largest zone file that is read, in bytes: as many records as may be given fit, each with a long name.
+const ZONE_FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Where the system says which servers it asks.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -127,6 +132,7 @@ fn look_around(wants: &Wants<'_>) -> Surroundings {
         secret: text(wants.secret_file),
         cookie_secret: text(wants.cookie_secret_file),
         unusable: wants.identities.iter().filter_map(|(cert, key)| unusable(cert, key)).collect(),
+        zone_files: wants.zone_files.iter().map(|file| zone_file(file)).collect(),
     }
 }
 
@@ -134,6 +140,12 @@ fn look_around(wants: &Wants<'_>) -> Surroundings {
 fn read_text(path: &str) -> Result<String, String> {
     let bytes = read(Path::new(path), SMALL_FILE_BYTES_MAX).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
+}
+
+/// A zone file as it is now.
+fn zone_file(file: &str) -> ZoneFile {
+    let text = read(Path::new(file), ZONE_FILE_BYTES_MAX).map_err(|error| error.to_string());
+    ZoneFile { file: file.to_owned(), text }
 }
 
 /// Whether a file holds certificates of authorities.

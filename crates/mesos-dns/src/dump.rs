@@ -278,7 +278,8 @@ fn from_document(
     let policy = rooms::policy(config, &configuration::interface_addresses());
     let seed = Seed(rand::random());
     let (cluster, touched) = cluster::apply(&Cluster::default(), document, masters, hosts, seed);
-    let mut zone = Zone::new(policy.apex.clone(), Name::parse(&policy.server_name).ok(), seed);
+    let server = Name::parse(&policy.server_name).ok();
+    let mut zone = Zone::new(policy.apex.clone(), server, seed).with_fixed(&policy.extra.fixed);
     zone.add_server(&policy);
     zone.update(&policy, &Cluster::default(), &cluster, &touched);
     zone.compile();

@@ -115,6 +115,14 @@ impl File {
                 .flatten()
                 .filter_map(Written::identity)
                 .collect(),
+            zone_files: self
+                .settings
+                .zone_files
+                .value
+                .0
+                .iter()
+                .map(|written| written.file.as_str())
+                .collect(),
         }
     }
 }

@@ -10,13 +10,15 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
     Health, LogFormat, Ranking, Updates,
+    fixed::{Records, ZoneFiles},
     json::Json,
     listeners::Listeners,
     object::{Credentials, Places, ZkUrl, Zones},
     remark::{Place, Remark},
     value::{Anything, Bytes, Given, List, Prefixes, Seconds, Value, Whole},
+    words::Words,
 };
-use crate::forward::private_networks;
+use crate::{cluster::Visibility, forward::private_networks, records::ExtraName};
 
 /// What is known of a key, for people.
 #[derive(Clone, Debug)]
@@ -358,6 +360,18 @@ keys! {
     reverse_dns_on: bool = true, "ReverseDNSOn", "reversednson", Ours;
     /// Key of a newer Mesos-DNS: true is `answers` "nearest".
     resolv_subnet_first: bool = false, "ResolvSubnetFirst", "ResolvSubnetFirst", Ours;
+    /// Further names: "agents" by host name and id, "places" (the instances in a zone or region), "ports" in the
+    /// shape of RFC 2782, "text" with what there is to know of an instance, "browse" for DNS-SD (docs/names.md).
+    extra_names: Words<ExtraName> = Words(Vec::new()), "extraNames", "extraNames", Ours;
+    /// Who has to be meant to see a service (DiscoveryInfo), or one of its ports, for it to be published. Tasks without
+    /// discovery information are not concerned.
+    visibility: Visibility = Visibility::Framework, "visibility", "visibility", Ours;
+    /// Static records. Names are relative to the domain unless they end with a dot. Rule "fill": while the cluster has
+    /// nothing at the name; "override": in place of what it has.
+    records: Records = Records(Vec::new()), "records", "records", Ours;
+    /// Zone files with static records of any type, read again at a reload. Names are relative to the domain unless the
+    /// file says otherwise; SOA and NS of the domain itself are left out.
+    zone_files: ZoneFiles = ZoneFiles(Vec::new()), "zoneFiles", "zoneFiles", Ours;
 
     /// Directory with secrets, one per file.
     secrets_dir: String = String::new(), "secretsDir", "secretsDir", Later;
@@ -367,12 +381,6 @@ keys! {
     networks: Anything = Anything(false), "networks", "networks", Later;
     /// Share of healthy tasks below which unhealthy ones are answered too.
     healthy_minimum_percent: Whole<0, 100> = Whole(1), "healthyMinimumPercent", "healthyMinimumPercent", Later, "%";
-    /// Static records.
-    records: Anything = Anything(false), "records", "records", Later;
-    /// Zone files with static records.
-    zone_files: Anything = Anything(false), "zoneFiles", "zoneFiles", Later;
-    /// Least visibility of a discovery name that is published.
-    visibility: String = "framework".to_owned(), "visibility", "visibility", Later;
     /// File with the tokens that open the HTTP API.
     http_tokens_file: String = String::new(), "httpTokensFile", "httpTokensFile", Later;
     /// PEM file with the certificate of the HTTP API.

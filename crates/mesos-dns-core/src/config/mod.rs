@@ -12,10 +12,13 @@
 //!
 //! - `keys`: the table of all keys. `file`: the JSON. `reference`: the table as documentation.
 //! - `value`, `object`, `json`: kinds of values, and JSON with places.
+//! - `fixed`, `zone_file`, `gather`: static records, as written in the file, in zone files, and together.
 //! - `validate`, `address`, `servers`, `listeners`, `nearness`: the rules. [`Remark`]: what is said when one is broken.
 
 mod address;
 mod file;
+mod fixed;
+mod gather;
 mod json;
 mod keys;
 mod listeners;
@@ -28,6 +31,8 @@ mod servers;
 mod surroundings;
 mod validate;
 mod value;
+mod words;
+mod zone_file;
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
@@ -35,21 +40,25 @@ use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
 pub use file::{FILE_BYTES_MAX, File};
+pub use fixed::{Records, WrittenFile, WrittenRecord, ZoneFiles};
+pub use gather::FIXED_RECORDS_MAX;
 pub use keys::{Key, Origin, Row, Setting, Settings, Standing, keys};
 pub use listeners::{Listener, Listeners, Protocol};
 pub use object::{Credentials, Places, ZkUrl, Zone, Zones};
 pub use reference::reference;
 pub use remark::{Place, Problems, REMARKS_MAX, Remark, line};
 pub use secret::{MASK, Secret};
-pub use surroundings::{Surroundings, Unusable, Wants};
+pub use surroundings::{Surroundings, Unusable, Wants, ZoneFile};
 pub use value::{Anything, Bytes, Given, Item, List, Prefixes, SECONDS_MAX, Seconds, Whole};
+pub use words::Words;
 
 pub use crate::{answer::Ranking, watch::subscribe::Updates};
 use crate::{
     answer::{Reversing, Secrets},
-    cluster::{self, AddressSource},
+    cluster::{self, AddressSource, Visibility},
     forward::server::Server,
     mesos::zk_url,
+    records::{ExtraNames, Fixed},
     wire::Name,
 };
 use value::Word;
@@ -196,6 +205,12 @@ pub struct Config {
     pub snapshot_file: Option<String>,
     /// Path of the admin socket; `None`: there is none.
     pub admin_socket: Option<String>,
+    /// Further names.
+    pub extra_names: ExtraNames,
+    /// Who has to be meant to see a service for it to be published.
+    pub visibility: Visibility,
+    /// Static records.
+    pub fixed: Arc<Fixed>,
     /// What is odd about the file. Logged at each start.
     pub warnings: Vec<Remark>,
     settings: Settings,
@@ -306,6 +321,8 @@ impl Config {
             hear(&mut problems, listeners::nsid(&settings)),
             hear(&mut problems, listeners::idle(&settings)),
         );
+        let fixed = gather::fixed(&settings, around).map_err(|remarks| problems.extend(remarks)).ok();
+        problems.truncate(REMARKS_MAX);
         let (
             Some(()),
             Some(()),
@@ -328,12 +345,14 @@ impl Config {
         else {
             return Err(Problems { file: path, remarks: problems });
         };
+        let Some((fixed, odd)) = fixed else { return Err(Problems { file: path, remarks: problems }) };
         if settings.workers.value.0 == 0 {
             let cores = i64::try_from(around.cores.max(1)).unwrap_or(1);
             settings.workers.derive(Whole(cores), "one per core");
         }
         warnings.extend(validate::oddities(&settings));
         warnings.extend(nearness::oddities(&settings));
+        warnings.extend(odd);
         warnings.truncate(REMARKS_MAX);
         let reverse = nearness::reversing(&settings, &forwarding.zones);
         let s = &settings;
@@ -408,6 +427,9 @@ impl Config {
             log_format: s.log_format.value,
             snapshot_file: some(&s.snapshot_file.value),
             admin_socket: some(&s.admin_socket.value),
+            extra_names: s.extra_names.value.0.iter().copied().collect(),
+            visibility: s.visibility.value,
+            fixed: Arc::new(fixed),
             warnings,
             settings,
             path,

@@ -21,6 +21,8 @@ pub struct Wants<'a> {
     pub cookie_secret_file: Option<&'a str>,
     /// PEM files of the listeners: certificate and key, to be loaded together.
     pub identities: Vec<(&'a str, &'a str)>,
+    /// Zone files, to be read.
+    pub zone_files: Vec<&'a str>,
 }
 
 /// What the shell found when it looked for what was wanted. Reasons are for people and hold no contents.
@@ -44,6 +46,17 @@ pub struct Surroundings {
     pub cookie_secret: Result<String, String>,
     /// The listeners' certificates and keys that did not load or do not belong together, and why.
     pub unusable: Vec<Unusable>,
+    /// What the zone files hold.
+    pub zone_files: Vec<ZoneFile>,
+}
+
+/// What came of reading a zone file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZoneFile {
+    /// The file as it is named.
+    pub file: String,
+    /// Its contents, or why they could not be read.
+    pub text: Result<Vec<u8>, String>,
 }
 
 /// A certificate and a key that are of no use.
@@ -71,6 +84,16 @@ impl Surroundings {
             secret: unread(),
             cookie_secret: unread(),
             unusable: Vec::new(),
+            zone_files: Vec::new(),
+        }
+    }
+
+    /// What a zone file holds, or why that is not known.
+    pub(super) fn zone_file(&self, file: &str) -> Result<&[u8], &str> {
+        match self.zone_files.iter().find(|read| read.file == file).map(|read| &read.text) {
+            Some(Ok(text)) => Ok(text),
+            Some(Err(reason)) => Err(reason),
+            None => Err("not read"),
         }
     }
 

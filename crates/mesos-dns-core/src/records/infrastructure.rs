@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, net::IpAddr};
 
-use super::{Data, Owner, Policy, Record, Withheld, address, fragment, reverse};
+use super::{Data, ExtraName, Owner, Policy, Record, Withheld, address, extra, fragment, reverse};
 use crate::cluster::{Agent, Framework, Host, Hosts, Masters, split_host_port};
 
 /// The records of a framework: its scheduler's addresses and, where it has a `pid`, its port.
@@ -34,7 +34,7 @@ pub fn framework(
     withheld
 }
 
-/// The records of an agent. All agents share two names.
+/// The records of an agent. All agents share two names; those of its own are extra.
 pub fn agent(agent: &Agent, hosts: &Hosts, policy: &Policy, emit: &mut dyn FnMut(Record)) {
     let name = Owner::new(&format!("slave.{}.", policy.domain));
     let addresses = address::of_agent(agent, hosts);
@@ -46,6 +46,9 @@ pub fn agent(agent: &Agent, hosts: &Hosts, policy: &Policy, emit: &mut dyn FnMut
         emit(Record::from_parts(service, Data::service(endpoint.port, name)));
     }
     reverse::agent(agent, addresses, policy, emit);
+    if policy.extra.names.has(ExtraName::Agents) {
+        extra::agent(agent, addresses, policy, emit);
+    }
 }
 
 /// The records of the masters: `leader`, `master`, `master0` and so on.

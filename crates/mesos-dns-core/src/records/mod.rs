@@ -11,6 +11,8 @@
 //! depend on the other hundred thousand. [`zone`](crate::zone) counts how many contribute each record.
 
 mod address;
+mod browse;
+mod extra;
 mod fixed;
 mod health;
 mod infrastructure;
@@ -28,6 +30,7 @@ use std::{
 use ipnet::IpNet;
 
 pub use address::{Addresses, Networks, Reach};
+pub use extra::{Extra, ExtraName, ExtraNames};
 pub use fixed::{Fixed, FixedOwner, Rule};
 pub use health::Health;
 pub use infrastructure::{agent, framework, masters, server};
@@ -54,6 +57,8 @@ pub struct Policy {
     pub health: Health,
     /// Where agents are that do not say it themselves, by address (`places`); the longest prefix counts.
     pub places: Vec<(IpNet, Arc<Place>)>,
+    /// Which names there are beyond the original's, and who is shown.
+    pub extra: Extra,
     /// Name of this server (`SOAMname`), with the trailing dot, case as configured.
     pub server_name: String,
     /// Addresses of this server (`listener`, or those of the machine).
@@ -140,8 +145,10 @@ pub enum Data {
 /// Records that were not made, by reason. Shown in the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Withheld {
-    /// The owner would be, or lie under, a name that is ours (ruling "special names").
+    /// The owner would be, or lie under, a name that is ours.
     pub special: u32,
+    /// Whoever runs it does not mean it to be seen by enough others (`visibility`).
+    pub hidden: u32,
     /// The port cannot exist.
     pub ports: u32,
     /// Made, but DNS cannot carry it: only the v1 API shows it.
@@ -209,6 +216,7 @@ impl Withheld {
     /// Adds what another part withheld.
     pub fn add(&mut self, other: Self) {
         self.special = self.special.saturating_add(other.special);
+        self.hidden = self.hidden.saturating_add(other.hidden);
         self.ports = self.ports.saturating_add(other.ports);
         self.unencodable = self.unencodable.saturating_add(other.unencodable);
     }
@@ -216,6 +224,7 @@ impl Withheld {
     /// Takes back what was added before.
     pub fn subtract(&mut self, other: Self) {
         self.special = self.special.saturating_sub(other.special);
+        self.hidden = self.hidden.saturating_sub(other.hidden);
         self.ports = self.ports.saturating_sub(other.ports);
         self.unencodable = self.unencodable.saturating_sub(other.unencodable);
     }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Owner, Policy, Rules, fragment, infrastructure, label};
+use super::{Owner, Policy, Rules, extra, fragment, infrastructure, label};
 use crate::cluster::Framework;
 
 /// Services of one framework that are remembered. One would do for tasks in order; discovery information may
@@ -48,16 +48,25 @@ impl Services {
         &mut self.find(name, policy).munged
     }
 
-    /// The names made of a discovery name: as it is, and, if that differs, as a label.
+    /// The names made of a text that is a label already.
+    pub(super) fn of_label(&self, label: &str) -> Base {
+        Base::new(&label.into(), self.framework.as_ref().map(|place| place.zones.clone()).unwrap_or_default())
+    }
+
+    /// The names made of a discovery name: as it is, unless it has a label that is ours, and, if that differs, as a
+    /// label.
     pub(super) fn both(
         &mut self,
         name: &Arc<str>,
         policy: &Policy,
     ) -> (Option<&mut Base>, Option<&mut Base>) {
         let zones = self.framework.as_ref().map(|place| place.zones.clone()).unwrap_or_default();
-        let Service { name, munged, raw } = self.find(name, policy);
+        let Service { name, munged, raw, is_reserved } = self.find(name, policy);
         if munged.task == *name {
             return (Some(munged), None);
+        }
+        if *is_reserved {
+            return (None, Some(munged));
         }
         (Some(raw.get_or_insert_with(|| Base::new(name, zones))), Some(munged))
     }
@@ -124,11 +133,13 @@ struct Service {
     name: Arc<str>,
     munged: Base,
     raw: Option<Base>,
+    is_reserved: bool,
 }
 
 impl Service {
     fn new(name: &Arc<str>, zones: Zones, rules: Rules) -> Self {
-        Self { name: name.clone(), munged: Base::new(&label(name, rules).into(), zones), raw: None }
+        let munged = Base::new(&label(name, rules).into(), zones);
+        Self { name: name.clone(), munged, raw: None, is_reserved: extra::is_reserved(name) }
     }
 }
 
@@ -166,6 +177,18 @@ impl Base {
             Zone::Agent => self.agent_plain.clone(),
             Zone::Plain => self.plain.clone(),
         }
+    }
+
+    /// A name below that of the task: `<front><task>.<framework>.<domain>.`
+    pub(super) fn below(&mut self, front: &[&str]) -> Owner {
+        let parts = [front, &[&self.task, ".", &self.zones.plain]].concat();
+        named(&self.task, &mut self.text, &parts)
+    }
+
+    /// A name below that of the framework: `<front><framework>.<domain>.`
+    pub(super) fn below_framework(&mut self, front: &[&str]) -> Owner {
+        let parts = [front, &[&self.zones.plain]].concat();
+        named(&self.task, &mut self.text, &parts)
     }
 
     /// The name of one task alone.

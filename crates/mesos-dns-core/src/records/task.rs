@@ -6,6 +6,8 @@ use super::{
     Data, Fitness, Owner, Policy, Record, TASK_PORTS_MAX, Withheld,
     address::{self, Target},
     agent_suffix,
+    browse::NamedPort,
+    extra::{self, Additions, Shown},
     health::Presence,
     infrastructure, label,
     reverse::{self, Spots},
@@ -70,34 +72,75 @@ impl<'a> Maker<'a> {
             withheld.special = 1;
             return withheld;
         }
+        let shown = extra::shown(task, self.policy.extra.visibility);
+        if shown == Shown::Nothing {
+            withheld.hidden = 1;
+            return withheld;
+        }
         let agent_addresses = address::of_agent(agent, self.hosts);
         address::of_task(task, agent_addresses, &self.policy.addresses, &mut self.addresses);
-        let beyond = published_ports(task, &mut self.ports);
+        let beyond = match shown {
+            Shown::All => published_ports(task, &mut self.ports),
+            _ => {
+                self.ports.clear();
+                0
+            }
+        };
         let tail = tail(task, agent);
+        let additions = Additions::of(task, agent, self.policy);
+        let mut aliases = match &additions {
+            None => Vec::new(),
+            Some(additions) => self.aliases(task, additions),
+        };
         let (mut raw, mut munged) = match &task.discovery {
             None => (None, Some(self.services.munged(&task.name, self.policy))),
             Some(discovery) => self.services.both(&discovery.name, self.policy),
         };
         let mut instance = None;
-        // The raw name first, as the oldest clients know it; then the one that fits the rules.
-        for base in [&mut raw, &mut munged].into_iter().flatten() {
+        // Of two, the one is left out whose labels are ours.
+        let is_reserved = task.discovery.is_some() && raw.is_none();
+        withheld.special = u32::from(is_reserved);
+        let main = if munged.is_some() { 1 } else { 0 };
+        // The raw name first, as the oldest clients know it; then the one that fits the rules; then what labels ask for.
+        let bases = [&mut raw, &mut munged].map(|base| base.as_mut().map(|base| &mut **base));
+        let bases = bases.into_iter().chain(aliases.iter_mut().map(Some)).enumerate();
+        for (number, base) in bases.filter_map(|(number, base)| Some((number, base?))) {
             let canonical = base.with_tail(&tail, Zone::Plain);
             let agent_canonical = base.with_tail(&tail, Zone::Agent);
-            instance = Some(canonical.clone());
-            let withheld = &mut withheld;
-            let mut pass =
-                Pass { task, presence, base, canonical, agent_canonical, withheld, emit: &mut *emit };
+            if number == main {
+                instance = Some(canonical.clone());
+            }
+            let mut pass = Pass {
+                task,
+                presence,
+                base,
+                canonical,
+                agent_canonical,
+                additions: additions.as_ref(),
+                is_main: number == main,
+                withheld: &mut withheld,
+                emit: &mut *emit,
+            };
             pass.addresses(&self.addresses, agent_addresses);
             pass.resource_ports(&self.ports, beyond, task.discovery.is_none());
             if let Some(discovery) = &task.discovery {
                 pass.discovery_ports(discovery, self.policy);
             }
+            pass.describe();
         }
         if let Some(name) = &instance {
             let (task, agent) = ((task, &self.addresses[..], name), (agent, agent_addresses));
             reverse::task(task, agent, self.policy, &mut self.spots, emit);
         }
         withheld
+    }
+
+    /// The further names that the labels of a task ask for.
+    fn aliases(&mut self, task: &Task, additions: &Additions<'_>) -> Vec<Base> {
+        let name = task.discovery.as_ref().map_or(&task.name, |discovery| &discovery.name);
+        let known = label(name, self.policy.rules);
+        let aliases = additions.aliases(&[name, &known]);
+        aliases.iter().map(|alias| self.services.of_label(alias)).collect()
     }
 }
 
@@ -120,30 +163,40 @@ fn published_ports(task: &Task, ports: &mut Vec<u16>) -> u32 {
 }
 
 /// One pass over the names of a task: with discovery information it has two sets of them.
-struct Pass<'a> {
+pub(super) struct Pass<'a> {
     task: &'a Task,
-    presence: Presence,
-    base: &'a mut Base,
-    canonical: Owner,
+    pub(super) presence: Presence,
+    pub(super) base: &'a mut Base,
+    pub(super) canonical: Owner,
     agent_canonical: Owner,
-    withheld: &'a mut Withheld,
+    /// What the task has beyond the names of the original.
+    pub(super) additions: Option<&'a Additions<'a>>,
+    /// Whether these are the names that stand for the task where it is to have one set of them.
+    pub(super) is_main: bool,
+    pub(super) withheld: &'a mut Withheld,
     emit: &'a mut dyn FnMut(Record),
 }
 
 impl Pass<'_> {
     /// A record under a name that other tasks may have too.
-    fn shared(&mut self, owner: Owner, data: Data) {
-        if let Some(fitness) = self.presence.shared() {
-            self.record(owner, data, fitness);
+    pub(super) fn shared(&mut self, owner: Owner, data: Data) {
+        let Some(fitness) = self.presence.shared() else { return };
+        let Some(additions) = self.additions else { return self.record(owner, data, fitness) };
+        let places: Vec<Owner> = additions.at_places(&owner).collect();
+        for place in places {
+            if self.fits(&place) {
+                self.record(place, data.clone(), fitness);
+            }
         }
+        self.record(owner, data, fitness);
     }
 
     /// A record under a name that no other task has.
-    fn own(&mut self, owner: Owner, data: Data) {
+    pub(super) fn own(&mut self, owner: Owner, data: Data) {
         self.record(owner, data, Fitness::Fit);
     }
 
-    fn record(&mut self, owner: Owner, data: Data, fitness: Fitness) {
+    pub(super) fn record(&mut self, owner: Owner, data: Data, fitness: Fitness) {
         if infrastructure::is_special_owner(&owner) {
             self.withheld.special = self.withheld.special.saturating_add(1);
             return;
@@ -152,7 +205,11 @@ impl Pass<'_> {
         if owner.name().is_none() || !target_fits {
             self.withheld.unencodable = self.withheld.unencodable.saturating_add(1);
         }
-        (self.emit)(Record { owner, data, fitness });
+        let Some(additions) = self.additions else { return (self.emit)(Record { owner, data, fitness }) };
+        if let Some(ttl) = additions.ttl() {
+            (self.emit)(Record { owner: owner.clone(), data: Data::Ttl(ttl), fitness });
+        }
+        (self.emit)(Record { owner, data: additions.preferred(data), fitness });
     }
 
     fn addresses(&mut self, task: &[IpAddr], agent: &[IpAddr]) {
@@ -194,6 +251,10 @@ impl Pass<'_> {
     /// SRV records of `discovery.ports`, which lead to the task's own address.
     fn discovery_ports(&mut self, discovery: &Discovery, policy: &Policy) {
         for listed in discovery.ports.iter().take(TASK_PORTS_MAX) {
+            if !extra::is_shown(listed, discovery, policy.extra.visibility) {
+                self.withheld.hidden = self.withheld.hidden.saturating_add(1);
+                continue;
+            }
             let (target, number) = address::of_port(self.task, listed);
             let Some(port) = u16::try_from(number).ok().filter(|port| *port > 0) else {
                 self.withheld.ports = self.withheld.ports.saturating_add(1);
@@ -210,6 +271,10 @@ impl Pass<'_> {
                     let target = self.target(target);
                     self.shared(owner, Data::service(port, target));
                 }
+            }
+            if let (Some(name), Some(_)) = (&port_name, self.additions) {
+                let data = &Data::service(port, self.target(target));
+                protocols.iter().for_each(|protocol| self.named_port(&NamedPort { name, protocol, data }));
             }
         }
     }

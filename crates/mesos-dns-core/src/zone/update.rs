@@ -127,7 +127,7 @@ mod tests {
             self, AddressSource, Agent, Discovery, DiscoveryPort, Document, Endpoint, Framework, Host, Hosts,
             Masters, Place, PortRange, TaskAddress, TaskState,
         },
-        records::{Addresses, Health, Rules},
+        records::{Addresses, Extra, Health, Rules},
         table::Seed,
         wire::Name,
         zone::{self, Serial, Snapshot, Soa},
@@ -141,6 +141,7 @@ mod tests {
             addresses: Addresses::Sources(vec![AddressSource::NetInfo, AddressSource::Host]),
             health: Health::Ignore,
             places: Vec::new(),
+            extra: Extra::default(),
             server_name: "ns1.mesos.".into(),
             server_addresses: vec!["10.0.0.9".parse().unwrap()],
         }

@@ -183,6 +183,7 @@ fn policy() -> Policy {
         ]),
         health: Health::Ignore,
         places: Vec::new(),
+        extra: mesos_dns_core::records::Extra::default(),
         server_name: "ns1.mesos.".into(),
         server_addresses: vec![Ipv4Addr::LOCALHOST.into()],
     }

@@ -11,7 +11,7 @@ use mesos_dns_core::{
     config::{Authentication, Config},
     forward,
     mesos::state::Limits,
-    records::{Addresses, Health, Policy, Rules},
+    records::{Addresses, Extra, Health, Policy, Rules},
     views,
     watch::{believe, poll, subscribe},
     zone::Soa,
@@ -32,6 +32,12 @@ pub(crate) fn policy(config: &Config, interfaces: &[IpAddr]) -> Policy {
         addresses: Addresses::Sources(config.ip_sources.clone()),
         health: Health::Ignore,
         places: config.places.clone(),
+        extra: Extra {
+            names: config.extra_names,
+            visibility: config.visibility,
+            weight: config.srv_record_default_weight,
+            fixed: config.fixed.clone(),
+        },
         server_name: config.soa_mname.clone(),
         server_addresses: config.own_addresses(interfaces),
     }

@@ -39,6 +39,7 @@ pub struct PublishMetrics {
     frameworks: Gauge,
     serial: Gauge,
     withheld_special: Gauge,
+    withheld_hidden: Gauge,
     withheld_ports: Gauge,
     unencodable: Gauge,
 }
@@ -91,6 +92,11 @@ impl PublishMetrics {
                 &self.withheld_special,
             ),
             (
+                "withheld_hidden",
+                "Tasks and ports withheld because they are not meant to be seen",
+                &self.withheld_hidden,
+            ),
+            (
                 "withheld_ports",
                 "Ports withheld because they cannot exist or are too many",
                 &self.withheld_ports,
@@ -131,6 +137,7 @@ impl PublishMetrics {
         for (metric, value) in [
             (&self.serial, zone.serial()),
             (&self.withheld_special, withheld.special),
+            (&self.withheld_hidden, withheld.hidden),
             (&self.withheld_ports, withheld.ports),
             (&self.unencodable, withheld.unencodable),
         ] {

@@ -455,7 +455,8 @@ impl Publisher {
 }
 
 fn fresh_zone(policy: &Policy, seed: Seed) -> Zone {
-    let mut zone = Zone::new(policy.apex.clone(), Name::parse(&policy.server_name).ok(), seed);
+    let server = Name::parse(&policy.server_name).ok();
+    let mut zone = Zone::new(policy.apex.clone(), server, seed).with_fixed(&policy.extra.fixed);
     zone.add_server(policy);
     zone
 }

@@ -214,7 +214,7 @@ fn what_is_odd_is_reported_by_name() {
         (r#""reversednson": true"#, "remove it: private addresses are told by name"),
         (r#""ResolvSubnetFirst": true"#, "is a key of another Mesos-DNS; write \"answers\": \"nearest\""),
         (r#""places": {"10.1.0.0/16": "eu/a"}"#, "\"places\": does not change the order of answers"),
-        (r#""zoneFiles": [{}]"#, "\"zoneFiles\": is not in force in this version"),
+        (r#""httpTokensFile": "x""#, "\"httpTokensFile\": is not in force in this version"),
         (r#""health": "require""#, "\"health\": is not in force in this version"),
         (r#""ttl": -1"#, "\"ttl\": is negative"),
         (r#""timeout": -1"#, "\"timeout\": is negative; 5 seconds are used"),
@@ -241,7 +241,7 @@ fn what_is_odd_is_reported_by_name() {
 /// A file with a secret in each place that can hold one.
 const SECRETIVE: &str = r#"{"zk": "zk://u:hunter2@h:2181/m", "masters": ["10.0.0.1:5050"], "ttl": 30,
     "mesosAuthentication": "basic", "mesosCredentials": {"principal": "p", "secret": "hunter2"},
-    "zoneResolvers": {"corp": ["9.9.9.9"]}, "records": {"password": "hunter2"}}"#;
+    "zoneResolvers": {"corp": ["9.9.9.9"]}, "ns": {"password": "hunter2"}}"#;
 
 proptest! {
     #[test]

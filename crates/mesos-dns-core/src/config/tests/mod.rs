@@ -1,10 +1,11 @@
 //! The rules as tables: each row of the behaviour spec, sections 1.2 to 1.7, that accepts or refuses something.
 //!
 //! [`file`]: how a file is read, broken ones included. [`rules`]: what its values must agree on.
-//! [`serving`]: the keys of the DNS server. Here: what comes
+//! [`serving`]: the keys of the DNS server. [`fixed`]: static records. Here: what comes
 //! out of a good one.
 
 mod file;
+mod fixed;
 mod rules;
 mod serving;
 
@@ -30,6 +31,7 @@ fn surroundings() -> Surroundings {
         secret: Ok("hunter2\n".to_owned()),
         cookie_secret: Ok("00112233445566778899aabbccddeeff\n".to_owned()),
         unusable: Vec::new(),
+        zone_files: Vec::new(),
     }
 }
 

@@ -1,0 +1,264 @@
+//! Zone files: text to records (RFC 1035 section 5.1, RFC 3597).
+//!
+//! The reader is that of the `domain` crate. It stops for good at the first thing it does not understand, and its
+//! records do not tell where they stood. So a file is cut into its entries first, and each is read by a reader that is
+//! as it was after the last good one: every fault of a file is found at once, each with its line.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use domain::{
+    base::name::ToLabelIter,
+    base::{Name as Origin, iana::Class, rdata::ComposeRecordData},
+    zonefile::inplace::{Entry as Scanned, ScannedRecord, Zonefile},
+};
+
+use crate::wire::Name;
+
+/// One record as written, its names spelled out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Where it stands.
+    pub(super) owner: Name,
+    /// Its type.
+    pub(super) rtype: u16,
+    /// In seconds.
+    pub(super) ttl: u32,
+    /// Its data in wire form, lower-case where case means nothing (RFC 4034 section 6.2).
+    pub(super) rdata: Vec<u8>,
+}
+
+/// Reads a zone file. Names in it are relative to `apex` until it says otherwise, and records without a TTL have
+/// `ttl`. Calls `tell` with each record or fault, and the line where its entry begins.
+pub(super) fn read(text: &[u8], apex: &Name, ttl: u32, mut tell: impl FnMut(usize, Result<Entry, Fault>)) {
+    let mut reader = Zonefile::from(format!("$TTL {ttl}\n").as_str());
+    if let Ok(origin) = Origin::bytes_from_str(&apex.to_string()) {
+        reader.set_origin(origin);
+    }
+    reader.set_default_class(Class::IN);
+    for Cut { line, entry, is_open } in Cuts::new(text) {
+        if is_open {
+            // The reader would look for the end beyond the end.
+            tell(line, Err(Fault::Open));
+            break;
+        }
+        let before = reader.clone();
+        reader.extend_from_slice(entry);
+        if !entry.ends_with(b"\n") {
+            reader.extend_from_slice(b"\n");
+        }
+        loop {
+            // The reader panics on a few odd texts. What it was given then is dropped with it.
+            let outcome = catch_unwind(AssertUnwindSafe(|| reader.next_entry()));
+            let fault = match outcome {
+                Ok(Ok(None)) => break,
+                Ok(Ok(Some(Scanned::Record(record)))) => {
+                    tell(line, spelled_out(&record));
+                    continue;
+                }
+                Ok(Ok(Some(Scanned::Include { .. }))) => Fault::Include,
+                Ok(Err(error)) => Fault::of_reader(&error.to_string()),
+                Err(_) => Fault::Odd,
+            };
+            tell(line, Err(fault));
+            reader = before;
+            break;
+        }
+    }
+}
+
+/// A record without anything of the reader in it.
+fn spelled_out(record: &ScannedRecord) -> Result<Entry, Fault> {
+    let labels = record.owner().iter_labels().map(|label| label.as_slice()).filter(|label| !label.is_empty());
+    let owner = Name::from_labels(labels).map_err(|_| Fault::Unreadable)?;
+    let mut rdata: Vec<u8> = Vec::new();
+    record.data().compose_canonical_rdata(&mut rdata).map_err(|_| Fault::Unreadable)?;
+    Ok(Entry { owner, rtype: record.rtype().to_int(), ttl: record.ttl().as_secs(), rdata })
+}
+
+/// Why an entry of a zone file was not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    /// `$INCLUDE`: files are read where they are named, by whoever may.
+    #[error("$INCLUDE is not followed")]
+    Include,
+    /// What the reader breaks down on.
+    #[error("the entry is malformed")]
+    Odd,
+    /// The file ends within a bracket or a quote.
+    #[error("a bracket or a quote is not closed")]
+    Open,
+    /// What the reader says.
+    #[error("{0}")]
+    Syntax(String),
+    /// Larger than a record can be.
+    #[error("the record is too large")]
+    Unreadable,
+}
+
+impl Fault {
+    /// The reader's text without its own line and column, which count from where we cut; its shortest ones spelled out.
+    fn of_reader(text: &str) -> Self {
+        let what = text.splitn(3, ':').nth(2).unwrap_or(text).trim();
+        let what = match what {
+            "expected rtype" => "expected a TTL in seconds, a class or a type",
+            "short buffer" | "unexpected end of entry" => "the entry ends too early",
+            "trailing tokens" => "more follows than the type has data",
+            what => what,
+        };
+        Self::Syntax(what.to_owned())
+    }
+
+    /// What to do about it.
+    pub(super) fn mend(&self) -> &'static str {
+        match self {
+            Self::Include => "list the other file in zoneFiles",
+            Self::Open => "close it",
+            Self::Odd | Self::Syntax(_) => "write it as RFC 1035 section 5.1 says",
+            Self::Unreadable => "shorten it",
+        }
+    }
+}
+
+//------------ Cuts ------------------------------------------------------------
+
+/// Cuts a zone file into entries: a line each, or several where a bracket or a quote is open.
+struct Cuts<'a> {
+    rest: &'a [u8],
+    line: usize,
+}
+
+/// One entry.
+struct Cut<'a> {
+    /// Where it begins.
+    line: usize,
+    entry: &'a [u8],
+    /// Whether a bracket or a quote is still open at its end, which is that of the file.
+    is_open: bool,
+}
+
+impl<'a> Cuts<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        Self { rest: text, line: 1 }
+    }
+}
+
+impl<'a> Iterator for Cuts<'a> {
+    type Item = Cut<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (mut open, mut quoted, mut comment, mut escaped) = (0_usize, false, false, false);
+        let mut lines = 0_usize;
+        let end = self.rest.iter().position(|octet| {
+            if *octet == b'\n' {
+                lines = lines.saturating_add(1);
+                (comment, escaped) = (false, false);
+                return open == 0 && !quoted;
+            }
+            match octet {
+                _ if comment => {}
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => quoted = !quoted,
+                _ if quoted => {}
+                b';' => comment = true,
+                b'(' => open = open.saturating_add(1),
+                b')' => open = open.saturating_sub(1),
+                _ => {}
+            }
+            false
+        });
+        let length = end.map_or(self.rest.len(), |end| end.saturating_add(1));
+        let (entry, rest) = self.rest.split_at_checked(length)?;
+        let line = self.line;
+        self.rest = rest;
+        self.line = line.saturating_add(lines);
+        Some(Cut { line, entry, is_open: open > 0 || quoted })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        read(text.as_bytes(), &Name::parse("mesos.").unwrap(), 5, |line, outcome| {
+            lines.push(match outcome {
+                Ok(Entry { owner, rtype, ttl, rdata }) => {
+                    let hex: String = rdata.iter().map(|octet| format!("{octet:02x}")).collect();
+                    format!("{line} {owner} {ttl} {rtype} {hex}")
+                }
+                Err(fault) => format!("{line} {fault}"),
+            });
+        });
+        lines
+    }
+
+    #[test]
+    fn records_and_their_lines() {
+        let text = "; of the operator\n\
+            \n\
+            db        A 10.0.0.1 ; one\r\n\
+            \x20         60 IN AAAA fd00::1\n\
+            $TTL 300\n\
+            mail (\n  MX 10\n  Mail.Example.ORG. )\n\
+            @ TXT \"a b\" c\\\"d \"e;(f\"\n\
+            $ORIGIN sub.mesos.\n\
+            odd IN TYPE65280 \\# 3 a1b2c3\n\
+            odd A \\# 4 0a000002\n\
+            *.x CNAME y";
+        assert_eq!(
+            lines(text),
+            [
+                "3 db.mesos. 5 1 0a000001",
+                "4 db.mesos. 60 28 fd000000000000000000000000000001",
+                "6 mail.mesos. 300 15 000a046d61696c076578616d706c65036f726700",
+                "9 mesos. 300 16 036120620363226404653b2866",
+                "11 odd.sub.mesos. 300 65280 a1b2c3",
+                "12 odd.sub.mesos. 300 1 0a000002",
+                "13 *.x.sub.mesos. 300 5 017903737562056d65736f7300",
+            ]
+        );
+    }
+
+    #[test]
+    fn faults_are_all_told_and_cost_only_themselves() {
+        let text = "a A nowhere\n\
+            b A 10.0.0.1\n\
+            $INCLUDE other.zone\n\
+            c 1h A 10.0.0.2\n\
+            d CH A 10.0.0.3\n\
+            e A 10.0.0.4 10.0.0.5\n\
+            $GENERATE 1-3 x$ A 10.0.0.$\n\
+            f. A 10.0.0.6\n\
+            g A (\n10.0.0.7";
+        let said = lines(text);
+        let numbers: Vec<&str> = said.iter().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(numbers, ["1", "2", "3", "4", "5", "6", "7", "8", "9"], "{said:#?}");
+        assert!(
+            said[1].ends_with("b.mesos. 5 1 0a000001") && said[7].ends_with("f. 5 1 0a000006"),
+            "{said:#?}"
+        );
+    }
+
+    /// A file is outside bytes, even if the operator's.
+    #[test]
+    fn nothing_makes_it_panic() {
+        use proptest::prelude::*;
+        let pieces = [
+            "a", "\\", "\"", "(", ")", ";", "\n", " ", "\t", "@", "$", "TTL", "$ORIGIN", "A", "TXT", "\\#",
+            "1", "\\000", "\r", ".", "IN", "\u{e9}", "$TTL", "$INCLUDE", "10.0.0.1", "TYPE1", "SOA", "\\9",
+            "NSEC", "SVCB", "port=1", "LOC",
+        ];
+        proptest!(ProptestConfig::with_cases(1024), |(text in prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..60))| {
+            lines(&text.concat());
+            lines(&text.join(" "));
+        });
+        proptest!(|(bytes in prop::collection::vec(any::<u8>(), 0..200))| {
+            read(&bytes, &Name::parse("mesos.").unwrap(), 5, |_, _| ());
+        });
+    }
+}
