@@ -41,6 +41,7 @@ fn main() {
             AddressSource::Host,
         ]),
         health: Health::Ignore,
+        places: Vec::new(),
         extra: mesos_dns_core::records::Extra::default(),
         server_name: "ns1.mesos.".into(),
         server_addresses: Vec::new(),

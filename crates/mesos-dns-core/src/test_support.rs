@@ -21,6 +21,7 @@ pub(crate) fn policy() -> Policy {
             AddressSource::Host,
         ]),
         health: Health::Ignore,
+        places: Vec::new(),
         extra: Extra::default(),
         server_name: "ns1.mesos.".into(),
         server_addresses: vec!["10.0.0.9".parse().unwrap()],

@@ -76,6 +76,7 @@ fn policy(variant: &str) -> Policy {
             _ => vec![NetInfo, Mesos, Host],
         }),
         health: Health::Ignore,
+        places: Vec::new(),
         extra: mesos_dns_core::records::Extra::default(),
         server_name: "ns1.mesos.".into(),
         server_addresses: Vec::new(),

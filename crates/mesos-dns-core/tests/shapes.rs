@@ -90,6 +90,7 @@ fn policy(shape: &Shape) -> Policy {
         rules: Rules::Rfc1123,
         addresses: config.addresses.clone(),
         health: Health::Prefer,
+        places: Vec::new(),
         extra: Extra::default(),
         server_name: config.soa_mname.clone(),
         server_addresses: Vec::new(),
@@ -123,7 +124,8 @@ fn made(shape: &Shape) -> Made {
 }
 
 fn line(record: &Record) -> String {
-    match record.data {
+    match &record.data {
+        Data::Reverse(claim) => format!("{} PTR {}", claim.address, record.listed_name()),
         Data::Unknown => format!("{} without an address", record.listed_name()),
         _ => format!("{} {} {}", record.listed_name(), record.rtype(), record.listed_value()),
     }
@@ -131,9 +133,10 @@ fn line(record: &Record) -> String {
 
 /// In words, empty if nothing was left out.
 fn withheld(withheld: Withheld) -> String {
-    let Withheld { special, ports, unencodable, addresses, unreachable, .. } = withheld;
+    let Withheld { special, hidden, ports, unencodable, addresses, unreachable } = withheld;
     let counts = [
         (special, "reserved names"),
+        (hidden, "names or ports that are not for everybody"),
         (ports, "impossible ports"),
         (unencodable, "records that only HTTP shows"),
         (addresses, "impossible addresses"),

@@ -28,6 +28,7 @@ fn policy() -> Policy {
         rules: Rules::Rfc1123,
         addresses: Addresses::Sources(vec![AddressSource::NetInfo, AddressSource::Host]),
         health: Health::Ignore,
+        places: Vec::new(),
         extra: mesos_dns_core::records::Extra::default(),
         server_name: "ns1.mesos.".into(),
         server_addresses: vec!["10.0.0.9".parse().unwrap()],

@@ -61,6 +61,7 @@ impl Server {
                 AddressSource::Host,
             ]),
             health: Health::Ignore,
+            places: Vec::new(),
             extra: mesos_dns_core::records::Extra::default(),
             server_name: "ns1.mesos.".into(),
             server_addresses: vec!["10.0.0.9".parse().unwrap()],

@@ -11,11 +11,13 @@ mod action;
 mod alias;
 mod cookie;
 mod many;
+mod nearest;
 mod options;
 mod order;
 mod padding;
 mod rate;
 mod render;
+mod reverse;
 mod standing;
 
 use std::{net::IpAddr, time::Duration};
@@ -30,6 +32,7 @@ use crate::{
     zone::{Node, Snapshot},
 };
 use alias::{End, Way};
+use nearest::{Located, Nearest};
 use options::Options;
 use order::Order;
 use render::Reply;
@@ -38,9 +41,11 @@ use standing::StatusData;
 pub use action::{Action, Reason, Silence};
 pub use cookie::{SERVER_COOKIE_BYTES, Secrets, SecretsError};
 pub use many::{MANY_MAX, Many, Ticket};
+pub use nearest::{Ranking, Selection};
 pub use options::Hop;
 pub use padding::pad;
 pub use rate::{RateLimit, RateLimiter};
+pub use reverse::Reversing;
 pub use standing::{Standing, State};
 
 /// Largest UDP answer we send, in bytes, whatever larger size the client offers.
@@ -78,6 +83,10 @@ pub struct Settings {
     pub nsid: Vec<u8>,
     /// How long an idle connection is kept, for those who ask.
     pub idle: Duration,
+    /// For which addresses we tell by what name they go (`reversePrefixes`).
+    pub reverse: Reversing,
+    /// Which records of a set are told, and which come first (`answers`, `maxAnswers`, `places`).
+    pub selection: Selection,
     /// How much is sent to one network (`rateLimit`); `None`: as much as it asks for.
     pub rate_limit: Option<RateLimit>,
 }
@@ -181,25 +190,36 @@ pub fn decide(
     if !matches!(query.class, CLASS_IN | CLASS_ANY) {
         return refuse(reply, &query, ede::NOT_SUPPORTED, Reason::Refused);
     }
+    let recursion = if settings.recursion_available { FLAG_RA } else { 0 };
+    let flags = reply_flags(&query) | recursion;
+    let source = Source {
+        zone,
+        is_stale: standing.state == State::Stale,
+        leads_out: settings.forwards && query.flags & FLAG_RD != 0 && settings.may_recurse(peer.address),
+        selection: &settings.selection,
+        client: peer.address,
+    };
     if !query.name.is_within(zone.apex().as_wire()) {
+        if let Some(ours) = reverse::find(query.name.view(), zone, &settings.reverse) {
+            reply.sets_truncated = settings.sets_truncated;
+            return match zone.is_loaded() {
+                true => reverse::answer(reply, &query, ours, &source, flags | FLAG_AA),
+                false => not_ready(reply, flags),
+            };
+        }
         // Forwarding without being asked to recurse would be answering for others (RFC 8906, robustness A2).
         if settings.forwards && query.flags & FLAG_RD != 0 {
             return Action::Forward;
         }
         return refuse(reply, &query, ede::NOT_AUTHORITATIVE, Reason::Refused);
     }
-    let recursion = if settings.recursion_available { FLAG_RA } else { 0 };
-    let flags = reply_flags(&query) | recursion;
     reply.sets_truncated = settings.sets_truncated;
     if standing::is_status(query.name.as_wire(), zone.apex()) {
         return status(reply, &query, zone, standing, flags | FLAG_AA);
     }
     if !zone.is_loaded() {
-        reply.explain(ede::NOT_READY);
-        return reply.finish(flags, rcode::SERV_FAIL, Reason::Loading);
+        return not_ready(reply, flags);
     }
-    let leads_out = settings.forwards && query.flags & FLAG_RD != 0 && settings.may_recurse(peer.address);
-    let source = Source { zone, is_stale: standing.state == State::Stale, leads_out };
     from_zone(reply, &query, source, flags | FLAG_AA, dice, peer.transport)
 }
 
@@ -234,6 +254,19 @@ fn refuse(mut reply: Reply, query: &Query, why: u16, reason: Reason) -> Action {
     reply.finish(reply_flags(query), rcode::REFUSED, reason)
 }
 
+/// Answers SERVFAIL: nothing is known yet.
+fn not_ready(mut reply: Reply, flags: u16) -> Action {
+    reply.explain(ede::NOT_READY);
+    reply.finish(flags, rcode::SERV_FAIL, Reason::Loading)
+}
+
+/// Tells clients that the answer is from old data, if it is.
+fn begin_stale(reply: &mut Reply, source: &Source, why: u16) {
+    if source.is_stale {
+        reply.explain(why);
+    }
+}
+
 /// Answers a client that only wants a cookie, or to know whether its own is still good (RFC 7873 section 5.4).
 fn only_cookie(reply: Reply, query: &Query, settings: &Settings, peer: Peer, now: u32) -> Action {
     let (Some(secrets), Some(cookie)) = (&settings.cookies, query.edns.and_then(|edns| edns.cookie)) else {
@@ -262,17 +295,39 @@ struct Source<'a> {
     is_stale: bool,
     /// Whether an alias that leads out of the domain is followed by the forwarder, who has to be asked for it.
     leads_out: bool,
+    selection: &'a Selection,
+    client: IpAddr,
+}
+
+impl Source<'_> {
+    /// Has records written in the order in which this client is told them.
+    fn ordered<T: Located>(
+        &self,
+        set: &[T],
+        dice: u64,
+        write: impl FnOnce(&mut dyn Iterator<Item = usize>) -> bool,
+    ) -> bool {
+        let most = self.selection.most_of_a_set();
+        if self.selection.ranking == Ranking::Nearest
+            && set.len() > 1
+            && let Some(order) = Nearest::of(set, (self.zone, self.selection, self.client), dice)
+        {
+            return write(&mut order.take(most));
+        }
+        write(&mut Order::new(set.len(), dice).take(most))
+    }
 }
 
 /// Answers a name of ours.
 fn from_zone(
     mut reply: Reply,
     query: &Query,
-    Source { zone, is_stale, leads_out }: Source<'_>,
+    source: Source<'_>,
     flags: u16,
     dice: u64,
     transport: Transport,
 ) -> Action {
+    let Source { zone, is_stale, leads_out, .. } = source;
     let way = Way::of(zone, query.name.as_wire(), query.qtype);
     let may_lack = |node: &Node| node.name() != zone.apex() && !node.has_records();
     let may_be_there = match way.end {
@@ -301,7 +356,7 @@ fn from_zone(
     }
     let (rcode, reason) = match way.end {
         End::Nowhere | End::Outside => return reply.finish(flags, rcode::NO_ERROR, Reason::Success),
-        End::Node(node) if records(&mut reply, query.qtype, node, zone, dice) => {
+        End::Node(node) if records(&mut reply, query.qtype, node, &source, dice) => {
             return reply.finish(flags, rcode::NO_ERROR, Reason::Success);
         }
         End::Node(_) => (rcode::NO_ERROR, Reason::NoData),
@@ -312,18 +367,29 @@ fn from_zone(
 }
 
 /// Writes what a node has of this type; `false` if it has nothing.
-fn records(reply: &mut Reply, qtype: u16, node: &Node, zone: &Snapshot, dice: u64) -> bool {
+fn records(reply: &mut Reply, qtype: u16, node: &Node, source: &Source, dice: u64) -> bool {
+    let zone = source.zone;
     let is_apex = node.name() == zone.apex();
     let ttl = node.ttl().unwrap_or(zone.soa().ttl);
     match qtype {
         rtype::SOA if is_apex => reply.soa(zone),
         rtype::NS if is_apex => reply.ns(zone),
         rtype::ANY if is_apex => reply.soa(zone),
-        rtype::ANY => any(node).is_some_and(|rtype| records(reply, rtype, node, zone, dice)),
-        rtype::A => reply.addresses_v4(node.a(), Order::new(node.a().len(), dice), ttl),
-        rtype::AAAA => reply.addresses_v6(node.aaaa(), Order::new(node.aaaa().len(), dice), ttl),
-        rtype::SRV => reply.services(node, dice, zone),
-        other => reply.others(node.others_of(other), dice, ttl),
+        rtype::ANY => any(node).is_some_and(|rtype| records(reply, rtype, node, source, dice)),
+        rtype::A => source.ordered(node.a(), dice, |order| reply.addresses_v4(node.a(), order, ttl)),
+        rtype::AAAA => source.ordered(node.aaaa(), dice, |order| reply.addresses_v6(node.aaaa(), order, ttl)),
+        rtype::SRV if node.preferred().is_empty() => {
+            source.ordered(node.srv(), dice, |order| reply.services(node, order, zone))
+        }
+        rtype::SRV => {
+            // Priorities and weights say more than where a client is.
+            let count = node.srv().len().saturating_add(node.preferred().len());
+            reply.services(node, Order::new(count, dice).take(source.selection.most_of_a_set()), zone)
+        }
+        other => {
+            let set = node.others_of(other);
+            reply.others(set, Order::new(set.len(), dice).take(source.selection.most_of_a_set()), ttl)
+        }
     }
 }
 

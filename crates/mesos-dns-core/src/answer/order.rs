@@ -78,7 +78,7 @@ fn common_factor(a: usize, b: usize) -> usize {
 }
 
 /// SplitMix64: spreads one random number over as many as an answer needs.
-struct Dice {
+pub(super) struct Dice {
     seed: u64,
     /// What is left of the number drawn last: as a fraction, uniform.
     fraction: u64,
@@ -91,7 +91,7 @@ struct Dice {
 const OUTCOMES_MAX: u64 = 1 << 44;
 
 impl Dice {
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self { seed, fraction: 0, outcomes: OUTCOMES_MAX }
     }
 
@@ -107,6 +107,12 @@ impl Dice {
         let product = u128::from(self.fraction).wrapping_mul(u128::from(limit));
         self.fraction = product as u64;
         (product >> 64) as usize
+    }
+
+    /// A number from 0 to less than 1.
+    pub(super) fn fraction(&mut self) -> f64 {
+        // As many bits as a number of this type holds.
+        (self.draw() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     fn draw(&mut self) -> u64 {

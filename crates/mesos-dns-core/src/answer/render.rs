@@ -5,7 +5,7 @@
 //! written; additional records that do not fit are left out silently, answers are not (RFC 2181
 //! section 9).
 
-use super::{Action, Options, Order, Reason, UDP_PAYLOAD_BYTES_MAX};
+use super::{Action, Options, Reason, UDP_PAYLOAD_BYTES_MAX};
 use crate::{
     records::Preference,
     wire::{CLASS_IN, FLAG_TC, HEADER_BYTES, Name, Query, option, rtype},
@@ -36,6 +36,8 @@ pub(super) struct Reply<'a> {
     /// Bytes set aside for OPT.
     reserved: usize,
     questions: u8,
+    /// Length of the zone's apex, which the name of the question ends with. 0: that of our domain.
+    pub(super) apex_bytes: usize,
     /// Where the name of the question ends, root label included.
     qname_end: usize,
     counts: [u16; 3],
@@ -64,6 +66,7 @@ impl<'a> Reply<'a> {
             options,
             reserved,
             questions: u8::from(!query.question.is_empty()),
+            apex_bytes: 0,
             qname_end: HEADER_BYTES.saturating_add(query.name.as_wire().len()),
             counts: [0; 3],
             owner: QNAME_POINTER,
@@ -86,7 +89,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Writes A records as answers; `false` if there is none.
-    pub(super) fn addresses_v4(&mut self, set: &[A], order: Order, ttl: u32) -> bool {
+    pub(super) fn addresses_v4(&mut self, set: &[A], order: impl Iterator<Item = usize>, ttl: u32) -> bool {
         let owner = self.owner;
         for item in order.filter_map(|index| set.get(index)) {
             let fixed = fixed(rtype::A, ttl, 4);
@@ -98,7 +101,12 @@ impl<'a> Reply<'a> {
     }
 
     /// Writes AAAA records as answers; `false` if there is none.
-    pub(super) fn addresses_v6(&mut self, set: &[Aaaa], order: Order, ttl: u32) -> bool {
+    pub(super) fn addresses_v6(
+        &mut self,
+        set: &[Aaaa],
+        order: impl Iterator<Item = usize>,
+        ttl: u32,
+    ) -> bool {
         let owner = self.owner;
         for item in order.filter_map(|index| set.get(index)) {
             let fixed = fixed(rtype::AAAA, ttl, 16);
@@ -109,16 +117,21 @@ impl<'a> Reply<'a> {
         !set.is_empty()
     }
 
-    /// Writes the SRV records of a node as answers, in one order whatever their preferences, and the addresses of
-    /// their targets as additional records; `false` if there is none. Targets are not compressed (RFC 2782), but later
-    /// names may point into them.
-    pub(super) fn services(&mut self, node: &Node, dice: u64, zone: &Snapshot) -> bool {
+    /// Writes the SRV records of a node as answers, whatever their preferences (first come those of all, then those with
+    /// one of their own), and the addresses of their targets as additional records; `false` if there is none. Targets
+    /// are not compressed (RFC 2782), but later names may point into them.
+    pub(super) fn services(
+        &mut self,
+        node: &Node,
+        order: impl Iterator<Item = usize>,
+        zone: &Snapshot,
+    ) -> bool {
         let (common, preferred) = (node.srv(), node.preferred());
         let ttl = node.ttl().unwrap_or(zone.soa().ttl);
         let of_all = Preference { priority: 0, weight: zone.soa().weight };
         let count = common.len().saturating_add(preferred.len());
         let mut targets = Targets::default();
-        for index in Order::new(count, dice) {
+        for index in order {
             let own = || preferred.get(index.checked_sub(common.len())?);
             let (preference, port, target) = match (common.get(index), own()) {
                 (Some(item), _) => (of_all, item.port, &item.target),
@@ -149,8 +162,8 @@ impl<'a> Reply<'a> {
 
     /// Writes records of another type as answers, their names as they are: who does not know the type could not read
     /// them otherwise (RFC 3597 section 4). `false` if there is none.
-    pub(super) fn others(&mut self, set: &[Other], dice: u64, ttl: u32) -> bool {
-        for item in Order::new(set.len(), dice).filter_map(|index| set.get(index)) {
+    pub(super) fn others(&mut self, set: &[Other], order: impl Iterator<Item = usize>, ttl: u32) -> bool {
+        for item in order.filter_map(|index| set.get(index)) {
             if !self.other(item, ttl) {
                 break;
             }
@@ -184,6 +197,14 @@ impl<'a> Reply<'a> {
     pub(super) fn text(&mut self, strings: &[u8]) {
         let fixed = fixed(rtype::TXT, 0, u16::try_from(strings.len()).unwrap_or(u16::MAX));
         self.answer(&[&QNAME_POINTER, &fixed, strings]);
+    }
+
+    /// Writes a PTR record as answer.
+    pub(super) fn pointer(&mut self, target: &Name, zone: &Snapshot) -> bool {
+        let target = target.as_wire();
+        let fixed = fixed(rtype::PTR, zone.soa().ttl, u16::try_from(target.len()).unwrap_or(u16::MAX));
+        self.answer(&[&QNAME_POINTER, &fixed, target]);
+        true
     }
 
     /// Writes the SOA record as answer.
@@ -220,9 +241,12 @@ impl<'a> Reply<'a> {
 
     fn soa_record(&mut self, zone: &Snapshot, ttl: u32) -> bool {
         let soa = zone.soa();
-        let apex = zone.apex().as_wire();
+        let apex_bytes = match self.apex_bytes {
+            0 => zone.apex().as_wire().len(),
+            bytes => bytes,
+        };
         // The question's name ends with the apex, so the owner is a pointer into it.
-        let at = self.qname_end.saturating_sub(apex.len());
+        let at = self.qname_end.saturating_sub(apex_bytes);
         let [o0, o1] = (u16::try_from(at).unwrap_or(0) | 0xc000).to_be_bytes();
         let (mname, rname) = (soa.mname.as_wire(), soa.rname.as_wire());
         let data = mname.len().saturating_add(rname.len()).saturating_add(20);

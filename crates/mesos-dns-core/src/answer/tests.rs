@@ -6,6 +6,7 @@ mod kinds;
 mod laws;
 mod mutate;
 mod mutation;
+mod reverse;
 mod seeds;
 mod standing;
 mod strict;
@@ -20,7 +21,7 @@ use domain::{
     },
     rdata::AllRecordData,
 };
-use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, proptest};
+use proptest::prelude::{ProptestConfig, any, prop, prop_assert, prop_assert_eq, prop_assume, proptest};
 
 use seeds::query;
 
@@ -69,6 +70,8 @@ const SETTINGS: Settings = Settings {
     nsid: Vec::new(),
     idle: Duration::from_secs(10),
     rate_limit: None,
+    reverse: Reversing::Off,
+    selection: Selection::ALL,
 };
 
 const LIVE: Standing =
@@ -93,9 +96,8 @@ fn told(message: &[u8], transport: Transport) -> String {
     read(&out)
 }
 
-/// The same of any reply.
-fn read(reply: &[u8]) -> String {
-    let reply = Message::from_octets(reply).unwrap();
+fn read(out: &[u8]) -> String {
+    let reply = Message::from_octets(out).unwrap();
     let header = reply.header();
     let mut text = format!("{} aa={} ra={} tc={}", reply.opt_rcode(), header.aa(), header.ra(), header.tc());
     let (_, answer, authority, additional) = reply.sections().unwrap();

@@ -9,13 +9,13 @@
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
-    AddressRule, Health, LogFormat, Updates,
+    AddressRule, Health, LogFormat, Ranking, Updates,
     fixed::{Records, ZoneFiles},
     json::Json,
     listeners::Listeners,
-    object::{Credentials, ZkUrl, Zones},
+    object::{Credentials, Places, ZkUrl, Zones},
     remark::{Place, Remark},
-    value::{Anything, Bytes, List, Prefixes, Seconds, Value, Whole},
+    value::{Anything, Bytes, Given, List, Prefixes, Seconds, Value, Whole},
     words::Words,
 };
 use crate::{
@@ -365,6 +365,20 @@ keys! {
     /// open. Empty: none.
     admin_socket: String = String::new(), "adminSocket", "adminSocket", Ours;
 
+    /// Networks whose addresses are turned into names by this server alone. An empty list: none. Without it: the private
+    /// addresses of agents, masters and containers that have a name; all other names of addresses are forwarded.
+    reverse_prefixes: Given<Prefixes> = Given(None), "reversePrefixes", "reversePrefixes", Ours;
+    /// Which records of an answer come first: "shuffle": each equally often; "nearest": those on the client's agent, then
+    /// those in its zone, then in its region, as far as they can bear it.
+    answers: Ranking = Ranking::Shuffle, "answers", "answers", Ours;
+    /// Most records in one answer: the first ones; 0 means no limit.
+    max_answers: Whole<0, 65535> = Whole(0), "maxAnswers", "maxAnswers", Ours, "records";
+    /// Where clients, and agents that do not say it (`domain.fault_domain`), are: prefixes and "region/zone".
+    places: Places = Places(Vec::new()), "places", "places", Ours;
+    /// Key of a newer Mesos-DNS: false is `reversePrefixes` [].
+    reverse_dns_on: bool = true, "ReverseDNSOn", "reversednson", Ours;
+    /// Key of a newer Mesos-DNS: true is `answers` "nearest".
+    resolv_subnet_first: bool = false, "ResolvSubnetFirst", "ResolvSubnetFirst", Ours;
     /// Further names: "agents" by host name and id, "places" (the instances in a zone or region), "ports" in the
     /// shape of RFC 2782, "text" with what there is to know of an instance, "browse" for DNS-SD (docs/names.md).
     extra_names: Words<ExtraName> = Words(Vec::new()), "extraNames", "extraNames", Ours;
@@ -380,12 +394,6 @@ keys! {
 
     /// Directory with secrets, one per file.
     secrets_dir: String = String::new(), "secretsDir", "secretsDir", Later;
-    /// Order of the addresses in an answer: "shuffle" or "nearest".
-    answers: String = "shuffle".to_owned(), "answers", "answers", Later;
-    /// Most records in one answer; 0 means no limit.
-    max_answers: u32 = 0, "maxAnswers", "maxAnswers", Later;
-    /// Networks for which addresses are turned into names.
-    reverse_prefixes: Prefixes = Prefixes(Vec::new()), "reversePrefixes", "reversePrefixes", Later;
     /// File with the tokens that open the HTTP API.
     http_tokens_file: String = String::new(), "httpTokensFile", "httpTokensFile", Later;
     /// PEM file with the certificate of the HTTP API.

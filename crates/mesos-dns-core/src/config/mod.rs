@@ -13,7 +13,7 @@
 //! - `keys`: the table of all keys. `file`: the JSON. `reference`: the table as documentation.
 //! - `value`, `object`, `networks`, `json`: kinds of values, and JSON with places.
 //! - `fixed`, `zone_file`, `gather`: static records, as written in the file, in zone files, and together.
-//! - `validate`, `address`, `servers`, `listeners`: the rules. [`Remark`]: what is said when one is broken.
+//! - `validate`, `address`, `servers`, `listeners`, `nearness`: the rules. [`Remark`]: what is said when one is broken.
 
 mod address;
 mod file;
@@ -22,6 +22,7 @@ mod gather;
 mod json;
 mod keys;
 mod listeners;
+mod nearness;
 mod networks;
 mod object;
 mod reference;
@@ -44,23 +45,23 @@ pub use fixed::{Records, WrittenFile, WrittenRecord, ZoneFiles};
 pub use gather::FIXED_RECORDS_MAX;
 pub use keys::{Key, Origin, Row, Setting, Settings, Standing, keys};
 pub use listeners::{Listener, Listeners, Protocol};
-pub use object::{Credentials, ZkUrl, Zone, Zones};
+pub use object::{Credentials, Places, ZkUrl, Zone, Zones};
 pub use reference::reference;
 pub use remark::{Place, Problems, REMARKS_MAX, Remark, line};
 pub use secret::{MASK, Secret};
 pub use surroundings::{Surroundings, Unusable, Wants, ZoneFile};
-pub use value::{Anything, Bytes, Item, List, Prefixes, SECONDS_MAX, Seconds, Whole};
+pub use value::{Anything, Bytes, Given, Item, List, Prefixes, SECONDS_MAX, Seconds, Whole};
 pub use words::Words;
 
+pub use crate::{answer::Ranking, records::Health, watch::subscribe::Updates};
 use crate::{
-    answer::Secrets,
-    cluster::Visibility,
+    answer::{Reversing, Secrets},
+    cluster::{self, Visibility},
     forward::server::Server,
     mesos::zk_url,
     records::{Addresses, ExtraNames, Fixed},
     wire::Name,
 };
-pub use crate::{records::Health, watch::subscribe::Updates};
 use value::Word;
 
 /// Budget of a forwarded query if `timeout` is 0.
@@ -191,6 +192,14 @@ pub struct Config {
     pub mass_loss_percent: u8,
     /// Number of tasks whose loss at once is always believed, less one.
     pub mass_loss_minimum: usize,
+    /// For which addresses we tell their names.
+    pub reverse: Reversing,
+    /// Which records come first.
+    pub answers: Ranking,
+    /// Most records in one answer; `None`: no limit.
+    pub max_answers: Option<usize>,
+    /// Where clients are, and agents that do not say it.
+    pub places: Vec<(IpNet, Arc<cluster::Place>)>,
     /// Host names under which the HTTP API may be called, besides our own.
     pub http_allow_hosts: Vec<String>,
     /// Form of the log.
@@ -275,6 +284,10 @@ impl Word for Updates {
         &[("auto", Self::Auto), ("events", Self::Events), ("poll", Self::Poll)];
 }
 
+impl Word for Ranking {
+    const WORDS: &'static [(&'static str, Self)] = &[("shuffle", Self::Shuffle), ("nearest", Self::Nearest)];
+}
+
 impl Word for LogFormat {
     const WORDS: &'static [(&'static str, Self)] =
         &[("auto", Self::Auto), ("json", Self::Json), ("text", Self::Text)];
@@ -341,8 +354,10 @@ impl Config {
             settings.workers.derive(Whole(cores), "one per core");
         }
         warnings.extend(validate::oddities(&settings));
+        warnings.extend(nearness::oddities(&settings));
         warnings.extend(odd);
         warnings.truncate(REMARKS_MAX);
+        let reverse = nearness::reversing(&settings, &forwarding.zones);
         let s = &settings;
         let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         let ttl = u32::try_from(s.ttl.value).unwrap_or(0);
@@ -411,6 +426,10 @@ impl Config {
             hold_seconds: s.hold_seconds.value.0,
             mass_loss_percent: u8::try_from(s.mass_loss_percent.value.0).unwrap_or(100),
             mass_loss_minimum: usize::try_from(s.mass_loss_minimum.value.0).unwrap_or(usize::MAX),
+            reverse,
+            answers: nearness::ranking(s),
+            max_answers: usize::try_from(s.max_answers.value.0).ok().filter(|most| *most > 0),
+            places: s.places.value.0.clone(),
             http_allow_hosts: s.http_allow_hosts.value.texts(),
             log_format: s.log_format.value,
             snapshot_file: some(&s.snapshot_file.value),

@@ -1,17 +1,20 @@
-//! The keys that hold more than one value: `zoneResolvers`, `mesosCredentials` and `zk`.
+//! The keys that hold more than one value: `zoneResolvers`, `places`, `mesosCredentials` and `zk`.
 //!
 //! Objects are merged where a key is repeated, as the original does; all other values are replaced.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use ipnet::IpNet;
 
 use serde_json::{Map, Value as Shown};
 
 use super::{
     json::Json,
-    remark::{Place, Remark},
+    remark::{Place, Remark, quote},
     secret::{MASK, Secret, mask_user},
-    value::{List, Value, mismatch},
+    value::{Item, List, Prefixes, Value, mismatch},
 };
+use crate::cluster;
 
 /// The servers of each zone, as written. `None` is `null`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +67,42 @@ impl Value for Zones {
         let shown: Map<_, _> =
             zones.iter().map(|(name, zone)| (name.clone(), zone.servers.shown())).collect();
         Shown::Object(shown)
+    }
+}
+
+/// Where addresses are, by prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places(pub Vec<(IpNet, Arc<cluster::Place>)>);
+
+impl Value for Places {
+    fn kind() -> String {
+        "object: prefix to \"region/zone\"".to_owned()
+    }
+
+    fn read(&mut self, json: Json<'_>) -> Result<(), Remark> {
+        if json.kind() != "an object" {
+            let wrong = mismatch("an object", json);
+            return Err(Remark { mend: "write {\"10.1.0.0/16\": \"region/zone\"}".to_owned(), ..wrong });
+        }
+        for member in json.members()? {
+            let item = Item { text: member.key.into_owned(), place: Some(member.place) };
+            let prefix = Prefixes::parse(&item)?;
+            let text = member.value.text().ok_or_else(|| mismatch("text", member.value))?;
+            let parts = text.split_once('/').filter(|(region, zone)| !region.is_empty() && !zone.is_empty());
+            let Some((region, zone)) = parts else {
+                let what = format!("{} is no place", quote(&text));
+                return Err(Remark::new(what, "write \"region/zone\"").at(member.value.place()));
+            };
+            let place = Arc::new(cluster::Place { region: region.into(), zone: zone.into() });
+            self.0.retain(|(other, _)| *other != prefix);
+            self.0.push((prefix, place));
+        }
+        Ok(())
+    }
+
+    fn shown(&self) -> Shown {
+        let text = |place: &cluster::Place| Shown::from(format!("{}/{}", place.region, place.zone));
+        Shown::Object(self.0.iter().map(|(prefix, place)| (prefix.to_string(), text(place))).collect())
     }
 }
 

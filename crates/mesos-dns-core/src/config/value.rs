@@ -350,12 +350,12 @@ impl Value for List {
 }
 
 /// A list of networks as prefixes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prefixes(pub Vec<IpNet>);
 
 impl Prefixes {
     /// Reads one prefix; an address alone is a prefix of full length.
-    fn parse(item: &Item) -> Result<IpNet, Remark> {
+    pub(super) fn parse(item: &Item) -> Result<IpNet, Remark> {
         let wrong = |what, mend: String| {
             Err(Remark::new(format!("{} {what}", quote(&item.text)), mend).at(item.place))
         };
@@ -368,6 +368,27 @@ impl Prefixes {
             return wrong("has bits set behind the prefix", format!("write \"{}\"", network.trunc()));
         }
         Ok(network)
+    }
+}
+
+/// A value that may be missing, where that is not the same as any value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Given<T>(pub Option<T>);
+
+impl<T: Value + Default> Value for Given<T> {
+    fn kind() -> String {
+        T::kind()
+    }
+
+    fn read(&mut self, json: Json<'_>) -> Result<(), Remark> {
+        let mut value = T::default();
+        value.read(json)?;
+        self.0 = Some(value);
+        Ok(())
+    }
+
+    fn shown(&self) -> Shown {
+        self.0.as_ref().map_or(Shown::Null, T::shown)
     }
 }
 

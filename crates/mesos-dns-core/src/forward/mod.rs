@@ -68,7 +68,7 @@ use crate::{
         route::{Group, Route, Router},
         server::Server,
     },
-    wire::Name,
+    wire::{Name, ReverseZones},
 };
 
 /// Longest time for one query, whatever `timeout` says.
@@ -84,6 +84,8 @@ pub struct Settings {
     pub external_on: bool,
     /// Our own domain: nothing in it is ever sent to another server.
     pub domain: Name,
+    /// Names of addresses that are ours as well (`reversePrefixes`).
+    pub reverse: ReverseZones,
     /// Servers for everything that no zone claims (`resolvers`), in the order they are asked.
     pub resolvers: Vec<Server>,
     /// Servers for a zone and the names below it (`zoneResolvers`). The longest zone wins.
@@ -152,7 +154,8 @@ pub struct Policy {
 impl Policy {
     /// Makes the settings ready.
     pub fn new(settings: Settings) -> Self {
-        let router = Router::new(&settings.domain, &settings.resolvers, &settings.zones);
+        let router =
+            Router::new(&settings.domain, &settings.resolvers, &settings.zones).without(&settings.reverse);
         Self { settings, router }
     }
 
@@ -206,7 +209,8 @@ impl Policy {
     /// still holds.
     pub fn leads_like(&self, other: &Self) -> bool {
         let (ours, theirs) = (&self.settings, &other.settings);
-        (&ours.domain, &ours.resolvers, &ours.zones) == (&theirs.domain, &theirs.resolvers, &theirs.zones)
+        (&ours.domain, &ours.resolvers, &ours.zones, &ours.reverse)
+            == (&theirs.domain, &theirs.resolvers, &theirs.zones, &theirs.reverse)
     }
 
     /// What a cut reply says about it.

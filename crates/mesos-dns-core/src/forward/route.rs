@@ -2,12 +2,13 @@
 //!
 //! Two kinds of suffix compete: the zones of `zoneResolvers`, and the local zones every resolver keeps to
 //! itself; where both have the very same name, the explicit one wins. What matches neither leads to
-//! `resolvers`. Our own domain does not compete: a name in it never leaves, whatever else is configured.
+//! `resolvers`. Our own domain does not compete: a name in it never leaves, whatever else is configured. Nor do the
+//! names of addresses that the operator listed as ours; those that were sent elsewhere are not among them.
 
 use std::collections::BTreeMap;
 
 use super::{local::LocalZone, server::Server};
-use crate::wire::Name;
+use crate::wire::{Name, ReverseName, ReverseZones};
 
 /// Servers for one suffix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub struct Group {
 /// Where a name leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route<'a> {
-    /// Our own domain.
+    /// Our own domain, or names of addresses that are ours.
     Own,
     /// A zone that is answered locally.
     Local(&'a LocalZone),
@@ -33,6 +34,7 @@ pub enum Route<'a> {
 #[derive(Clone, Debug)]
 pub struct Router {
     domain: Name,
+    reverse: ReverseZones,
     suffixes: BTreeMap<Box<[u8]>, Target>,
     default: Group,
 }
@@ -55,12 +57,19 @@ impl Router {
             suffixes.insert(Box::from(zone.as_wire()), Target::Servers(group));
         }
         let default = Group { zone: None, servers: resolvers.to_vec() };
-        Self { domain: domain.clone(), suffixes, default }
+        Self { domain: domain.clone(), reverse: ReverseZones::default(), suffixes, default }
+    }
+
+    /// The same, less the names of addresses that are ours.
+    #[must_use]
+    pub fn without(self, reverse: &ReverseZones) -> Self {
+        Self { reverse: reverse.clone(), ..self }
     }
 
     /// Where this name leads.
     pub fn route(&self, name: &Name) -> Route<'_> {
-        if name.is_within(&self.domain) {
+        let reverse = || ReverseName::read(name.view()).and_then(|name| self.reverse.apex_bits(name));
+        if name.is_within(&self.domain) || reverse().is_some() {
             return Route::Own;
         }
         match suffixes(name.as_wire()).find_map(|suffix| self.suffixes.get(suffix)) {

@@ -10,6 +10,7 @@ fn settings() -> Settings {
     Settings {
         external_on: true,
         domain: Name::parse("mesos").unwrap(),
+        reverse: ReverseZones::new(vec!["10.9.0.0/20".parse().unwrap()], Vec::new()),
         resolvers: server(1),
         zones: vec![(Name::parse("corp").unwrap(), server(2)), (Name::parse("empty").unwrap(), Vec::new())],
         budget: Duration::from_secs(5),
@@ -38,6 +39,10 @@ fn who_is_served_with_what() {
     assert_eq!(check("x.localhost", 1, "10.1.2.3"), Ok("local".into()));
     assert_eq!(check("x.empty", 1, "10.1.2.3"), Err(Refusal::NoServers));
     assert_eq!(check("web.marathon.MESOS", 1, "10.1.2.3"), Err(Refusal::OwnDomain));
+    for (name, is_ours) in [("1.15.9.10", true), ("0.9.10", true), ("16.9.10", false), ("9.10", false)] {
+        let outcome = check(&format!("{name}.in-addr.arpa"), 12, "10.1.2.3");
+        assert_eq!(outcome == Err(Refusal::OwnDomain), is_ours, "{name}");
+    }
     for qtype in [41, 249, 250, 251, 252] {
         assert_eq!(check("example.com", qtype, "10.1.2.3"), Err(Refusal::Kind), "{qtype}");
     }

@@ -66,7 +66,7 @@ impl<'a> Survey<'a> {
     /// All services with running tasks, in the order of their frameworks' ids and their names.
     fn collect(&self) -> Vec<Service<'a>> {
         let mut services: HashMap<(&str, &str), Service<'a>> = HashMap::new();
-        let mut maker = Maker::new(&self.cluster.hosts, self.policy);
+        let mut maker = Maker::new(self.cluster, self.policy);
         for task in self.cluster.tasks.iter().filter(|task| task.state == TaskState::Running) {
             let service = match services.entry((&*task.framework_id, name_of(task))) {
                 Entry::Occupied(entry) => entry.into_mut(),
@@ -163,7 +163,7 @@ impl<'a> Survey<'a> {
     /// Which names the services really have.
     fn look_at_names(&mut self) {
         let services = std::mem::take(&mut self.services);
-        let mut maker = Maker::new(&self.cluster.hosts, self.policy);
+        let mut maker = Maker::new(self.cluster, self.policy);
         let mut names: HashMap<Name, Sharers> = HashMap::new();
         let mut withheld: BTreeMap<&str, (Owner, u64)> = BTreeMap::new();
         for (at, service) in services.iter().enumerate() {

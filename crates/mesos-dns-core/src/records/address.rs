@@ -112,6 +112,22 @@ impl Whereabouts {
         }
     }
 
+    /// Those of its addresses that are its alone.
+    ///
+    /// On the host's network they are the agent's. That of a bridge, or of a network whose ports are mapped, is only known
+    /// on its host, and other hosts have the same: where nobody asked what can be reached, these do not count.
+    pub(super) fn claimed(&self, task: &Task) -> &[IpAddr] {
+        let is_hidden = || {
+            let container = task.container.as_deref();
+            container.is_some_and(|asked| asked.mode == NetworkMode::Bridge || !asked.mappings.is_empty())
+        };
+        match self.standing {
+            Standing::Apart => &self.task,
+            Standing::AsListed if !is_hidden() => &self.task,
+            Standing::AsListed | Standing::Behind | Standing::OnHost => &[],
+        }
+    }
+
     /// The task's own addresses on networks that have a name, in their order.
     fn on_networks<'a>(&self, task: &'a Task) -> Vec<(&'a str, IpAddr)> {
         let facts = Facts::of(task, &self.agent, self.keeps_loopback);

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, net::IpAddr};
 
-use super::{Data, ExtraName, Owner, Policy, Record, Withheld, address, extra, fragment};
+use super::{Data, ExtraName, Owner, Policy, Record, Withheld, address, extra, fragment, reverse};
 use crate::cluster::{Agent, Framework, Host, Hosts, Masters, split_host_port};
 
 /// The records of a framework: its scheduler's addresses and, where it has a `pid`, its port.
@@ -45,6 +45,7 @@ pub fn agent(agent: &Agent, hosts: &Hosts, policy: &Policy, emit: &mut dyn FnMut
         let service = Owner::new(&format!("_slave._tcp.{}.", policy.domain));
         emit(Record::from_parts(service, Data::service(endpoint.port, name)));
     }
+    reverse::agent(agent, addresses, policy, emit);
     if policy.extra.names.has(ExtraName::Agents) {
         extra::agent(agent, addresses, policy, emit);
     }
@@ -58,14 +59,18 @@ pub fn masters(masters: &Masters, hosts: &Hosts, policy: &Policy, emit: &mut dyn
     let Some((leader, host, port)) = masters.leader.as_deref().and_then(endpoint) else { return };
     let domain = &policy.domain;
     let named = |text: &str| Owner::new(&format!("{text}.{domain}."));
-    let mut add = |owner: &Owner, host: &Host| {
+    let mut add = |owner: &Owner, host: &Host, is_numbered: bool| {
         for address in hosts.addresses(host) {
             emit(Record::new(owner, *address));
+            if is_numbered {
+                emit(reverse::master(owner, *address));
+            }
         }
     };
     let (leader_name, master_name) = (named("leader"), named("master"));
-    add(&leader_name, &host);
-    add(&master_name, &host);
+    let numbered_name = |number: usize| named(&format!("master{number}"));
+    add(&leader_name, &host, false);
+    add(&master_name, &host, false);
     let mut seen: HashSet<IpAddr> = hosts.addresses(&host).iter().copied().collect();
     let mut numbered = 0_usize;
     let mut leader_is_numbered = false;
@@ -81,13 +86,13 @@ pub fn masters(masters: &Masters, hosts: &Hosts, policy: &Policy, emit: &mut dyn
             if new.is_empty() {
                 continue;
             }
-            add(&master_name, &listed);
+            add(&master_name, &listed, false);
         }
-        add(&named(&format!("master{numbered}")), &listed);
+        add(&numbered_name(numbered), &listed, true);
         numbered = numbered.saturating_add(1);
     }
     if !leader_is_numbered {
-        add(&named(&format!("master{numbered}")), &host);
+        add(&numbered_name(numbered), &host, true);
     }
     for protocol in ["tcp", "udp"] {
         let data = Data::service(port, leader_name.clone());

@@ -19,6 +19,7 @@ mod infrastructure;
 mod label;
 mod moved;
 mod owner;
+mod reverse;
 mod service;
 mod task;
 
@@ -26,6 +27,8 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
 };
+
+use ipnet::IpNet;
 
 pub(crate) use address::of_agent as agent_addresses;
 pub use address::{Addresses, Networks, Reach};
@@ -37,9 +40,10 @@ pub use label::{Rules, agent_suffix, fragment, label, task_hash};
 pub use moved::{EXAMPLES_MAX, Example, Moved, moved};
 pub use owner::Owner;
 pub(crate) use owner::plain_text;
+pub use reverse::{Area, Rank, Reverse, Spot};
 pub use task::{Maker, contribution};
 
-use crate::wire::Name;
+use crate::{cluster::Place, wire::Name};
 
 /// How names are made, as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,12 +58,27 @@ pub struct Policy {
     pub addresses: Addresses,
     /// What becomes of unhealthy tasks (`health`).
     pub health: Health,
+    /// Where agents are that do not say it themselves, by address (`places`); the longest prefix counts.
+    pub places: Vec<(IpNet, Arc<Place>)>,
     /// Which names there are beyond the original's, and who is shown.
     pub extra: Extra,
     /// Name of this server (`SOAMname`), with the trailing dot, case as configured.
     pub server_name: String,
     /// Addresses of this server (`listener`, or those of the machine).
     pub server_addresses: Vec<IpAddr>,
+}
+
+impl Policy {
+    /// What the operator says of the place of an address.
+    pub fn place_of(&self, address: IpAddr) -> Option<&Arc<Place>> {
+        place_of(&self.places, address)
+    }
+}
+
+/// The place of the longest of these prefixes that an address is in.
+pub fn place_of(places: &[(IpNet, Arc<Place>)], address: IpAddr) -> Option<&Arc<Place>> {
+    let matching = places.iter().filter(|(prefix, _)| prefix.contains(&address));
+    matching.max_by_key(|(prefix, _)| prefix.prefix_len()).map(|(_, place)| place)
 }
 
 /// One record: an owner name and what it holds. Unless it says otherwise, its TTL, and the weight of a service, are
@@ -109,6 +128,8 @@ pub enum Data {
         /// Its own priority and weight; `None`: 0, and the weight of all.
         preference: Option<Preference>,
     },
+    /// No record at the owner, but a claim that an address is its (see [`Reverse`]).
+    Reverse(Box<Reverse>),
     /// A record of another type.
     Other {
         /// The type, which is not one of the above, nor one that says where a zone begins or ends.
@@ -183,7 +204,7 @@ impl Record {
             Data::A(address) => address.to_string(),
             Data::Aaaa(address) => address.to_string(),
             Data::Srv { port, target, .. } => format!("{}:{port}", target.to_text()),
-            Data::Other { .. } | Data::Ttl(_) | Data::Unknown => String::new(),
+            Data::Other { .. } | Data::Reverse(_) | Data::Ttl(_) | Data::Unknown => String::new(),
         }
     }
 
@@ -193,7 +214,7 @@ impl Record {
             Data::A(_) => "A",
             Data::Aaaa(_) => "AAAA",
             Data::Srv { .. } => "SRV",
-            Data::Other { .. } | Data::Ttl(_) | Data::Unknown => "",
+            Data::Other { .. } | Data::Reverse(_) | Data::Ttl(_) | Data::Unknown => "",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The records of one task.
 
+use std::net::IpAddr;
+
 use super::{
     Data, Fitness, Owner, Policy, Record, TASK_PORTS_MAX, Withheld,
     address::{self, Target, Whereabouts},
@@ -8,6 +10,7 @@ use super::{
     extra::{self, Additions, Shown},
     health::Presence,
     infrastructure, label,
+    reverse::{self, Spots},
     service::{Base, Services, Zone},
     task_hash,
 };
@@ -42,6 +45,7 @@ pub struct Maker<'a> {
     /// Reused from task to task.
     whereabouts: Whereabouts,
     ports: Vec<u16>,
+    spots: Spots,
 }
 
 impl<'a> Maker<'a> {
@@ -54,6 +58,7 @@ impl<'a> Maker<'a> {
             services: Services::default(),
             whereabouts: Whereabouts::default(),
             ports: Vec::new(),
+            spots: Spots::default(),
         }
     }
 
@@ -64,9 +69,9 @@ impl<'a> Maker<'a> {
 
     /// The addresses that a task has names for.
     pub fn addresses(&mut self, task: &Task, agent: &Agent) -> &[IpAddr] {
-        let agent_addresses = address::of_agent(agent, self.hosts);
-        address::of_task(task, agent_addresses, &self.policy.addresses, &mut self.addresses);
-        &self.addresses
+        let agent_addresses = address::of_agent(agent, &self.cluster.hosts);
+        self.whereabouts.find(task, agent_addresses, &self.policy.addresses, self.keeps_loopback);
+        &self.whereabouts.task
     }
 
     /// Lists the records of one task; see the function of this name.
@@ -108,6 +113,7 @@ impl<'a> Maker<'a> {
             None => (None, Some(self.services.munged(&task.name, self.policy))),
             Some(discovery) => self.services.both(&discovery.name, self.policy),
         };
+        let mut instance = None;
         // Of two, the one is left out whose labels are ours.
         let is_reserved = task.discovery.is_some() && raw.is_none();
         withheld.special = u32::from(is_reserved);
@@ -118,6 +124,9 @@ impl<'a> Maker<'a> {
         for (number, base) in bases.filter_map(|(number, base)| Some((number, base?))) {
             let canonical = base.with_tail(&tail, Zone::Plain);
             let agent_canonical = base.with_tail(&tail, Zone::Agent);
+            if number == main {
+                instance = Some(canonical.clone());
+            }
             let mut pass = Pass {
                 task,
                 policy: self.policy,
@@ -139,6 +148,10 @@ impl<'a> Maker<'a> {
                 pass.discovery_ports(discovery);
             }
             pass.describe();
+        }
+        if let Some(name) = &instance {
+            let (claimed, agent) = (self.whereabouts.claimed(task), (agent, agent_addresses));
+            reverse::task((claimed, name), agent, self.policy, &mut self.spots, emit);
         }
         withheld
     }

@@ -48,6 +48,9 @@ fn discovery(name: &str, ports: &[(i64, &str, &str)]) -> Option<Discovery> {
 fn listed(task: &Task, framework: &Framework, agent: &Agent) -> (Vec<String>, Withheld) {
     let mut lines = Vec::new();
     let withheld = contribution(task, framework, agent, &Cluster::default(), &policy(), &mut |record| {
+        if matches!(record.data, Data::Reverse(_)) {
+            return;
+        }
         let target_fits = !matches!(&record.data, Data::Srv { target, .. } if target.name().is_none());
         let mark = if record.owner.name().is_some() && target_fits { "" } else { "!" };
         lines.push(format!("{mark}{} {} {}", record.listed_name(), record.rtype(), record.listed_value()));
@@ -188,6 +191,9 @@ fn masters_are_numbered() {
         };
         let (mut all, mut each) = (Vec::new(), Vec::new());
         masters(&known, &Hosts::default(), &policy(), &mut |record| {
+            if matches!(record.data, Data::Reverse(_)) {
+                return;
+            }
             let (name, value) = (record.listed_name(), record.listed_value());
             let last = value.rsplit('.').next().unwrap_or_default().to_owned();
             match name.strip_prefix("master").and_then(|rest| rest.strip_suffix(".mesos.")) {
@@ -202,4 +208,60 @@ fn masters_are_numbered() {
     }
     let unknown = Masters { leader: None, listed: vec!["10.0.0.1:5050".into()] };
     masters(&unknown, &Hosts::default(), &policy(), &mut |record| panic!("{record:?}"));
+}
+
+/// Who lays claim to which address.
+#[test]
+fn claims_to_addresses() {
+    use crate::cluster::{Container, NetworkMode, PortMapping, Protocol};
+    let claims = |make: Made<'_>| {
+        let mut lines = Vec::new();
+        make(&mut |record| {
+            if let Data::Reverse(reverse) = &record.data {
+                let agent = reverse.spot.as_ref().map_or("-", |spot| &*spot.agent);
+                let Reverse { address, rank, is_counted, .. } = &**reverse;
+                lines.push(format!("{address} {rank:?} {} {agent} {is_counted}", record.listed_name()));
+            }
+        });
+        lines
+    };
+    let of_task = |task: &Task, host: &str| {
+        let (framework, agent) = (framework_named("m"), agent_at(host));
+        claims(&mut |emit| {
+            contribution(task, &framework, &agent, &Cluster::default(), &policy(), emit);
+        })
+    };
+    let own = "172.16.0.4 Task web-ui-wkx1q-s12.m.mesos. 6e8f-S12 false";
+    let named = task("x", discovery("Web.UI", &[]));
+    assert_eq!(of_task(&named, "10.0.1.10"), [own], "under the name that fits the rules");
+    assert!(of_task(&named, "172.16.0.4").is_empty(), "it is the agent's");
+    let contained = |mode, mappings: &[PortMapping]| {
+        let container = Container { mode, networks: [].into(), mappings: mappings.into() };
+        Task { container: Some(Arc::new(container)), ..task("web-ui", None) }
+    };
+    let mapping = PortMapping { host: 31001, container: 80, protocol: Protocol::Tcp };
+    assert_eq!(of_task(&contained(NetworkMode::Named, &[]), "10.0.1.10"), [own]);
+    assert!(of_task(&contained(NetworkMode::Bridge, &[]), "10.0.1.10").is_empty(), "each host has it");
+    assert!(of_task(&contained(NetworkMode::Named, &[mapping]), "10.0.1.10").is_empty());
+    let of_agent = |hostname: &str, host: &str| {
+        let agent = Agent { hostname: hostname.into(), ..agent_at(host) };
+        claims(&mut |emit| agent_records(&agent, emit))
+    };
+    assert_eq!(
+        of_agent("Node1.example.org", "10.0.1.10"),
+        ["10.0.1.10 Agent node1.example.org. 6e8f-S12 true"]
+    );
+    assert_eq!(of_agent("10.0.1.10", "10.0.1.10"), ["10.0.1.10 Agent  6e8f-S12 true"], "without a name");
+    assert!(of_agent("node1", "unresolved").is_empty());
+    let known = Masters { leader: Some("10.0.0.1:5050".into()), listed: vec!["10.0.0.2:5050".into()] };
+    let of_masters = claims(&mut |emit| masters(&known, &Hosts::default(), &policy(), emit));
+    let line = |address: &str, number: u8| format!("{address} Master master{number}.mesos. - false");
+    assert_eq!(of_masters, [line("10.0.0.2", 0), line("10.0.0.1", 1)]);
+}
+
+/// Makes records and hands them on.
+type Made<'a> = &'a mut dyn FnMut(&mut dyn FnMut(Record));
+
+fn agent_records(agent: &Agent, emit: &mut dyn FnMut(Record)) {
+    super::agent(agent, &Hosts::default(), &policy(), emit);
 }

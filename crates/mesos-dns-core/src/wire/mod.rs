@@ -7,6 +7,7 @@
 mod edns;
 mod name;
 mod query;
+mod reverse;
 
 pub(crate) use name::is_within;
 pub(crate) use query::CNAME_STEPS_MAX;
@@ -17,3 +18,4 @@ pub use query::{
     CLASS_ANY, CLASS_IN, FLAG_AA, FLAG_CD, FLAG_QR, FLAG_RA, FLAG_RD, FLAG_TC, Fault, FoldedName,
     HEADER_BYTES, OPCODE_MASK, Query, rtype,
 };
+pub use reverse::{ReverseName, ReverseZones, reverse_tail_bytes};

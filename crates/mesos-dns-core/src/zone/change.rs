@@ -69,6 +69,7 @@ impl What {
             }
             Data::Other { .. } => return None,
             Data::Ttl(ttl) => return Some(Self::Ttl(ttl.min(TTL_MAX))),
+            Data::Reverse(_) => return None,
             Data::Unknown => return Some(Self::Unknown),
         };
         Some(Self::Record(rdata))

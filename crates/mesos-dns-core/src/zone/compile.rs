@@ -60,6 +60,8 @@ impl Zone {
     /// Folds the changes made since the last time in, and tells what that did.
     pub fn compile(&mut self) -> Compiled {
         let copied_before = self.copied_bytes();
+        let claims = std::mem::take(&mut self.pending_claims);
+        self.is_changed |= self.addresses.fold(claims);
         let mut pending = std::mem::take(&mut self.pending);
         // Changes of one owner side by side; by hash first, as names take longer to compare.
         pending.sort_unstable_by(|one, other| {
@@ -88,7 +90,8 @@ impl Zone {
     }
 
     fn copied_bytes(&self) -> u64 {
-        self.nodes.copied_bytes().saturating_add(self.listing.copied_bytes())
+        let tables = [self.nodes.copied_bytes(), self.listing.copied_bytes(), self.addresses.copied_bytes()];
+        tables.into_iter().fold(0, u64::saturating_add)
     }
 
     /// Folds the changes of one owner in. Returns how many bytes of records that wrote anew.

@@ -68,7 +68,7 @@ impl Values {
             Data::A(address) => change(&mut self.a, *address, by),
             Data::Aaaa(address) => change(&mut self.aaaa, *address, by),
             Data::Srv { port, target, .. } => change(&mut self.srv, (target.to_text(), *port), by),
-            Data::Other { .. } | Data::Ttl(_) | Data::Unknown => {}
+            Data::Other { .. } | Data::Reverse(_) | Data::Ttl(_) | Data::Unknown => {}
         }
     }
 
@@ -82,7 +82,7 @@ impl Values {
             Data::A(address) => self.a.get(address),
             Data::Aaaa(address) => self.aaaa.get(address),
             Data::Srv { port, target, .. } => self.srv.get(&(target.to_text(), *port)),
-            Data::Other { .. } | Data::Ttl(_) | Data::Unknown => None,
+            Data::Other { .. } | Data::Reverse(_) | Data::Ttl(_) | Data::Unknown => None,
         };
         found.map_or(0, |count| count.all)
     }
@@ -96,7 +96,7 @@ impl Values {
                 let wanted = (target.to_text(), *port);
                 in_force(&self.srv, minimum).any(|other| *other == wanted)
             }
-            Data::Other { .. } | Data::Ttl(_) | Data::Unknown => false,
+            Data::Other { .. } | Data::Reverse(_) | Data::Ttl(_) | Data::Unknown => false,
         }
     }
 }

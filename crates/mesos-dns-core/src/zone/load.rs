@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::{
-    Zone,
+    Zone, addresses,
     change::{self, Changes, Law, Manner, Tally, What},
     compile::{Ledger, Pending, parent},
     gate::Gate,
@@ -87,6 +87,8 @@ pub struct Made {
     /// The names above those of `finished`, without records, each with the number of names below that are made here.
     parents: Vec<(KeyHash, Node)>,
     finished: Vec<Finished>,
+    /// To which addresses they lay claim.
+    claims: Vec<addresses::Pending>,
     /// What has no finished node: odd names, and names without data.
     others: Vec<Record>,
     withheld: Withheld,
@@ -117,7 +119,7 @@ impl Loader {
             let tasks = service.iter().filter(|change| change.old.is_none());
             for task in tasks.filter_map(|change| change.new.as_ref()) {
                 let withheld = super::update::emit_task(&mut maker, cluster, task, &mut |record| {
-                    self.sort_out(record, &mut new, &mut made.others);
+                    self.sort_out(record, &mut new, &mut made.claims, &mut made.others);
                 });
                 made.withheld.add(withheld);
             }
@@ -147,7 +149,16 @@ impl Loader {
         names.saturating_mul(tasks).checked_div(looked_at).unwrap_or(0)
     }
 
-    fn sort_out(&self, record: Record, new: &mut Vec<New>, others: &mut Vec<Record>) {
+    fn sort_out(
+        &self,
+        record: Record,
+        new: &mut Vec<New>,
+        claims: &mut Vec<addresses::Pending>,
+        others: &mut Vec<Record>,
+    ) {
+        if let Data::Reverse(reverse) = &record.data {
+            return claims.push(addresses::Pending::new(&record.owner, reverse, 1));
+        }
         if !self.gate.admits(&record) {
             return;
         }
@@ -216,6 +227,7 @@ impl Loader {
 pub struct Filler<'a> {
     zone: &'a mut Zone,
     nodes: Filling<Node>,
+    claims: Vec<addresses::Pending>,
 }
 
 impl Zone {
@@ -241,7 +253,7 @@ impl Zone {
             nodes.add(seed.hash(&node.key()), node.clone(), |_, _| ());
         }
         self.nodes = Table::new(seed);
-        Filler { zone: self, nodes }
+        Filler { zone: self, nodes, claims: Vec::new() }
     }
 }
 
@@ -249,6 +261,7 @@ impl Filler<'_> {
     /// Takes what a [`Loader`] made.
     pub fn take(&mut self, made: Made) {
         self.zone.withheld.add(made.withheld);
+        self.claims.extend(made.claims);
         made.others.iter().for_each(|record| self.zone.add(record));
         for (hash, node) in made.parents {
             self.add_parent(hash, node);
@@ -291,6 +304,8 @@ impl Filler<'_> {
     /// Gives the zone its names.
     pub fn finish(self) {
         self.zone.nodes = self.nodes.into_table();
+        self.zone.is_changed |= !self.claims.is_empty();
+        self.zone.addresses.fill(self.claims);
     }
 }
 

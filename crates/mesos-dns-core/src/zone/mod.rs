@@ -10,6 +10,7 @@
 //! eight owners, so that rendered answers would be several times larger than the caches that make them
 //! fast. `docs/decisions/0002-compiled-sets.md` has the figures, and page 0008 how nodes and sets are stored.
 
+mod addresses;
 mod change;
 mod compile;
 mod delta;
@@ -26,6 +27,7 @@ mod snapshot;
 mod text;
 mod update;
 
+pub use addresses::Census;
 pub use change::Rdata;
 pub use delta::{Compiled, DELTA_RECORDS_MAX, Delta, Move};
 pub use journal::{JOURNAL_RECORDS_MAX, JOURNAL_STEPS_MAX, Journal, Mark, Step};
@@ -39,10 +41,11 @@ pub use text::write_zone_file;
 use std::sync::Arc;
 
 use crate::{
-    records::{Fitness, Fixed, Record, Rule, Withheld},
+    records::{Data, Fitness, Fixed, Owner, Record, Reverse, Rule, Withheld},
     table::{Seed, Table},
     wire::Name,
 };
+use addresses::Addresses;
 use change::{Manner, What};
 use compile::{Ledger, Pending};
 use gate::Gate;
@@ -58,8 +61,11 @@ pub struct Zone {
     server: Option<Name>,
     nodes: Table<ZoneNode>,
     listing: Table<Entry>,
+    /// Whose each address is.
+    addresses: Addresses,
     /// What waits for [`Zone::compile`].
     pending: Vec<Pending>,
+    pending_claims: Vec<addresses::Pending>,
     /// What came and went since then.
     ledger: Ledger,
     records: u64,
@@ -83,7 +89,9 @@ impl Zone {
             server,
             nodes,
             listing: Table::new(seed),
+            addresses: Addresses::new(seed),
             pending: Vec::new(),
+            pending_claims: Vec::new(),
             ledger: Ledger::Everything,
             records: 0,
             content_hash: 0,
@@ -147,6 +155,9 @@ impl Zone {
     }
 
     fn change(&mut self, record: &Record, by: i32) {
+        if let Data::Reverse(reverse) = &record.data {
+            return self.change_claim(&record.owner, reverse, by);
+        }
         if !self.gate.admits(record) {
             return;
         }
@@ -159,6 +170,17 @@ impl Zone {
             self.is_changed |= matches!(what, What::Unknown);
             let manner = Manner { is_spelled, is_unfit: record.fitness == Fitness::Unfit };
             self.note_at(owner, what, by, manner);
+        }
+    }
+
+    fn change_claim(&mut self, owner: &Owner, reverse: &Reverse, by: i32) {
+        self.count_agent(reverse, by);
+        self.pending_claims.push(addresses::Pending::new(owner, reverse, by));
+    }
+
+    fn count_agent(&mut self, reverse: &Reverse, by: i32) {
+        if let Some(spot) = reverse.spot.as_ref().filter(|_| reverse.is_counted) {
+            self.addresses.count(spot, by);
         }
     }
 
@@ -192,6 +214,7 @@ impl Zone {
             apex: self.apex.clone(),
             nodes: self.nodes.clone(),
             listing: self.listing.clone(),
+            addresses: self.addresses.clone(),
             soa,
             serial,
             content_hash: self.content_hash,

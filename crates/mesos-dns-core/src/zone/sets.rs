@@ -161,7 +161,7 @@ impl Slices<'_> {
             Data::Other { rtype, rdata } => {
                 count_of(self.others, &Other { rtype: *rtype, count: 0, rdata: rdata.clone() })
             }
-            Data::Ttl(_) | Data::Unknown => 0,
+            Data::Reverse(_) | Data::Ttl(_) | Data::Unknown => 0,
         }
     }
 

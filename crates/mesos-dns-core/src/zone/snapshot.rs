@@ -1,15 +1,24 @@
 //! One version of a zone, immutable, as readers see it.
 
-use std::{cmp::Ordering, fmt, hint::black_box, net::Ipv4Addr, net::Ipv6Addr, sync::Arc};
+use std::{
+    cmp::Ordering,
+    fmt,
+    hash::Hash,
+    hint::black_box,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use super::{
+    Census,
+    addresses::Addresses,
     change,
     listing::{Entry, in_force},
     node::{Node, Wire},
 };
 use crate::{
-    records::{Data, Owner, Record, Withheld, plain_text},
-    table::{KeyHash, Table},
+    records::{Data, Owner, Record, Spot, Withheld, plain_text},
+    table::{KeyHash, Seed, Table},
     wire::{Name, NameView},
 };
 
@@ -24,6 +33,7 @@ pub struct Snapshot {
     pub(super) apex: Name,
     pub(super) nodes: Table<Node>,
     pub(super) listing: Table<Entry>,
+    pub(super) addresses: Addresses,
     pub(super) soa: Arc<Soa>,
     pub(super) serial: Serial,
     pub(super) content_hash: u64,
@@ -88,6 +98,7 @@ impl Snapshot {
             apex,
             nodes: Table::default(),
             listing: Table::default(),
+            addresses: Addresses::new(Seed::default()),
             soa,
             serial: Serial(0),
             content_hash: 0,
@@ -154,6 +165,31 @@ impl Snapshot {
     /// What stands at a name, given in lower-case wire form; `None` where no name exists.
     pub fn find(&self, wire: &[u8]) -> Option<&Node> {
         self.nodes.get(Wire(wire))
+    }
+
+    /// The name that an address is told by; IPv4 must not be mapped.
+    pub fn name_of(&self, address: IpAddr) -> Option<&Name> {
+        self.addresses.name(address)
+    }
+
+    /// Where an address is, if it is an agent's, or a task's own.
+    pub fn spot_of(&self, address: IpAddr) -> Option<&Arc<Spot>> {
+        self.addresses.spot(address)
+    }
+
+    /// A hash that strangers cannot foresee, by which to bring equal things together.
+    pub(crate) fn hash_of<K: Hash>(&self, key: &K) -> KeyHash {
+        self.nodes.seed().hash(key)
+    }
+
+    /// How many agents are where.
+    pub fn census(&self) -> &Census {
+        self.addresses.census()
+    }
+
+    /// How many addresses are known to be somebody's.
+    pub fn addresses(&self) -> usize {
+        self.addresses.len()
     }
 
     /// The hash of a name in lower-case wire form, for [`Snapshot::candidates`].

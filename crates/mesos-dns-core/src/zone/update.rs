@@ -138,7 +138,8 @@ mod tests {
     use crate::{
         cluster::{
             self, AddressSource, Agent, Container, Discovery, DiscoveryPort, Document, Endpoint, Framework,
-            Host, Hosts, Masters, NetworkMode, PortMapping, PortRange, Protocol, TaskAddress, TaskState,
+            Host, Hosts, Masters, NetworkMode, Place, PortMapping, PortRange, Protocol, TaskAddress,
+            TaskState,
         },
         records::{Addresses, Data, Extra, Fixed, FixedOwner, Health, Networks, Rule, Rules},
         table::Seed,
@@ -153,6 +154,7 @@ mod tests {
             rules: Rules::Rfc1123,
             addresses: Addresses::Sources(vec![AddressSource::NetInfo, AddressSource::Host]),
             health: Health::Prefer,
+            places: Vec::new(),
             extra: Extra::default(),
             server_name: "ns1.mesos.".into(),
             server_addresses: vec!["10.0.0.9".parse().unwrap()],
@@ -174,6 +176,7 @@ mod tests {
         let snapshot = snapshot(zone);
         let mut lines: Vec<String> =
             snapshot.nodes().map(|node| format!("{node:?} {}", *node.clone().children())).collect();
+        lines.extend(snapshot.addresses.seen());
         lines.extend(snapshot.listed_names().iter().map(|name| format!("{:?}", name.listed())));
         lines.push(format!(
             "{} {:016x} {:?}",
@@ -252,8 +255,12 @@ mod tests {
         let names = ["web", "Web.UI", "web.ui", "db", &"x".repeat(70), "", "framework"].map(str::to_owned);
         let agents = (0..3).map(|n| Agent {
             id: format!("a-S{n}").into(),
-            hostname: "".into(),
-            place: None,
+            hostname: if n == 2 {
+                "10.0.2.2".into()
+            } else {
+                format!("node{}.example.org", n + moved % 2).into()
+            },
+            place: (n + moved % 2 == 1).then(|| Arc::new(Place { region: "r".into(), zone: "z".into() })),
             address: Some(Endpoint {
                 host: if n == 2 { Host::new("node2") } else { Host::new(&format!("10.0.0.{}", n + moved)) },
                 port: 5051,

@@ -182,6 +182,7 @@ fn policy() -> Policy {
             AddressSource::Host,
         ]),
         health: Health::Prefer,
+        places: Vec::new(),
         extra: mesos_dns_core::records::Extra::default(),
         server_name: "ns1.mesos.".into(),
         server_addresses: vec![Ipv4Addr::LOCALHOST.into()],

@@ -31,6 +31,7 @@ pub(crate) fn policy(config: &Config, interfaces: &[IpAddr]) -> Policy {
         rules: if config.enforce_rfc952 { Rules::Rfc952 } else { Rules::Rfc1123 },
         addresses: config.addresses.clone(),
         health: config.health,
+        places: config.places.clone(),
         extra: Extra {
             names: config.extra_names,
             visibility: config.visibility,
@@ -84,6 +85,12 @@ pub(super) fn answer(config: &Config, secrets: &answer::Secrets) -> answer::Sett
         nsid: config.nsid.clone().into_bytes(),
         idle: config.tcp_idle_seconds,
         rate_limit: Some(rate_limit).filter(|limit| limit.per_second > 0),
+        reverse: config.reverse.clone(),
+        selection: answer::Selection {
+            ranking: config.answers,
+            most: config.max_answers,
+            places: config.places.clone(),
+        },
     }
 }
 
@@ -91,6 +98,7 @@ pub(super) fn forward(config: &Config) -> forward::Settings {
     forward::Settings {
         external_on: config.external_on,
         domain: config.apex.clone(),
+        reverse: config.reverse.zones(),
         resolvers: config.resolvers.clone(),
         zones: config.zone_resolvers.clone(),
         budget: config.timeout,

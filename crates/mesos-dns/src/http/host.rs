@@ -102,6 +102,7 @@ mod tests {
             rules: Rules::Rfc1123,
             addresses: Addresses::Sources(Vec::new()),
             health: Health::Ignore,
+            places: Vec::new(),
             extra: mesos_dns_core::records::Extra::default(),
             server_name: "NS1.example.".into(),
             server_addresses: Vec::new(),

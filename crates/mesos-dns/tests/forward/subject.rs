@@ -28,6 +28,7 @@ pub(crate) fn settings(resolvers: &[SocketAddr]) -> Settings {
 pub(crate) fn servers(resolvers: Vec<Server>) -> Settings {
     Settings {
         external_on: true,
+        reverse: Default::default(),
         domain: Name::parse("mesos").unwrap(),
         resolvers,
         zones: Vec::new(),

@@ -17,6 +17,7 @@ pub(crate) fn policy() -> Arc<Policy> {
         rules: Rules::Rfc1123,
         addresses: Addresses::Sources(Vec::new()),
         health: Health::Ignore,
+        places: Vec::new(),
         extra: mesos_dns_core::records::Extra::default(),
         server_name: "ns1.mesos.".into(),
         server_addresses: Vec::new(),

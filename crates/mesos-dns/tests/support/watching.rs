@@ -132,6 +132,7 @@ pub fn policy() -> Arc<Policy> {
             AddressSource::Host,
         ]),
         health: Health::Ignore,
+        places: Vec::new(),
         extra: mesos_dns_core::records::Extra::default(),
         server_name: "ns1.mesos.".into(),
         server_addresses: vec!["127.0.0.1".parse().unwrap()],

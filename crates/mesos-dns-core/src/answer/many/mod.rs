@@ -32,6 +32,8 @@ pub const MANY_MAX: usize = CANDIDATES_MAX;
 struct Common<'a> {
     zone: &'a Snapshot,
     settings: &'a Settings,
+    /// Larger sets are for `decide` to choose from.
+    plain_max: usize,
     /// AA, and RA if it is set.
     flags: u16,
     /// Whether the masters are out of reach: clients with EDNS are told.
@@ -58,7 +60,13 @@ impl<'a> Many<'a> {
     pub fn new(zone: &'a Snapshot, standing: &Standing, settings: &'a Settings) -> Self {
         let flags = if settings.recursion_available { FLAG_AA | FLAG_RA } else { FLAG_AA };
         Self {
-            common: Common { zone, settings, flags, is_stale: standing.state == State::Stale },
+            common: Common {
+                zone,
+                settings,
+                plain_max: settings.selection.plain_max(),
+                flags,
+                is_stale: standing.state == State::Stale,
+            },
             is_ready: zone.is_loaded() && !zone.is_partial(),
             count: 0,
             plain: [Plain::default(); MANY_MAX],

@@ -88,6 +88,9 @@ impl<'a, 'o> Writer<'a, 'o> {
         if set.is_empty() {
             return self.no_data();
         }
+        if set.len() > self.common.plain_max {
+            return None;
+        }
         let (space, _) = self.out.get_mut(self.at..self.limit)?.as_chunks_mut::<N>();
         let mut written = 0_u16;
         if let ([one], [space, ..]) = (set, &mut *space) {
@@ -112,6 +115,9 @@ impl<'a, 'o> Writer<'a, 'o> {
     pub(super) fn services(mut self, set: &'a [Srv], dice: u64) -> Option<Action> {
         if set.is_empty() {
             return self.no_data();
+        }
+        if set.len() > self.common.plain_max {
+            return None;
         }
         let chosen = Chosen::of(set, dice)?;
         let mut targets = Targets::default();

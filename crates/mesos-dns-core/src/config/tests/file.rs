@@ -206,7 +206,14 @@ fn what_is_odd_is_reported_by_name() {
             "\"mesosCredentials.pricipal\": is not known; did you mean \"principal\"?",
         ),
         (r#""email": "x""#, "\"email\": has no effect; remove it"),
-        (r#""maxAnswers": 3"#, "\"maxAnswers\": is not in force in this version"),
+        (r#""user": "x""#, "\"user\": is not in force in this version"),
+        (
+            r#""reversednson": false"#,
+            "\"reversednson\": is a key of another Mesos-DNS; write \"reversePrefixes\": []",
+        ),
+        (r#""reversednson": true"#, "remove it: private addresses are told by name"),
+        (r#""ResolvSubnetFirst": true"#, "is a key of another Mesos-DNS; write \"answers\": \"nearest\""),
+        (r#""places": {"10.1.0.0/16": "eu/a"}"#, "\"places\": does not change the order of answers"),
         (r#""httpTokensFile": "x""#, "\"httpTokensFile\": is not in force in this version"),
         (
             r#""health": "require", "healthyMinimumPercent": 50"#,

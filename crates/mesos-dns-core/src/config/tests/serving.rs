@@ -195,3 +195,46 @@ fn what_is_remembered_of_others() {
         assert!(warnings(&with_master(members)).is_empty(), "{members}");
     }
 }
+
+#[test]
+fn names_of_addresses_and_nearness() {
+    use crate::wire::{Name, ReverseName};
+    let apex = |members: &str, name: &str| {
+        let zones = good(&with_master(members)).reverse.zones();
+        zones.apex_bits(ReverseName::read(Name::parse(name).unwrap().view()).unwrap())
+    };
+    let ten = r#""reversePrefixes": ["10.0.0.0/8"], "zoneResolvers": {"1.10.in-addr.arpa": ["192.0.2.1"]}"#;
+    assert_eq!(apex(ten, "4.3.2.10.in-addr.arpa"), Some(8));
+    assert_eq!(apex(ten, "4.3.1.10.in-addr.arpa"), None, "sent elsewhere");
+    assert_eq!(apex(r#""reversePrefixes": ["0.0.0.0/0"]"#, "1.0.0.127.in-addr.arpa"), None, "stays local");
+    assert_eq!(apex(r#""reversePrefixes": ["127.0.0.0/8"]"#, "1.0.0.127.in-addr.arpa"), Some(8));
+    let reverse = |members: &str| good(&with_master(members)).reverse;
+    assert!(matches!(reverse(""), Reversing::Learned(_)));
+    assert!(matches!(reverse(r#""reversednson": true"#), Reversing::Learned(_)));
+    assert!(matches!(reverse(r#""reversePrefixes": null"#), Reversing::Learned(_)));
+    assert_eq!(reverse(r#""reversePrefixes": []"#), Reversing::Off);
+    assert_eq!(reverse(r#""reversednson": false"#), Reversing::Off);
+    let both = r#""reversednson": false, "reversePrefixes": ["10.0.0.0/8"]"#;
+    assert!(matches!(reverse(both), Reversing::Listed(_)), "ours says more");
+
+    let answers = |members: &str| good(&with_master(members)).answers;
+    assert_eq!((answers(""), answers(r#""answers": "nearest""#)), (Ranking::Shuffle, Ranking::Nearest));
+    assert_eq!(answers(r#""ResolvSubnetFirst": true"#), Ranking::Nearest);
+    assert_eq!(answers(r#""ResolvSubnetFirst": true, "answers": "shuffle""#), Ranking::Shuffle);
+    let most = |members: &str| good(&with_master(members)).max_answers;
+    assert_eq!((most(""), most(r#""maxAnswers": 0"#), most(r#""maxAnswers": 3"#)), (None, None, Some(3)));
+    let placed = good(&with_master(r#""places": {"10.1.0.0/16": "eu/a/b", "fd00::/8": "us/x"}"#));
+    let shown: Vec<String> =
+        placed.places.iter().map(|(net, place)| format!("{net} {} {}", place.region, place.zone)).collect();
+    assert_eq!(shown, ["10.1.0.0/16 eu a/b", "fd00::/8 us x"]);
+    for (members, said) in [
+        (r#""places": {"10.1.0.1/16": "eu/a"}"#, "has bits set behind the prefix"),
+        (r#""places": {"10.1.0.0/16": "eu"}"#, "\"eu\" is no place; write \"region/zone\""),
+        (r#""places": {"10.1.0.0/16": "/a"}"#, "is no place"),
+        (r#""places": ["10.1.0.0/16"]"#, "expected an object"),
+        (r#""answers": "near""#, "\"near\" is not known"),
+        (r#""reversePrefixes": ["10.1"]"#, "is no prefix"),
+    ] {
+        assert!(bad(&with_master(members)).contains(said), "{members}: {}", bad(&with_master(members)));
+    }
+}
