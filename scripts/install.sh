@@ -132,6 +132,7 @@ if [ "$purpose" = test ]; then
   need kresd knot-resolver
   need dnsperf dnsperf
   need java default-jre-headless
+  need javac default-jdk-headless
   need /usr/share/java/zookeeper.jar zookeeper
   need openssl openssl
   need python3 python3

@@ -4,6 +4,8 @@
 //! on port 53. So the test runs itself again in network and mount namespaces of its own, where that file and that
 //! port are ours to have. Where namespaces are refused, or a client is missing, it says so.
 
+#[path = "clients/both_ways.rs"]
+mod both_ways;
 #[path = "support/daemon.rs"]
 mod daemon;
 #[path = "clients/go.rs"]

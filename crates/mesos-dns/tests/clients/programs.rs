@@ -39,10 +39,10 @@ int main(int count, char **words) {
 }
 "#;
 
-/// Builds the C program with this compiler; `None`, and a line that says so, without it.
-fn stub(compiler: &str, place: &TempDir) -> Option<PathBuf> {
-    let source = place.path().join("stub.c");
-    fs::write(&source, STUB).unwrap();
+/// Builds a C program with this compiler; `None`, and a line that says so, without it.
+pub(crate) fn built(compiler: &str, text_in_c: &str, place: &TempDir) -> Option<PathBuf> {
+    let source = place.path().join("program.c");
+    fs::write(&source, text_in_c).unwrap();
     let program = place.path().join(compiler);
     let built = run(Command::new(compiler).arg("-o").arg(&program).arg(&source));
     let Ok(built) = built else {
@@ -132,7 +132,7 @@ async fn resolvers_of_all_kinds_find_the_same() {
     }
 
     for compiler in ["cc", "musl-gcc"] {
-        let Some(program) = stub(compiler, &place.0) else { continue };
+        let Some(program) = built(compiler, STUB, &place.0) else { continue };
         let asks = |arguments: &[&str]| says(program.to_str().unwrap(), arguments).unwrap();
         let both = set(web.into_iter().chain(["fd00:30::1"]));
         assert_eq!(asks(&["web.marathon.mesos"]), both, "{compiler}");
