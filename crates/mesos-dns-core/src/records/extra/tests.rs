@@ -247,6 +247,23 @@ fn addresses_of_agents_without_a_host_name_are_told_by_their_id() {
     assert_eq!(told("10.0.1.10", "日本", &[ExtraName::Agents]), [None]);
 }
 
+/// The node of a name with nothing but a TTL would be there, and empty.
+#[test]
+fn what_dns_cannot_carry_has_no_ttl() {
+    // With the underscore of its service it fits a label; with its hash it does not, and services lead there.
+    let service = discovery(&"x".repeat(60), vec![DiscoveryPort::new(80, "http", "tcp")]);
+    let chosen = DnsLabels { ttl: Some(7), ..DnsLabels::default() };
+    let (task, mut records) = (task(Some(chosen), Some(service)), Vec::new());
+    let policy = policy(&[]);
+    contribution(&task, &framework(), &agent(), &Cluster::default(), &policy, &mut |record| {
+        records.push(record)
+    });
+    let has_ttl = |record: &&Record| matches!(record.data, Data::Ttl(_));
+    let owners: BTreeSet<_> = records.iter().filter(has_ttl).map(|record| record.owner.to_text()).collect();
+    let plain = ["marathon", "marathon.slave"].map(|zone| format!("{}.{zone}.mesos.", "x".repeat(60)));
+    assert_eq!(owners, plain.into());
+}
+
 #[test]
 fn raw_names_with_labels_of_ours_are_withheld() {
     for name in ["x._net", "_zone.web", "a._REGION.b", "_Agent"] {
