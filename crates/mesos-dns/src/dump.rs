@@ -2,8 +2,9 @@
 //!
 //! Three sources, one way: whatever is read becomes a [`Snapshot`], and that is written. A running server
 //! is read through its v1 API, a master through the same client that the daemon uses, a document through
-//! the same decoder; so what is dumped is what would be served. Names that DNS cannot carry are not in a
-//! zone file.
+//! the same decoder; so what is dumped of these is what would be served. The v1 API shows addresses and services
+//! alone: of a running server, further types and TTLs, priorities and weights of their own are not dumped. Names that
+//! DNS cannot carry are not in a zone file.
 
 use std::{
     collections::BTreeMap,

@@ -7,7 +7,7 @@ use std::{
 
 use super::{Kind, NAMES_MAX, OWNERS_MAX, Owner, Problem};
 use crate::{
-    cluster::{Agent, Cluster, Framework, PortKind, Task, TaskState},
+    cluster::{Agent, Cluster, Framework, PortKind, Task, TaskState, Visibility},
     records::{Data, Maker, Policy, TASK_PORTS_MAX, agent_addresses, fragment, label},
     wire::Name,
 };
@@ -279,8 +279,13 @@ fn are_alike(one: &Task, other: &Task) -> bool {
     fn aliases(task: &Task) -> Option<&[Arc<str>]> {
         task.labels.as_ref().map(|labels| &*labels.aliases)
     }
-    one.ports.is_empty() == other.ports.is_empty()
-        && one.discovery.is_some() == other.discovery.is_some()
+    fn visibility(task: &Task) -> Option<Visibility> {
+        task.discovery.as_ref().map(|discovery| discovery.visibility)
+    }
+    // By its health, and by who is to see it, a task has all of its names, or few, or none.
+    (one.healthy, one.is_checked) == (other.healthy, other.is_checked)
+        && visibility(one) == visibility(other)
+        && one.ports.is_empty() == other.ports.is_empty()
         && aliases(one) == aliases(other)
         && kinds(one).eq(kinds(other))
         && networks(one).eq(networks(other))

@@ -8,6 +8,7 @@ use crate::{
         self, Agent, Discovery, DiscoveryPort, Document, Endpoint, Framework, Host, Hosts, Masters,
         PortRange, Task,
     },
+    records::Health,
     table::Seed,
     test_support::{policy, task},
 };
@@ -197,4 +198,18 @@ fn names_of_kinds() {
         assert!(!kind.reason().is_empty());
     }
     assert_eq!(Kind::named("nothing"), None);
+}
+
+/// One that is out of service has only its own name, and must not stand for those that share theirs.
+#[test]
+fn instances_with_other_names_are_looked_at_too() {
+    let ill = |n| Task { healthy: Some(false), ..task(&format!("ill.{n}"), "web", "F", "a-S0") };
+    let well = |framework: &str| task("well", "web", framework, "a-S0");
+    let tasks = (0..20).map(ill).chain([well("F"), well("G")]).collect();
+    let frameworks = vec![framework("F", "marathon"), framework("G", "marathon")];
+    let document = Document { agents: vec![agent("a-S0")], frameworks, tasks, ..Document::default() };
+    let empty = Cluster::default();
+    let cluster = cluster::apply(&empty, document, Masters::default(), Hosts::default(), Seed(1)).0;
+    let policy = Policy { health: Health::Require, ..policy() };
+    assert_eq!(find(&cluster, &policy)[&Kind::TaskCollision].total, 1);
 }

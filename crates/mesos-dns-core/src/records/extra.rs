@@ -238,7 +238,7 @@ pub(super) fn is_reserved(name: &str) -> bool {
 pub(super) fn agent(agent: &Agent, addresses: &[IpAddr], policy: &Policy, emit: &mut dyn FnMut(Record)) {
     let (host, id) = (fragment(&agent.hostname, policy.rules), label(&agent.id, policy.rules));
     for name in [&host, &id].into_iter().filter(|name| !name.is_empty()) {
-        let owner = Owner::new(&format!("{name}._agent.{}.", policy.domain));
+        let owner = agent_owner(name, policy);
         if owner.name().is_some() {
             addresses.iter().for_each(|address| emit(Record::new(&owner, *address)));
         }
@@ -246,6 +246,12 @@ pub(super) fn agent(agent: &Agent, addresses: &[IpAddr], policy: &Policy, emit: 
             break;
         }
     }
+}
+
+/// The name of an agent by this text; one that DNS cannot carry if there is none.
+pub(super) fn agent_owner(name: &str, policy: &Policy) -> Owner {
+    let text = format!("{name}._agent.{}.", policy.domain);
+    if name.is_empty() { Owner::listed_only(&text) } else { Owner::new(&text) }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-use super::{Data, Owner, Policy, Record};
+use super::{Data, ExtraName, Owner, Policy, Record, extra, label};
 use crate::cluster::{Agent, Place};
 
 /// A claim to an address. The owner of its record is the name; one that DNS cannot carry means that there is none, and
@@ -106,10 +106,20 @@ fn spot(agent: &Agent, addresses: &[IpAddr], policy: &Policy) -> Option<Spot> {
 /// The claims of an agent.
 pub(super) fn agent(agent: &Agent, addresses: &[IpAddr], policy: &Policy, emit: &mut dyn FnMut(Record)) {
     let Some(spot) = spot(agent, addresses, policy).map(Arc::new) else { return };
-    let name = host_name(&agent.hostname);
+    let name = name_of(agent, policy);
     for (address, is_counted) in addresses.iter().zip([true].into_iter().chain(std::iter::repeat(false))) {
         emit(claim(&name, *address, Rank::Agent, Some(spot.clone()), is_counted));
     }
+}
+
+/// What the addresses of an agent are told by: the name of its host; else, where agents have names of their own, that by
+/// its id.
+fn name_of(agent: &Agent, policy: &Policy) -> Owner {
+    let name = host_name(&agent.hostname);
+    if name.name().is_none() && policy.extra.names.has(ExtraName::Agents) {
+        return extra::agent_owner(&label(&agent.id, policy.rules), policy);
+    }
+    name
 }
 
 /// The claim of a master.

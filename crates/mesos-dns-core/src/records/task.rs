@@ -228,11 +228,13 @@ impl<'a> Pass<'a> {
             return;
         }
         let target_fits = !matches!(&data, Data::Srv { target, .. } if target.name().is_none());
-        if owner.name().is_none() || !target_fits {
+        let is_carried = owner.name().is_some() && target_fits;
+        if !is_carried {
             self.withheld.unencodable = self.withheld.unencodable.saturating_add(1);
         }
         let Some(additions) = self.additions else { return (self.emit)(Record { owner, data, fitness }) };
-        if let Some(ttl) = additions.ttl() {
+        // A TTL alone would make a name of what DNS does not answer.
+        if let Some(ttl) = additions.ttl().filter(|_| is_carried) {
             (self.emit)(Record { owner: owner.clone(), data: Data::Ttl(ttl), fitness });
         }
         (self.emit)(Record { owner, data: additions.preferred(data), fitness });

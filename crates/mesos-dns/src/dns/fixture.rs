@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use mesos_dns_core::{
     answer::{RateLimiter, Settings},
     cluster::Cluster,
-    records::{Data, Owner, Record},
+    records::{Owner, Record},
     table::Seed,
     wire::Name,
     zone::{Serial, Zone},
@@ -51,9 +51,13 @@ pub(super) fn publish_web(board: &Board) {
 
 /// Publishes a version in which `web.mesos` has this address.
 pub(super) fn publish(board: &Board, version: u64, address: IpAddr) {
+    publish_all(board, version, &[address]);
+}
+
+/// Publishes a version in which `web.mesos` has these addresses.
+pub(super) fn publish_all(board: &Board, version: u64, addresses: &[IpAddr]) {
     let mut zone = Zone::new(policy().apex.clone(), None, Seed(1));
-    let data = Data::from(address);
-    zone.add(&Record::from_parts(Owner::new("web.mesos."), data));
+    addresses.iter().for_each(|address| zone.add(&Record::new(&Owner::new("web.mesos."), *address)));
     zone.compile();
     let zone = Arc::new(zone.snapshot(soa(), Serial(1)));
     let (cluster, held, restored, reign) = (Cluster::default(), None, None, Arc::default());

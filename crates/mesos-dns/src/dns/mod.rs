@@ -37,7 +37,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use mesos_dns_core::answer::{
-    Action, Peer, RateLimiter, Settings, Standing, TCP_PAYLOAD_BYTES_MAX, Transport, decide, fail,
+    Action, Peer, RateLimiter, Selection, Settings, Standing, TCP_PAYLOAD_BYTES_MAX, Transport, decide, fail,
 };
 
 pub use bind::{BindError, Sockets, bind, bind_stream};
@@ -75,8 +75,9 @@ pub fn own_answer(query: &[u8], shared: &Shared) -> Option<Vec<u8>> {
     let standing = shared.standing.load(&published);
     let peer = Peer { address: Ipv4Addr::LOCALHOST.into(), transport: Transport::Tcp };
     let mut out = vec![0; TCP_PAYLOAD_BYTES_MAX];
-    // Who may ask was found out when the client's query came.
-    let settings = Settings { recursion_available: true, ..Settings::default() };
+    // Who may ask was found out when the client's query came. Where it is, nobody knows here.
+    let selection = Selection { most: shared.settings.load().selection.most, ..Selection::ALL };
+    let settings = Settings { recursion_available: true, selection, ..Settings::default() };
     let action = decide(query, &published.zone, &standing, &settings, peer, rand::random(), &mut out);
     let Action::Send { length, .. } = action else { return None };
     out.truncate(length);
@@ -91,4 +92,24 @@ pub fn failure(query: &[u8], peer: SocketAddr, transport: Transport) -> Option<V
     let Action::Send { length, .. } = failed else { return None };
     out.truncate(length);
     Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An alias from outside that leads here must not get around what the operator chose.
+    #[test]
+    fn our_own_zone_tells_the_forwarder_no_more_than_others() {
+        let answers = |most| {
+            let selection = Selection { most, ..Selection::ALL };
+            let (shared, ..) = fixture::shared(Settings { selection, ..Settings::default() });
+            let addresses = [[10, 0, 0, 1], [10, 0, 0, 2], [10, 0, 0, 3]].map(Into::into);
+            fixture::publish_all(&shared.board, 1, &addresses);
+            let query = b"\0\x07\x01\0\0\x01\0\0\0\0\0\0\x03web\x05mesos\0\0\x01\0\x01";
+            let reply = own_answer(query, &shared).unwrap();
+            u16::from_be_bytes([reply[6], reply[7]])
+        };
+        assert_eq!((answers(None), answers(Some(2))), (3, 2));
+    }
 }

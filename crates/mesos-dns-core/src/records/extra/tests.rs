@@ -227,6 +227,43 @@ fn names_of_agents() {
     assert_eq!(named("x._agent", "日本"), ["x.agent._agent.mesos. A 10.0.1.10"]);
 }
 
+/// Where agents call themselves by their address, the name by their id is the one there is.
+#[test]
+fn addresses_of_agents_without_a_host_name_are_told_by_their_id() {
+    let told = |hostname: &str, id: &str, names: &[ExtraName]| {
+        let mut told = Vec::new();
+        let agent = Agent { hostname: hostname.into(), id: id.into(), ..agent() };
+        crate::records::agent(&agent, &Hosts::default(), &policy(names), &mut |record| {
+            if matches!(record.data, Data::Reverse(_)) {
+                told.push(record.owner.name().map(ToString::to_string));
+            }
+        });
+        told
+    };
+    let name = |text: &str| [Some(text.to_owned())];
+    assert_eq!(told("10.0.1.10", "6e8f-S12", &[]), [None]);
+    assert_eq!(told("10.0.1.10", "6e8f-S12", &[ExtraName::Agents]), name("6e8f-s12._agent.mesos."));
+    assert_eq!(told("node7.rack1", "6e8f-S12", &[ExtraName::Agents]), name("node7.rack1."));
+    assert_eq!(told("10.0.1.10", "日本", &[ExtraName::Agents]), [None]);
+}
+
+/// The node of a name with nothing but a TTL would be there, and empty.
+#[test]
+fn what_dns_cannot_carry_has_no_ttl() {
+    // With the underscore of its service it fits a label; with its hash it does not, and services lead there.
+    let service = discovery(&"x".repeat(60), vec![DiscoveryPort::new(80, "http", "tcp")]);
+    let chosen = DnsLabels { ttl: Some(7), ..DnsLabels::default() };
+    let (task, mut records) = (task(Some(chosen), Some(service)), Vec::new());
+    let policy = policy(&[]);
+    contribution(&task, &framework(), &agent(), &Cluster::default(), &policy, &mut |record| {
+        records.push(record)
+    });
+    let has_ttl = |record: &&Record| matches!(record.data, Data::Ttl(_));
+    let owners: BTreeSet<_> = records.iter().filter(has_ttl).map(|record| record.owner.to_text()).collect();
+    let plain = ["marathon", "marathon.slave"].map(|zone| format!("{}.{zone}.mesos.", "x".repeat(60)));
+    assert_eq!(owners, plain.into());
+}
+
 #[test]
 fn raw_names_with_labels_of_ours_are_withheld() {
     for name in ["x._net", "_zone.web", "a._REGION.b", "_Agent"] {
