@@ -2,7 +2,8 @@
 //!
 //! Three sources, one way: whatever is read becomes a [`Snapshot`], and that is written. A running server
 //! is read through its v1 API, a master through the same client that the daemon uses, a document through
-//! the same decoder; so what is dumped is what would be served. Names that DNS cannot carry are not in a
+//! the same decoder; so what is dumped is what would be served. The v1 API knows A, AAAA and SRV, and no weight,
+//! priority or TTL of single names: of a running server no more is dumped. Names that DNS cannot carry are not in a
 //! zone file.
 
 use std::{
