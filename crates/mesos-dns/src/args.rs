@@ -155,6 +155,9 @@ pub struct Check {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Dump {
     /// URL of a running mesos-dns, URL of a Mesos master, or a state document on disk
+    ///
+    /// A running mesos-dns tells addresses and services only: neither further types, nor the weight, priority and TTL
+    /// that single names have. From a master or a document everything is there that --config asks for.
     #[arg(value_name = "SOURCE")]
     pub source: String,
     /// Form of the output
@@ -215,7 +218,7 @@ Examples:
   mesos-dns check config.json                      is my configuration good, and what is in force?
   mesos-dns -config=/etc/mesos-dns/config.json     serve, as with the original Mesos-DNS
   mesos-dns -config config.json -v=1               the same, with the life story on stderr
-  mesos-dns dump http://127.0.0.1:8123             the zone of a running server, as a zone file
+  mesos-dns dump http://127.0.0.1:8123             addresses and services of a server, as a zone file
   mesos-dns status http://127.0.0.1:8123           how a running server stands
   mesos-dns release -config config.json            what it holds in doubt is gone for good: drop it
 

@@ -8,7 +8,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use domain::{
     base::name::ToLabelIter,
-    base::{Name as Origin, iana::Class, rdata::ComposeRecordData},
+    base::{
+        Name as Origin,
+        iana::{Class, Rtype},
+        rdata::{ComposeRecordData, ParseAnyRecordData},
+    },
+    dep::octseq::Parser,
+    rdata::{AllRecordData, ZoneRecordData},
     zonefile::inplace::{Entry as Scanned, ScannedRecord, Zonefile},
 };
 
@@ -72,7 +78,22 @@ fn spelled_out(record: &ScannedRecord) -> Result<Entry, Fault> {
     let owner = Name::from_labels(labels).map_err(|_| Fault::Unreadable)?;
     let mut rdata: Vec<u8> = Vec::new();
     record.data().compose_canonical_rdata(&mut rdata).map_err(|_| Fault::Unreadable)?;
+    if matches!(record.data(), ZoneRecordData::Unknown(_)) {
+        rdata = understood(record.rtype(), &rdata).ok_or(Fault::Data)?;
+    }
     Ok(Entry { owner, rtype: record.rtype().to_int(), ttl: record.ttl().as_secs(), rdata })
+}
+
+/// Data that was written as bytes (RFC 3597 section 5), of whatever type: that of a type we know is lower-case where case
+/// means nothing. `None` if it is none of its type: clients could not read a message that holds it.
+fn understood(rtype: Rtype, rdata: &[u8]) -> Option<Vec<u8>> {
+    let mut parser = Parser::from_ref(rdata);
+    let data = AllRecordData::parse_any_rdata(rtype, &mut parser).ok()?;
+    let mut canonical: Vec<u8> = Vec::new();
+    data.compose_canonical_rdata(&mut canonical).ok()?;
+    // A text has one string at least; what differs in more than case had compressed names, which lead nowhere in here.
+    let is_whole = parser.remaining() == 0 && (rtype != Rtype::TXT || !rdata.is_empty());
+    (is_whole && canonical.eq_ignore_ascii_case(rdata)).then_some(canonical)
 }
 
 /// Why an entry of a zone file was not read.
@@ -81,6 +102,9 @@ pub(super) enum Fault {
     /// `$INCLUDE`: files are read where they are named, by whoever may.
     #[error("$INCLUDE is not followed")]
     Include,
+    /// Bytes that its type does not have.
+    #[error("the bytes are no data of this type")]
+    Data,
     /// What the reader breaks down on.
     #[error("the entry is malformed")]
     Odd,
@@ -112,6 +136,7 @@ impl Fault {
     pub(super) fn mend(&self) -> &'static str {
         match self {
             Self::Include => "list the other file in zoneFiles",
+            Self::Data => "write it as text, without \\#",
             Self::Open => "close it",
             Self::Odd | Self::Syntax(_) => "write it as RFC 1035 section 5.1 says",
             Self::Unreadable => "shorten it",
@@ -242,6 +267,34 @@ mod tests {
             said[1].ends_with("b.mesos. 5 1 0a000001") && said[7].ends_with("f. 5 1 0a000006"),
             "{said:#?}"
         );
+    }
+
+    #[test]
+    fn bytes_have_to_be_data_of_their_type() {
+        let bad = [
+            "TYPE1 \\# 3 010203",
+            "TYPE28 \\# 4 01020304",
+            "TYPE5 \\# 2 0561",
+            "TYPE5 \\# 2 c000",
+            "CNAME \\# 2 c00c",
+            "TYPE15 \\# 5 000a0161c0",
+            "TYPE15 \\# 6 000a0161c002",
+            "TYPE15 \\# 1 00",
+            "TYPE16 \\# 0",
+            "TYPE16 \\# 2 0541",
+            "TYPE33 \\# 3 010203",
+            "TYPE12 \\# 3 000000",
+        ];
+        for text in bad {
+            assert_eq!(lines(&format!("a {text}")), ["1 the bytes are no data of this type"], "{text}");
+        }
+        for (text, read) in [
+            ("TYPE15 \\# 5 000a014100", "15 000a016100"),
+            ("TYPE16 \\# 2 0141", "16 0141"),
+            ("TYPE65280 \\# 0", "65280 "),
+        ] {
+            assert_eq!(lines(&format!("a {text}")), [format!("1 a.mesos. 5 {read}")], "{text}");
+        }
     }
 
     /// A file is outside bytes, even if the operator's.

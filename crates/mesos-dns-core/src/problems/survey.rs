@@ -8,7 +8,7 @@ use std::{
 use super::{Kind, NAMES_MAX, OWNERS_MAX, Owner, Problem};
 use crate::{
     cluster::{Agent, Cluster, Framework, PortKind, Task, TaskState, Visibility},
-    records::{Data, Maker, Policy, TASK_PORTS_MAX, agent_addresses, fragment, label},
+    records::{self, Data, Maker, Policy, TASK_PORTS_MAX, agent_addresses, fragment, label},
     wire::Name,
 };
 
@@ -202,7 +202,31 @@ impl<'a> Survey<'a> {
             let name = self.cluster.frameworks.get(id).map(|framework| framework.name.to_string());
             self.add(Kind::ReservedName, vec![owner], name.into_iter().collect(), count);
         }
+        self.schedulers(&names, &services);
         self.collisions(names, &services);
+    }
+
+    /// Schedulers at the name of a service: a framework's name may have several labels, `web.marathon`.
+    fn schedulers(&mut self, names: &HashMap<Name, Sharers>, services: &[Service<'_>]) {
+        let cluster = self.cluster;
+        for framework in cluster.frameworks.iter() {
+            let mut met = None;
+            records::framework(framework, &cluster.hosts, self.policy, &mut |record| {
+                if let Some(at) = record.owner.name().and_then(|name| names.get_key_value(name)) {
+                    met = Some(at);
+                }
+            });
+            let Some((name, sharers)) = met else { continue };
+            let sharers = match sharers {
+                Sharers::One(at) => std::slice::from_ref(at),
+                Sharers::More(all) => all,
+            };
+            let sharers = || sharers.iter().filter_map(|at| services.get(*at));
+            let tasks = sharers().fold(0u64, |sum, service| sum.saturating_add(service.tasks));
+            let scheduler = Owner { framework: Some(framework.id.clone()), ..Owner::default() };
+            let owners = [scheduler].into_iter().chain(sharers().map(Service::owner)).take(OWNERS_MAX);
+            self.add(Kind::TaskCollision, owners.collect(), vec![name.to_string()], tasks);
+        }
     }
 
     /// Services that share names, each set of them once.

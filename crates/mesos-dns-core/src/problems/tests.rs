@@ -102,6 +102,22 @@ fn frameworks_with_one_label() {
     );
 }
 
+/// Whoever may register a framework could put its address at the name of another's service.
+#[test]
+fn a_scheduler_at_the_name_of_a_service() {
+    let scheduler =
+        |name: &str, host: &str| Framework { host: Some(Host::new(host)), ..framework("G", name) };
+    let found = |other: Framework| {
+        let tasks = vec![task("1", "web", "F", "a-S0"), task("2", "web", "F", "a-S0")];
+        found(vec![agent("a-S0")], vec![framework("F", "marathon"), other], tasks)
+    };
+    let expected = "task-collision [G F/1] [web.marathon.mesos.] 2\n";
+    assert_eq!(found(scheduler("web.marathon", "10.0.0.66")), expected);
+    assert_eq!(found(scheduler("db.marathon", "10.0.0.66")), "");
+    // Nobody knows its address, so it has no record.
+    assert_eq!(found(scheduler("web.marathon", "nowhere.example")), "");
+}
+
 #[test]
 fn names_that_are_not_as_written() {
     let tasks = vec![

@@ -78,10 +78,11 @@ impl Pass<'_> {
         }
     }
 
-    /// A further record for whoever browses, who asks for no place.
+    /// A further record for whoever browses, who asks for no place. Its name is that of all services, so no task has a
+    /// say in how long it lives.
     fn browsing(&mut self, owner: Owner, data: Data) {
         if let Some(fitness) = self.presence.shared().filter(|_| self.fits(&owner)) {
-            self.record(owner, data, fitness);
+            self.record_for(None, owner, data, fitness);
         }
     }
 

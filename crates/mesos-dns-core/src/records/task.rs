@@ -223,6 +223,12 @@ impl<'a> Pass<'a> {
     }
 
     pub(super) fn record(&mut self, owner: Owner, data: Data, fitness: Fitness) {
+        let ttl = self.additions.and_then(Additions::ttl);
+        self.record_for(ttl, owner, data, fitness);
+    }
+
+    /// The same, with the TTL that is asked for this owner.
+    pub(super) fn record_for(&mut self, ttl: Option<u32>, owner: Owner, data: Data, fitness: Fitness) {
         if infrastructure::is_special_owner(&owner) {
             self.withheld.special = self.withheld.special.saturating_add(1);
             return;
@@ -234,7 +240,7 @@ impl<'a> Pass<'a> {
         }
         let Some(additions) = self.additions else { return (self.emit)(Record { owner, data, fitness }) };
         // A TTL alone would make a name of what DNS does not answer.
-        if let Some(ttl) = additions.ttl().filter(|_| is_carried) {
+        if let Some(ttl) = ttl.filter(|_| is_carried) {
             (self.emit)(Record { owner: owner.clone(), data: Data::Ttl(ttl), fitness });
         }
         (self.emit)(Record { owner, data: additions.preferred(data), fitness });

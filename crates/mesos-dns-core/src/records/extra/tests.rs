@@ -194,6 +194,28 @@ fn names_of_ports_text_and_browsing() {
     );
 }
 
+/// Nobody's task keeps others from being found, or has all of them asked for again and again.
+#[test]
+fn a_task_has_no_say_in_the_ttl_of_what_all_services_share() {
+    let ports = vec![DiscoveryPort::new(80, "http", "tcp")];
+    let asked = DnsLabels { ttl: Some(86_400), ..DnsLabels::default() };
+    let task = task(Some(asked), Some(discovery("web", ports)));
+    let policy = policy(&[ExtraName::Browse]);
+    let (mut own, mut shared) = (Vec::new(), Vec::new());
+    contribution(&task, &framework(), &agent(), &Cluster::default(), &policy, &mut |record| {
+        let owner = record.owner.to_text();
+        if matches!(record.data, Data::Ttl(_)) {
+            own.push(owner);
+        } else if matches!(record.data, Data::Other { rtype: rtype::PTR, .. }) {
+            shared.push(owner);
+        }
+    });
+    assert_eq!(shared.len(), 3, "{shared:?}");
+    assert!(shared.iter().all(|owner| !own.contains(owner)), "{own:?}");
+    assert!(own.iter().any(|owner| owner == "web.marathon.mesos."), "{own:?}");
+    assert!(own.iter().any(|owner| owner.ends_with("._http._tcp.marathon.mesos.")), "{own:?}");
+}
+
 #[test]
 fn strings_of_a_text_are_cut() {
     let mut long = task(None, None);
