@@ -213,8 +213,8 @@ And for each port of the discovery information:
 | the container's, and neither | the same | that port at `<task>-….<network>._net.…`, for clients on the same host; where the network has no name or no address is known, there is no record, and `zone_withheld_unreachable` counts it |
 | unknown | none of these | that port at the task's name |
 
-Addresses that mean somebody else to whoever asks are never published: loopback, unspecified, link-local, multicast and
-broadcast ones (`zone_withheld_addresses`). Loopback ones are, as long as the leading master has one itself: that is a
+Addresses that mean somebody else to whoever asks are never published: loopback, link-local and multicast ones,
+0.0.0.0/8 and 240.0.0.0/4 (`zone_withheld_addresses`). Loopback ones are, as long as the leading master has one itself: that is a
 cluster on one machine.
 
 ## By example

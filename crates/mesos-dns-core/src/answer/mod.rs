@@ -46,6 +46,7 @@ pub use options::Hop;
 pub use padding::pad;
 pub use rate::{RateLimit, RateLimiter};
 pub use reverse::Reversing;
+pub(crate) use standing::is_status;
 pub use standing::{Standing, State};
 
 /// Largest UDP answer we send, in bytes, whatever larger size the client offers.

@@ -70,7 +70,7 @@ impl State {
 
 /// Whether this name, in lower-case wire form, is the one that tells how we stand.
 #[inline]
-pub(super) fn is_status(name: &[u8], apex: &Name) -> bool {
+pub(crate) fn is_status(name: &[u8], apex: &Name) -> bool {
     name.strip_prefix(LABEL).is_some_and(|rest| rest == apex.as_wire())
 }
 

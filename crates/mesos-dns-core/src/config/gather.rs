@@ -10,6 +10,7 @@ use super::{
     zone_file::{self, Entry},
 };
 use crate::{
+    answer::is_status,
     records::{Data, Fixed, FixedOwner, Owner, Preference, Rule},
     wire::{Name, rtype},
 };
@@ -210,6 +211,9 @@ fn refusal(entry: &Entry, apex: &Name) -> Option<Refusal> {
     }
     if entry.owner.labels().any(|label| label == b"*") {
         return wrong("is a wildcard, and none is answered", "write each name");
+    }
+    if is_status(entry.owner.as_wire(), apex) {
+        return wrong("is the name that tells how this server stands", "write another name");
     }
     match entry.rtype {
         rtype::SOA | rtype::NS if is_apex => Some(Refusal::Ours),

@@ -12,7 +12,7 @@ use ipnet::IpNet;
 
 use crate::cluster::{AddressSource, Agent, Hosts, NetworkMode, Task};
 use fact::Facts;
-pub(super) use fact::is_on_loopback;
+pub(super) use fact::{is_on_loopback, is_possible};
 pub(super) use port::Target;
 
 /// How the addresses of tasks are chosen.

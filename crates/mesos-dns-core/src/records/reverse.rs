@@ -8,7 +8,7 @@
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-use super::{Data, ExtraName, Owner, Policy, Record, extra, label};
+use super::{Data, ExtraName, Owner, Policy, Record, address::is_possible, extra, label};
 use crate::cluster::{Agent, Place};
 
 /// A claim to an address. The owner of its record is the name; one that DNS cannot carry means that there is none, and
@@ -136,7 +136,8 @@ pub(super) fn task(
     emit: &mut dyn FnMut(Record),
 ) {
     for address in addresses.iter().filter(|address| !agent_addresses.contains(address)) {
-        if is_possible(*address) {
+        // Containers on several hosts have the same loopback address.
+        if is_possible(*address, false) {
             let spot = spots.of(agent, agent_addresses, policy);
             emit(claim(name, *address, Rank::Task, spot, false));
         }
@@ -147,25 +148,6 @@ fn claim(name: &Owner, address: IpAddr, rank: Rank, spot: Option<Arc<Spot>>, is_
     let address = address.to_canonical();
     let reverse = Reverse { address, rank, spot, is_counted };
     Record::from_parts(name.clone(), Data::Reverse(Box::new(reverse)))
-}
-
-/// Whether it can be the address of one container and no other.
-fn is_possible(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(address) => {
-            !(address.is_loopback()
-                || address.is_unspecified()
-                || address.is_link_local()
-                || address.is_multicast()
-                || address.is_broadcast())
-        }
-        IpAddr::V6(address) => {
-            !(address.is_loopback()
-                || address.is_unspecified()
-                || address.is_unicast_link_local()
-                || address.is_multicast())
-        }
-    }
 }
 
 /// What an agent calls itself, if that is the name of a host and not an address.

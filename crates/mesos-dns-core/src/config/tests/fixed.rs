@@ -105,6 +105,10 @@ fn bad_records_say_how_to_mend_them() {
         (r#"{"name": "", "type": "A", "value": "1.2.3.4"}"#, "\"\" is no name that DNS can carry"),
         (r#"{"name": "*.db", "type": "A", "value": "1.2.3.4"}"#, "is a wildcard, and none is answered"),
         (
+            r#"{"name": "_status", "type": "TXT", "value": "x"}"#,
+            "is the name that tells how this server stands",
+        ),
+        (
             r#"{"name": "w", "type": "CNAME", "value": "db.org"}"#,
             "\"db.org\" may be a whole name or one of the domain; write \"db.org.\", or \"db.org.mesos.\"",
         ),

@@ -106,9 +106,13 @@ pub(super) const MESOS_BRIDGE: &str = "mesos-bridge";
 
 /// Whether something that others are meant to reach can have this address. Loopback is kept where the whole cluster
 /// is on one machine.
-pub(super) fn is_possible(address: IpAddr, keeps_loopback: bool) -> bool {
+pub(in super::super) fn is_possible(address: IpAddr, keeps_loopback: bool) -> bool {
     let is_ours_alone = match address {
-        IpAddr::V4(address) => address.is_link_local() || address.is_broadcast(),
+        // 0.0.0.0/8 is "this network", 240.0.0.0/4 is reserved, broadcast among it (RFC 6890 section 2.2.2).
+        IpAddr::V4(address) => {
+            let [first, ..] = address.octets();
+            address.is_link_local() || first == 0 || first >= 240
+        }
         IpAddr::V6(address) => address.is_unicast_link_local(),
     };
     !(address.is_unspecified()
