@@ -1,9 +1,9 @@
 //! Counts what is wrong with the names of the cluster, and remembers since when.
 //!
 //! What is a problem decides [`core::problems`](mesos_dns_core::problems); here stands when to count: after a change,
-//! on a thread that steps back behind everything else, and then not again for [`COUNT_INTERVAL`]. Neither the publisher
-//! nor a query waits for it, and what was counted is at most that much older than what is served. `/v2/problems` shows
-//! it, `/metrics` has the numbers, and the log tells of each problem once.
+//! on a thread that steps back behind everything else, and then not again for [`COUNT_INTERVAL`] at least: as much longer
+//! as keeps it to a small share of one processor. Neither the publisher nor a query waits for it. `/v2/problems` shows what
+//! was counted, `/metrics` has the numbers, and the log tells of each problem once.
 
 mod metrics;
 
@@ -33,6 +33,12 @@ use crate::{
 
 /// Least time between two counts.
 pub const COUNT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Longest time between two counts, however long one takes.
+pub const COUNT_INTERVAL_MAX: Duration = Duration::from_secs(300);
+
+/// A count may take one part in so many of the time of one processor.
+const COUNT_SHARE: u32 = 100;
 
 /// New problems of one count that the log tells one by one.
 pub const LOGGED_MAX: usize = 20;
@@ -101,7 +107,7 @@ impl Counter {
             }
             drop(published);
             tokio::select! {
-                () = sleep(COUNT_INTERVAL) => {}
+                () = sleep(pause(begin.elapsed())) => {}
                 () = shutdown.cancelled() => return,
             }
         }
@@ -166,6 +172,22 @@ fn tell(new: &[Problem]) {
     }
 }
 
+/// How long to wait after a count that took so long: a large cluster that always changes must not be counted all the time.
+fn pause(took: Duration) -> Duration {
+    took.saturating_mul(COUNT_SHARE).clamp(COUNT_INTERVAL, COUNT_INTERVAL_MAX)
+}
+
 fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_count_is_followed_by_a_long_pause() {
+        let pauses = [0, 49, 400, 60_000].map(|took| pause(Duration::from_millis(took)).as_secs());
+        assert_eq!(pauses, [5, 5, 40, 300]);
+    }
 }
