@@ -378,6 +378,23 @@ pub enum PortScope {
     Unsaid,
 }
 
+impl Task {
+    /// The text of which its names are made.
+    pub fn service_name(&self) -> &Arc<str> {
+        self.discovery.as_ref().map_or(&self.name, |discovery| &discovery.name)
+    }
+
+    /// How its container is attached to networks.
+    pub fn network_mode(&self) -> NetworkMode {
+        self.container.as_ref().map_or(NetworkMode::Unsaid, |container| container.mode)
+    }
+
+    /// Ports of the host that lead to its container.
+    pub fn mappings(&self) -> &[PortMapping] {
+        self.container.as_ref().map_or(&[], |container| &container.mappings)
+    }
+}
+
 impl DiscoveryPort {
     /// A port of a kind of its own.
     pub fn new(number: i64, name: impl Into<Arc<str>>, protocol: impl Into<Arc<str>>) -> Self {

@@ -68,7 +68,7 @@ impl<'a> Survey<'a> {
         let mut services: HashMap<(&str, &str), Service<'a>> = HashMap::new();
         let mut maker = Maker::new(self.cluster, self.policy);
         for task in self.cluster.tasks.iter().filter(|task| task.state == TaskState::Running) {
-            let service = match services.entry((&*task.framework_id, name_of(task))) {
+            let service = match services.entry((&*task.framework_id, &**task.service_name())) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
                     let framework = self.cluster.frameworks.get(&*task.framework_id);
@@ -253,7 +253,7 @@ impl<'a> Service<'a> {
         Self {
             framework_id: &task.framework_id,
             framework,
-            name: name_of(task),
+            name: task.service_name(),
             first: task,
             tasks: 0,
             orphans: 0,
@@ -285,11 +285,6 @@ impl<'a> Service<'a> {
         let framework = Some(self.framework_id.clone());
         Owner { framework, task: Some(self.first.id.clone()), agent: None }
     }
-}
-
-/// The name that a task's names are made of.
-fn name_of(task: &Task) -> &str {
-    task.discovery.as_ref().map_or(&task.name, |discovery| &discovery.name)
 }
 
 /// Whether two tasks of one service publish names of the same kinds.

@@ -10,6 +10,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 
+use super::longest;
 use crate::cluster::{AddressSource, Agent, Hosts, NetworkMode, Task};
 use fact::Facts;
 pub(super) use fact::{is_on_loopback, is_possible};
@@ -46,11 +47,7 @@ impl Networks {
     /// What is said of an address on a network; a name counts more than a prefix.
     fn reach(&self, network: Option<&str>, address: IpAddr) -> Option<Reach> {
         let named = self.names.iter().find(|(name, _)| Some(&**name) == network);
-        let within = || {
-            let prefixes = self.prefixes.iter().filter(|(prefix, _)| prefix.contains(&address));
-            prefixes.max_by_key(|(prefix, _)| prefix.prefix_len()).map(|(_, reach)| *reach)
-        };
-        named.map(|(_, reach)| *reach).or_else(within)
+        named.map(|(_, reach)| reach).or_else(|| longest(&self.prefixes, address)).copied()
     }
 }
 
@@ -117,10 +114,7 @@ impl Whereabouts {
     /// On the host's network they are the agent's. That of a bridge, or of a network whose ports are mapped, is only known
     /// on its host, and other hosts have the same: where nobody asked what can be reached, these do not count.
     pub(super) fn claimed(&self, task: &Task) -> &[IpAddr] {
-        let is_hidden = || {
-            let container = task.container.as_deref();
-            container.is_some_and(|asked| asked.mode == NetworkMode::Bridge || !asked.mappings.is_empty())
-        };
+        let is_hidden = || task.network_mode() == NetworkMode::Bridge || !task.mappings().is_empty();
         match self.standing {
             Standing::Apart => &self.task,
             Standing::AsListed if !is_hidden() => &self.task,

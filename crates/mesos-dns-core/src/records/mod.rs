@@ -77,8 +77,13 @@ impl Policy {
 
 /// The place of the longest of these prefixes that an address is in.
 pub fn place_of(places: &[(IpNet, Arc<Place>)], address: IpAddr) -> Option<&Arc<Place>> {
-    let matching = places.iter().filter(|(prefix, _)| prefix.contains(&address));
-    matching.max_by_key(|(prefix, _)| prefix.prefix_len()).map(|(_, place)| place)
+    longest(places, address)
+}
+
+/// What stands at the longest of these prefixes that an address is in.
+fn longest<T>(prefixes: &[(IpNet, T)], address: IpAddr) -> Option<&T> {
+    let matching = prefixes.iter().filter(|(prefix, _)| prefix.contains(&address));
+    matching.max_by_key(|(prefix, _)| prefix.prefix_len()).map(|(_, said)| said)
 }
 
 /// One record: an owner name and what it holds. Unless it says otherwise, its TTL, and the weight of a service, are

@@ -158,7 +158,7 @@ impl<'a> Maker<'a> {
 
     /// The further names that the labels of a task ask for.
     fn aliases(&mut self, task: &Task, additions: &Additions<'_>) -> Vec<Base> {
-        let name = task.discovery.as_ref().map_or(&task.name, |discovery| &discovery.name);
+        let name = task.service_name();
         let known = label(name, self.policy.rules);
         let aliases = additions.aliases(&[name, &known]);
         aliases.iter().map(|alias| self.services.of_label(alias)).collect()

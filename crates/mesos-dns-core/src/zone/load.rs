@@ -15,7 +15,7 @@ use super::{
     node::{Node, Wire},
 };
 use crate::{
-    cluster::{Cluster, Task, TaskChange},
+    cluster::{Cluster, TaskChange},
     records::{Data, Fitness, Maker, Policy, Record, Withheld},
     table::{Added, Filling, KeyHash, Keyed, Seed, Table},
     wire::Name,
@@ -54,19 +54,16 @@ fn service_hash(change: &TaskChange) -> u64 {
     use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
     let Some(task) = &change.new else { return 0 };
     let framework = xxh3_64(task.framework_id.as_bytes());
-    framework << 48 | xxh3_64_with_seed(service(task).as_bytes(), framework) >> 16
+    framework << 48 | xxh3_64_with_seed(task.service_name().as_bytes(), framework) >> 16
 }
 
 fn is_of_same_service(one: &TaskChange, other: &TaskChange) -> bool {
     match (&one.new, &other.new) {
-        (Some(one), Some(other)) => service(one) == service(other) && one.framework_id == other.framework_id,
+        (Some(one), Some(other)) => {
+            one.service_name() == other.service_name() && one.framework_id == other.framework_id
+        }
         _ => false,
     }
-}
-
-/// The text of which a task's names are made.
-fn service(task: &Task) -> &Arc<str> {
-    task.discovery.as_ref().map_or(&task.name, |discovery| &discovery.name)
 }
 
 //------------ Loader --------------------------------------------------------

@@ -26,10 +26,11 @@ impl Forwarder {
         query: &Query<'_>,
         client: &Client,
     ) -> Option<(Outcome, Vec<u8>)> {
-        let (key, domain) = (Key::of(query), &active.policy.settings().domain);
-        if !key.name.is_within(domain) {
+        let domain = &active.policy.settings().domain;
+        if !query.question.name.is_within(domain) {
             return None;
         }
+        let key = Key::of(query);
         let ours = self.own_zone.get()?(&key.query(query.id, &key.question(), true))?;
         let name = leads_out(&key, ours.clone(), domain)?;
         let outside = Key { name, ..key.clone() };

@@ -25,8 +25,7 @@ pub(super) struct Facts<'t, 'a> {
 
 impl<'t, 'a> Facts<'t, 'a> {
     pub(super) fn of(task: &'t Task, agent: &'a [IpAddr], keeps_loopback: bool) -> Self {
-        let mode = task.container.as_ref().map_or(NetworkMode::Unsaid, |container| container.mode);
-        let mut facts = Self { task, agent, mode, source: None, keeps_loopback };
+        let mut facts = Self { task, agent, mode: task.network_mode(), source: None, keeps_loopback };
         facts.source = facts.first_place();
         if task.container.is_none() && facts.source == Some(AddressSource::Docker) {
             // Masters that do not show what was asked for are older than Docker's other networks.
@@ -82,7 +81,7 @@ impl<'t, 'a> Facts<'t, 'a> {
 
     /// Whether ports of the host lead to its container.
     pub(super) fn is_mapped(&self) -> bool {
-        self.task.container.as_ref().is_some_and(|container| !container.mappings.is_empty())
+        !self.task.mappings().is_empty()
     }
 
     /// The name of the network that one of its addresses is on: as the status says; else, if the task asked for only

@@ -56,7 +56,7 @@ fn whose(task: &Task, scope: PortScope, number: u16) -> Whose {
         let number = u32::from(number);
         task.ports.iter().any(|range| (range.first..=range.last).contains(&number))
     };
-    let mappings = mappings(task);
+    let mappings = task.mappings();
     match scope {
         PortScope::Container => Whose::Container,
         PortScope::Host => Whose::Agent,
@@ -68,10 +68,6 @@ fn whose(task: &Task, scope: PortScope, number: u16) -> Whose {
     }
 }
 
-fn mappings(task: &Task) -> &[PortMapping] {
-    task.container.as_ref().map_or(&[], |container| &container.mappings)
-}
-
 /// The port of the host that leads to this one of the container, for a protocol as records name it.
 fn mapping<'a>(task: &'a Task, number: u16, protocol: &str) -> Option<&'a PortMapping> {
     let agrees = |mapping: &PortMapping| match mapping.protocol {
@@ -79,5 +75,5 @@ fn mapping<'a>(task: &'a Task, number: u16, protocol: &str) -> Option<&'a PortMa
         Protocol::Tcp => protocol != "udp",
         Protocol::Udp => protocol != "tcp",
     };
-    mappings(task).iter().find(|mapping| mapping.container == number && agrees(mapping))
+    task.mappings().iter().find(|mapping| mapping.container == number && agrees(mapping))
 }
