@@ -9,7 +9,7 @@ use mesos_dns_core::forward::Transport;
 
 use self::{
     liar::{Asked, Liar, Say},
-    subject::{Subject, client, remembering},
+    subject::{Subject, client, patient, remembering},
     told::{made, question, read, soa, wire},
 };
 
@@ -98,4 +98,70 @@ async fn chains_into_our_zone_are_answered_by_it() {
     assert!(!told.data.contains(&6));
     let ended = |outcome| subject.count(&format!("replies_total{{outcome=\"{outcome}\"}}"));
     assert_eq!(["Answered", "Error", "Failed"].map(ended), [3, 1, 2], "as the client saw it");
+}
+
+/// An alias of others leads to one of ours, which leads out again: the client is told the whole way, and a circle ends
+/// where it closes.
+#[tokio::test]
+async fn chains_that_cross_our_border_are_followed_to_their_end() {
+    let server = Liar::start(|asked| {
+        let name = asked.name();
+        let data = match &*name {
+            "in.example.com." => (5, wire("out.mesos")),
+            "circle.example.com." => (5, wire("circle.mesos")),
+            "slow.example.com." => (5, wire("slow.mesos")),
+            "www.example.com." => (1, vec![192, 0, 2, 7]),
+            "silent.example.com." => return vec![],
+            // Each leads to the next one of ours.
+            long => match long.strip_prefix('s').and_then(|rest| rest.split('.').next()?.parse::<u32>().ok())
+            {
+                Some(step) => (5, wire(&format!("s{step}.mesos"))),
+                None => return vec![Say::Reply(made(asked, 3, &[(2, "example.com", 6, 60, soa(60))]))],
+            },
+        };
+        vec![Say::Reply(made(asked, 0, &[(1, &name, data.0, 60, data.1)]))]
+    })
+    .await;
+    let subject = Subject::new(patient(remembering(&[server.address])));
+    subject.forwarder.ask_own_zone_by(|query| {
+        let asked =
+            Asked { message: query.to_vec(), from: ([127, 0, 0, 1], 1).into(), transport: Transport::Tcp };
+        let name = asked.name();
+        let target = match &*name {
+            "out.mesos." => "www.example.com".to_owned(),
+            "circle.mesos." => "circle.example.com".to_owned(),
+            "lost.mesos." => "nowhere.example.com".to_owned(),
+            long => {
+                let step: u32 = long.strip_prefix('s')?.split('.').next()?.parse().ok()?;
+                format!("s{}.example.com", step + 1)
+            }
+        };
+        Some(made(&asked, 0, &[(1, &name, 5, 5, wire(&target))]))
+    });
+    // Alias of theirs, alias of ours, address; again from memory; and begun at ours.
+    for _ in 0..2 {
+        let told = subject.told(&question("in.example.com", 1, 0)).await;
+        assert_eq!((told.rcode, told.data.len(), told.data[2], told.ttls[1]), (0, 3, 7, 5), "{told:?}");
+    }
+    assert_eq!(subject.short("out.mesos").await, (0, 2));
+    assert_eq!(subject.short("lost.mesos").await, (3, 1), "what the alias leads to is not there");
+    assert_eq!(server.seen().len(), 3);
+    // Each alias of a circle is told once.
+    for (name, count) in [("circle.example.com", 2), ("circle.mesos", 2)] {
+        let told = subject.told(&question(name, 1, 0)).await;
+        assert_eq!((told.rcode, told.ttls.len()), (0, count), "{name}: {told:?}");
+    }
+    // So many crossings are no accident.
+    let asked = server.seen().len();
+    let told = subject.told(&question("s0.example.com", 1, 0)).await;
+    assert_eq!((told.rcode, told.ttls.len()), (0, 8), "{told:?}");
+    assert_eq!(server.seen().len(), asked + 4);
+    // All steps share the time of one query.
+    let hasty = Subject::new(remembering(&[server.address]));
+    hasty.forwarder.ask_own_zone_by(|query| {
+        let asked =
+            Asked { message: query.to_vec(), from: ([127, 0, 0, 1], 1).into(), transport: Transport::Tcp };
+        Some(made(&asked, 0, &[(1, "slow.mesos", 5, 5, wire("silent.example.com"))]))
+    });
+    assert_eq!(hasty.short("slow.example.com").await.0, 2);
 }

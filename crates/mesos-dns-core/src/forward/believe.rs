@@ -52,26 +52,34 @@ pub fn believe(key: &Key, resolved: &Resolved, own: &Name, now: Instant) -> Entr
     }
 }
 
-/// The same answer with what our own zone says of the name its chain leads to. Both are whole messages.
+/// One answer of several whole replies: each but the last ends where a chain leads to what the next one says. Some are
+/// of servers, some of our own zone.
 ///
-/// The result is for telling, not for keeping: our zone changes when it likes. `None` if either cannot be read.
-pub fn continued(key: &Key, chain: Vec<u8>, own: Vec<u8>, now: Instant) -> Option<Entry> {
-    let (chain, own) = (Reply::parse(chain)?, Reply::parse(own)?);
-    if own.rcode().is_failure() {
-        return Some(failure(key, Kind::Error, own.rcode(), own.reasons(), now));
+/// The result is for telling, not for keeping: our zone changes when it likes. `None` if one of them cannot be read.
+pub fn joined(key: &Key, parts: Vec<Vec<u8>>, now: Instant) -> Option<Entry> {
+    let parts: Vec<Reply> = parts.into_iter().map(Reply::parse).collect::<Option<_>>()?;
+    if let Some(failed) = parts.iter().find(|part| part.rcode().is_failure()) {
+        return Some(failure(key, Kind::Error, failed.rcode(), failed.reasons(), now));
     }
+    let seen: Vec<Vec<Seen<'_>>> = parts.iter().map(Reply::seen).collect();
     let mut packer = Packer::new(&key.name);
-    let (chain_records, own_records) = (chain.seen(), own.seen());
-    let of = |seen: &&Seen<'_>, section| seen.section == section;
-    for seen in chain_records.iter().chain(&own_records).filter(|seen| of(seen, Section::Answer)) {
+    let mut aliases: Vec<&Name> = Vec::new();
+    for seen in seen.iter().flatten().filter(|seen| seen.section == Section::Answer) {
+        if seen.record.rtype == CNAME {
+            if aliases.contains(&&seen.owner) {
+                // A circle: from here on it says the same again.
+                continue;
+            }
+            aliases.push(&seen.owner);
+        }
         packer.push(Section::Answer, seen, seen.record.ttl);
     }
-    for seen in own_records.iter().filter(|seen| of(seen, Section::Authority)) {
+    for seen in seen.last().into_iter().flatten().filter(|seen| seen.section == Section::Authority) {
         packer.push(Section::Authority, seen, seen.record.ttl);
     }
-    let reasons = [chain.reasons(), own.reasons()].concat();
-    let parts = Parts { rcode: own.rcode(), reasons: &reasons, ..Parts::new(key, now) };
-    Some(Entry::new(parts, packer.finish()))
+    let reasons: Vec<u8> = parts.iter().flat_map(Reply::reasons).copied().collect();
+    let rcode = parts.last()?.rcode();
+    Some(Entry::new(Parts { rcode, reasons: &reasons, ..Parts::new(key, now) }, packer.finish()))
 }
 
 /// The name that a reply of our own zone leads to, where others have to say what is there: its chain of aliases ends

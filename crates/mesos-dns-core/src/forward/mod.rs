@@ -177,6 +177,11 @@ impl Policy {
         }
     }
 
+    /// Whether a name is ours: never sent to another server, and for our own zone to answer.
+    pub fn is_ours(&self, name: &Name) -> bool {
+        self.router.route(name) == Route::Own
+    }
+
     /// Whether this client may be told what is remembered. Whether the name is for servers was found out when they were
     /// asked.
     pub fn may_recall(&self, client: IpAddr, recursion_desired: bool) -> bool {

@@ -1,68 +1,131 @@
-//! From a name of ours that is an alias of one that is not, to what servers say of that one.
+//! Chains of aliases that cross the border of our domain, followed to their end.
 //!
 //! Stub resolvers follow no aliases: they take a reply with nothing but a CNAME record for an end without an answer. So
-//! the client gets the alias from our own zone, and behind it what it would have got for asking on. The way is that of
-//! every other query, as are its limits; our own names stay here.
+//! where our own zone leads to a name outside, or a server to one of ours, the client gets behind that what it would
+//! have got for asking on, and so forth, as often as the chain crosses. Each step takes the way of any other query, and
+//! has its limits; our own names stay here. A circle ends where it closes, with what there is of it.
 
 use std::sync::Arc;
 
-use mesos_dns_core::forward::{
-    Decision, Transport,
-    asker::Asker,
-    believe::{continued, leads_out},
-    entry::{Manner, Telling},
-    key::Key,
-    message::{Ede, Query, Rcode},
+use mesos_dns_core::{
+    forward::{
+        Decision, Transport, Truncation,
+        admission::Limit,
+        asker::Asker,
+        believe::{joined, leads_out},
+        entry::{Entry, Manner, Telling},
+        key::Key,
+        message::{Ede, Query, Rcode},
+    },
+    wire::Name,
 };
 use tokio::time::Instant;
 
-use super::{Active, Client, Forwarder, Outcome};
+use super::{Active, Client, Forwarder, Outcome, telling::unready};
+
+/// Most replies that one answer is put together from, our own zone's and those of servers. Each crossing takes one; a
+/// longer chain ends there, as one does for a client that follows no further.
+const PARTS_MAX: usize = 8;
+
+/// What stands at a name on the way: the whole reply, and the name on the other side of the border that it leads to.
+type Part = (Vec<u8>, Option<Name>);
+
+/// A query on its way.
+pub(super) struct Journey<'a> {
+    pub(super) active: &'a Arc<Active>,
+    pub(super) query: &'a Query<'a>,
+    pub(super) client: &'a Client,
+    /// When all steps together have to be done.
+    pub(super) deadline: Instant,
+}
 
 impl Forwarder {
-    /// The whole reply to a query for such a name, and what it is; `None` if the name is no such.
-    pub(super) async fn lead_out(
-        &self,
-        active: &Arc<Active>,
-        query: &Query<'_>,
-        client: &Client,
-    ) -> Option<(Outcome, Vec<u8>)> {
-        let domain = &active.policy.settings().domain;
-        if !query.question.name.is_within(domain) {
+    /// The whole reply to a query for a name of ours that leads to one that is not; `None` if the name is no such.
+    pub(super) async fn lead_out(&self, journey: &Journey<'_>) -> Option<(Outcome, Vec<u8>)> {
+        let key = Key::of(journey.query);
+        if !key.name.is_within(&journey.active.policy.settings().domain) {
             return None;
         }
-        let key = Key::of(query);
-        let ours = self.own_zone.get()?(&key.query(query.id, &key.question(), true))?;
-        let name = leads_out(&key, ours.clone(), domain)?;
-        let outside = Key { name, ..key.clone() };
-        let asked = outside.query(query.id, &outside.question(), true);
-        let asked = Query::parse(&asked).ok()?;
-        let whole = Client { transport: Transport::Tcp, options: Vec::new(), ..client.clone() };
-        let theirs = match active.policy.decide(&asked, client.address.ip()) {
-            Decision::Ask(group) => match Box::pin(self.know(active, group, &asked, &whole)).await {
-                Ok((_, reply)) => reply,
-                Err(limit) => {
-                    self.desk.metrics.limited(limit);
-                    return Some((Outcome::Limited, query.reply(Rcode::SERVFAIL, Ede::Other)));
+        let (ours, next) = self.ours(journey, &key)?;
+        next.is_some().then_some(())?;
+        Some(self.follow(journey, key, (ours, next)).await)
+    }
+
+    /// The whole reply to a query, of which a server's answer leads to a name of ours.
+    pub(super) async fn lead_in(
+        &self,
+        journey: &Journey<'_>,
+        (entry, manner): (&Entry, Manner),
+    ) -> (Outcome, Vec<u8>) {
+        let key = Key::of(journey.query);
+        match self.part(&Asker::of(journey.query), entry, manner) {
+            Some(part) => self.follow(journey, key, part).await,
+            None => self.tell(journey, &unready(journey.active, &key), Manner::Current),
+        }
+    }
+
+    /// Follows a chain from its first part on.
+    async fn follow(&self, journey: &Journey<'_>, key: Key, (first, mut next): Part) -> (Outcome, Vec<u8>) {
+        let (mut parts, mut met) = (vec![first], vec![key.name.clone()]);
+        while let Some(name) = next.take().filter(|name| parts.len() < PARTS_MAX && !met.contains(name)) {
+            let at = Key { name: name.clone(), ..key.clone() };
+            met.push(name);
+            let part = if journey.active.policy.is_ours(&at.name) {
+                self.ours(journey, &at)
+            } else {
+                match self.theirs(journey, &at).await {
+                    Ok(part) => part,
+                    Err(limit) => {
+                        self.desk.metrics.limited(limit);
+                        let reply = journey.query.reply(Rcode::SERVFAIL, Ede::Other);
+                        return (Outcome::Limited, reply);
+                    }
                 }
-            },
-            Decision::Local(reply) => reply,
+            };
+            let Some((reply, leads)) = part else {
+                return self.tell(journey, &unready(journey.active, &key), Manner::Current);
+            };
+            parts.push(reply);
+            next = leads;
+        }
+        let entry = joined(&key, parts, Instant::now().into_std());
+        self.tell(journey, &entry.unwrap_or_else(|| unready(journey.active, &key)), Manner::Current)
+    }
+
+    /// What our own zone says of a name.
+    fn ours(&self, journey: &Journey<'_>, at: &Key) -> Option<Part> {
+        let reply = self.own_zone.get()?(&at.query(journey.query.id, &at.question(), true))?;
+        let next = leads_out(at, reply.clone(), &journey.active.policy.settings().domain);
+        Some((reply, next))
+    }
+
+    /// What servers say of a name.
+    async fn theirs(&self, journey: &Journey<'_>, at: &Key) -> Result<Option<Part>, Limit> {
+        let Journey { active, query, client, deadline } = *journey;
+        let asked = at.query(query.id, &at.question(), true);
+        let Ok(asked) = Query::parse(&asked) else { return Ok(None) };
+        match active.policy.decide(&asked, client.address.ip()) {
+            Decision::Ask(group) => {
+                let on = Journey { active, query: &asked, client, deadline };
+                let (entry, manner) = self.know(&on, group).await?;
+                Ok(self.part(&Asker::of(&asked), &entry, manner))
+            }
+            Decision::Local(reply) => Ok(Some((reply, None))),
             // The alias is all there is for this client.
-            Decision::Refuse(_) => asked.reply(Rcode::NOERROR, Ede::Other),
-        };
-        let now = Instant::now().into_std();
-        let entry = continued(&key, ours, theirs, now)?;
+            Decision::Refuse(_) => Ok(Some((asked.reply(Rcode::NOERROR, Ede::Other), None))),
+        }
+    }
+
+    /// An answer of servers as a part of another.
+    fn part(&self, asker: &Asker<'_>, entry: &Entry, manner: Manner) -> Option<Part> {
         let telling = Telling {
-            now,
-            manner: Manner::Current,
-            transport: client.transport,
-            truncation: active.policy.truncation(),
-            options: &client.options,
+            now: Instant::now().into_std(),
+            manner,
+            transport: Transport::Tcp,
+            truncation: Truncation::Flagged,
+            options: &[],
             turn: rand::random(),
         };
-        let asker = Asker::of(query);
-        let mut out = vec![0; asker.reply_bytes_max(telling.transport)];
-        let length = entry.write(&asker, &telling, &mut out)?;
-        out.truncate(length);
-        Some((self.outcome(&entry), out))
+        Some((super::telling::written(entry, asker, &telling)?, entry.leads_to_us().cloned()))
     }
 }

@@ -3,7 +3,7 @@
 //! [`Forwarder::answer`] takes a query as it came and gives the reply as it goes. The core decides whether
 //! and whom to ask and what counts as an answer. Here answers are remembered (`cache`) and told (`telling`), one
 //! exchange serves all who ask the same (`flights`), is driven to its end (`asking`), and has its sockets
-//! (`upstream`).
+//! (`upstream`). Chains that lead into our domain or out of it are followed (`leading`).
 //!
 //! Every wait in here ends with a deadline of the core's exchange, so a call to `answer` lasts at most as
 //! long as the budget. Whoever drops the future ends nothing: the exchange goes on by itself.
@@ -43,6 +43,7 @@ use tracing::warn;
 use self::{
     asking::{Desk, Held},
     flights::{Boarding, Flight, Flights, Passenger},
+    leading::Journey,
     metrics::Outcome,
     telling::OwnZone,
     upstream::{Trust, Upstream},
@@ -150,7 +151,9 @@ impl Forwarder {
             }
         };
         let active = self.active.load_full();
-        if let Some((outcome, reply)) = self.lead_out(&active, &query, &client).await {
+        let deadline = Instant::now() + active.policy.budget() + LANDING;
+        let journey = Journey { active: &active, query: &query, client: &client, deadline };
+        if let Some((outcome, reply)) = self.lead_out(&journey).await {
             metrics.replied(outcome);
             return Some(reply);
         }
@@ -160,8 +163,11 @@ impl Forwarder {
                 (Outcome::Refused, query.reply(Rcode::REFUSED, refusal.ede()))
             }
             Decision::Local(reply) => (Outcome::Local, reply),
-            Decision::Ask(group) => match self.know(&active, group, &query, &client).await {
-                Ok(told) => told,
+            Decision::Ask(group) => match self.know(&journey, group).await {
+                Ok((entry, manner)) if entry.leads_to_us().is_some() => {
+                    self.lead_in(&journey, (&entry, manner)).await
+                }
+                Ok((entry, manner)) => self.tell(&journey, &entry, manner),
                 Err(limit) => {
                     metrics.limited(limit);
                     (Outcome::Limited, query.reply(Rcode::SERVFAIL, Ede::Other))

@@ -1,5 +1,5 @@
-//! What a client is told about a name that servers know: from memory, from an exchange, and by our own zone where a
-//! chain leads there.
+//! What a client is told about a name that servers know: from memory or from an exchange. Where that leads on is
+//! followed by `leading`.
 //!
 //! ```text
 //!  remembered, fresh ------------------------------------------> told; if it ages and is popular, asked for anew
@@ -18,14 +18,13 @@ use std::{
 
 use mesos_dns_core::{
     forward::{
-        Transport, Truncation,
         admission::Limit,
         asker::{Asker, key_of_wire},
-        believe::{believe, continued},
+        believe::believe,
         entry::{Entry, Manner, Telling},
         held::Found,
         key::Key,
-        message::{Ede, Query, Rcode},
+        message::{Ede, Rcode},
         resolved::Resolved,
         route::Group,
     },
@@ -33,7 +32,7 @@ use mesos_dns_core::{
 };
 use tokio::time::{Instant, timeout};
 
-use super::{Active, Boarding, Client, Forwarder, LANDING, Outcome};
+use super::{Active, Boarding, Forwarder, Outcome, leading::Journey};
 
 /// How long a client waits for servers when there is a stale answer (RFC 8767 section 5, "client response timer").
 /// Most clients ask again, or somebody else, after two seconds or more.
@@ -81,46 +80,40 @@ impl Forwarder {
         Some(length)
     }
 
-    /// The reply for this client by what is known about a question, asking servers if need be; and what it is.
+    /// What is known about a question, asking servers if need be.
     pub(super) async fn know(
         &self,
-        active: &Arc<Active>,
+        journey: &Journey<'_>,
         group: &Group,
-        query: &Query<'_>,
-        client: &Client,
-    ) -> Result<(Outcome, Vec<u8>), Limit> {
-        let (key, now) = (Key::of(query), Instant::now().into_std());
-        let (entry, manner) = match active.cache.find(key.view(), now, active.policy.settings().stale_max) {
+    ) -> Result<(Arc<Entry>, Manner), Limit> {
+        let (active, key, now) = (journey.active, Key::of(journey.query), Instant::now().into_std());
+        match active.cache.find(key.view(), now, active.policy.settings().stale_max) {
             Found::Tell { entry, manner, refresh } => {
                 if refresh {
                     self.refresh(active, group, &key);
                 }
-                (entry, manner)
+                Ok((entry, manner))
             }
-            Found::Ask(stale) => {
-                self.ask(active, group, (&key, query.question.octets), client, stale).await?
-            }
-        };
-        Ok(self.tell(active, &key, &entry, manner, query, client))
+            Found::Ask(stale) => self.ask(journey, group, &key, stale).await,
+        }
     }
 
     /// Asks servers; tells the stale answer if they fail or take their time.
     async fn ask(
         &self,
-        active: &Arc<Active>,
+        &Journey { active, query, client, deadline }: &Journey<'_>,
         group: &Group,
-        (key, question): (&Key, &[u8]),
-        client: &Client,
+        key: &Key,
         stale: Option<Arc<Entry>>,
     ) -> Result<(Arc<Entry>, Manner), Limit> {
-        let budget = active.policy.budget().saturating_add(LANDING);
+        let budget = deadline.saturating_duration_since(Instant::now());
         let patience = match stale {
             None => budget,
             Some(_) if active.all_ill(group) => STALE_AFTER_ILL,
             Some(_) => STALE_AFTER,
         };
         let patience = patience.min(budget);
-        let arrived = match self.board(active, group, key, question, client) {
+        let arrived = match self.board(active, group, key, query.question.octets, client) {
             Ok((passenger, _place)) => timeout(patience, passenger.arrive()).await.ok().flatten(),
             // Our own query come back must not bring a stale answer, which would then be taken for a server's.
             Err(limit) if stale.is_none() || limit == Limit::Loop => return Err(limit),
@@ -154,54 +147,33 @@ impl Forwarder {
         }
     }
 
-    /// The reply for this client; the rest of a chain that leads to us is said by our own zone.
-    fn tell(
+    /// The reply for this client, and what it is.
+    pub(super) fn tell(
         &self,
-        active: &Active,
-        key: &Key,
+        &Journey { active, query, client, .. }: &Journey<'_>,
         entry: &Entry,
         manner: Manner,
-        query: &Query<'_>,
-        client: &Client,
     ) -> (Outcome, Vec<u8>) {
-        let now = Instant::now().into_std();
         let telling = Telling {
-            now,
+            now: Instant::now().into_std(),
             manner,
             transport: client.transport,
             truncation: active.policy.truncation(),
             options: &client.options,
             turn: rand::random(),
         };
-        let write = |entry: &Entry, telling: &Telling<'_>| {
-            let asker = Asker::of(query);
-            let mut out = vec![0; asker.reply_bytes_max(telling.transport).min(MESSAGE_BYTES_MAX)];
-            let length = entry.write(&asker, telling, &mut out)?;
-            out.truncate(length);
-            Some(out)
-        };
-        let (outcome, reply) = match entry.leads_to_us() {
-            None => (self.outcome(entry), write(entry, &telling)),
-            Some(target) => {
-                let whole = Telling {
-                    transport: Transport::Tcp,
-                    truncation: Truncation::Flagged,
-                    options: &[],
-                    ..telling
-                };
-                let own = Key { name: target.clone(), ..key.clone() };
-                let own = own.query(query.id, &own.question(), true);
-                let own = self.own_zone.get().and_then(|ask| ask(&own));
-                let entry = write(entry, &whole)
-                    .zip(own)
-                    .and_then(|(chain, own)| continued(key, chain, own, now))
-                    .unwrap_or_else(|| unready(active, key));
-                (self.outcome(&entry), write(&entry, &Telling { manner: Manner::Current, ..telling }))
-            }
-        };
+        let reply = written(entry, &Asker::of(query), &telling);
         // What does not even fit its question into a message was no query.
-        (outcome, reply.unwrap_or_else(|| query.reply(Rcode::SERVFAIL, Ede::Other)))
+        (self.outcome(entry), reply.unwrap_or_else(|| query.reply(Rcode::SERVFAIL, Ede::Other)))
     }
+}
+
+/// An answer as a message.
+pub(super) fn written(entry: &Entry, asker: &Asker<'_>, telling: &Telling<'_>) -> Option<Vec<u8>> {
+    let mut out = vec![0; asker.reply_bytes_max(telling.transport).min(MESSAGE_BYTES_MAX)];
+    let length = entry.write(asker, telling, &mut out)?;
+    out.truncate(length);
+    Some(out)
 }
 
 /// An exchange broke down without saying anything.
@@ -210,7 +182,7 @@ fn broken(active: &Active, key: &Key) -> Entry {
 }
 
 /// Our own zone cannot be asked.
-fn unready(active: &Active, key: &Key) -> Entry {
+pub(super) fn unready(active: &Active, key: &Key) -> Entry {
     failed(active, key, Ede::NotReady)
 }
 

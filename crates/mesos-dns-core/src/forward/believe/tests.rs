@@ -160,7 +160,7 @@ fn chains_into_our_domain_end_there() {
         // What our zone says of the rest, all of it compressed in its own way.
         let own = reply(&query("web.marathon.mesos", 1), 3, true);
         let key = Key::of(&Query::parse(&asked).unwrap());
-        let whole = continued(&key, out, own, Instant::now()).unwrap();
+        let whole = joined(&key, vec![out, own], Instant::now()).unwrap();
         let out = told(&whole, &asked, Transport::Tcp);
         // A CNAME, three addresses and an MX record, and two NS records of that zone.
         assert_eq!((records(&out)[0].len(), records(&out)[1].len()), (2 + 5, 2));
@@ -170,9 +170,9 @@ fn chains_into_our_domain_end_there() {
     let chain = made(&asked, 0x8180, &rows[..2]);
     let mut servfail = query("web.marathon.mesos", 1);
     servfail[2..4].copy_from_slice(&[0x81, 0x82]);
-    let failed = continued(&key, chain.clone(), servfail, Instant::now()).unwrap();
+    let failed = joined(&key, vec![chain.clone(), servfail], Instant::now()).unwrap();
     assert!(failed.is_failure() && failed.rcode() == Rcode::SERVFAIL);
-    assert!(continued(&key, chain, vec![1, 2, 3], Instant::now()).is_none());
+    assert!(joined(&key, vec![chain, vec![1, 2, 3]], Instant::now()).is_none());
 }
 
 #[test]
