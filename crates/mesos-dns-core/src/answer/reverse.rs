@@ -69,6 +69,10 @@ pub(super) fn find<'a>(name: NameView<'_>, zone: &'a Snapshot, reversing: &Rever
             };
             Some(Ours { apex_bytes: reverse_tail_bytes(name, bits), stands })
         }
+        // Before the first data, and while they are old, that leaves out what we do not know yet, and it is forwarded.
+        // A site may then be told by its own servers that a container has no name, for as long as they say. To fail
+        // instead would fail all private addresses, nearly all of which are theirs to name, for as long as no master
+        // answers: we only speak for what we have. Where that is too little, the prefix is to be listed.
         Reversing::Learned(zones) => {
             let read = ReverseName::read(name)?;
             let address = read.network().addr();

@@ -220,6 +220,25 @@ fn before_all_is_known() {
         (told(&loading, &ten, known).as_str(), told(&partial, &ten, unknown).as_str()),
         (later, later)
     );
+    // Whoever speaks EDNS is told why, and no name in a listed prefix gets out, whatever its type.
+    for (name, qtype) in [
+        (known, rtype::PTR),
+        (unknown, rtype::A),
+        ("10.in-addr.arpa", rtype::SOA),
+        ("x.10.in-addr.arpa", 255),
+    ] {
+        for zone in [&loading, &partial] {
+            let settings = Settings { reverse: ten.clone(), ..SETTINGS };
+            let mut out = vec![0; 1232];
+            let peer = Peer { address: "192.0.2.1".parse().unwrap(), transport: Transport::Udp };
+            let message = query(name, qtype, Some((1232, 0)));
+            let action = decide(&message, zone, &LIVE, &settings, peer, 5, &mut out);
+            let Action::Send { length, reason, .. } = action else { panic!("{name}: {action:?}") };
+            let is_early = out[..length].windows(6).any(|window| window == [0, 15, 0, 2, 0, 14]);
+            assert_eq!(is_early, reason == Reason::Loading, "{name}");
+            assert!(is_early || zone.is_partial() && name == known, "{name}: {reason:?}");
+        }
+    }
     assert_eq!(told(&loading, &learned(&[]), known), "Forward");
     assert_eq!(told(&partial, &learned(&[]), unknown), "Forward");
     for reversing in [ten, learned(&[])] {
