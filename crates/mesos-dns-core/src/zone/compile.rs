@@ -61,6 +61,7 @@ impl Zone {
     pub fn compile(&mut self) -> Compiled {
         let copied_before = self.copied_bytes();
         let claims = std::mem::take(&mut self.pending_claims);
+        // Reverse zones show the same serial: who compares it must see that an address changed hands.
         self.is_changed |= self.addresses.fold(claims);
         let mut pending = std::mem::take(&mut self.pending);
         // Changes of one owner side by side; by hash first, as names take longer to compare.
@@ -168,4 +169,34 @@ impl Zone {
 pub(super) fn parent(name: &[u8]) -> Option<&[u8]> {
     let step = usize::from(*name.first()?).checked_add(1)?;
     name.get(step..)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        records::{Area, Data, Owner, Rank, Record, Reverse, Spot},
+        table::Seed,
+        test_support::name,
+    };
+
+    /// Reverse zones have no serial of their own.
+    #[test]
+    fn who_wins_an_address_is_a_change() {
+        let claim = |owner: &str, rank| {
+            let spot = Some(Arc::new(Spot { agent: "a".into(), area: Area::V4([10, 0, 0]) }));
+            let reverse = Reverse { address: [10, 0, 0, 1].into(), rank, spot, is_counted: false };
+            Record::from_parts(Owner::new(owner), Data::Reverse(Box::new(reverse)))
+        };
+        let mut zone = Zone::new(name("mesos."), None, Seed(1));
+        zone.add(&claim("web.mesos.", Rank::Task));
+        assert!(zone.compile().is_changed);
+        zone.add(&claim("node1.example.", Rank::Agent));
+        let Compiled { is_changed, delta, .. } = zone.compile();
+        assert!(is_changed && delta.is_empty(), "no record of the domain came or went");
+        assert_eq!((zone.records(), zone.content_hash), (0, 0));
+        assert!(!zone.compile().is_changed);
+    }
 }
