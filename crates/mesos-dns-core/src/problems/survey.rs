@@ -171,7 +171,7 @@ impl<'a> Survey<'a> {
             let (mut records, mut reserved, mut unencodable) = (0u64, false, Vec::new());
             for (task, agent) in &service.samples {
                 let left_out = maker.contribution(task, framework, agent, &mut |record| {
-                    records = records.saturating_add(1);
+                    records = records.saturating_add(u64::from(!matches!(record.data, Data::Reverse(_))));
                     // Other types may stand at a name on purpose, whoever else does.
                     if !matches!(record.data, Data::A(_) | Data::Aaaa(_) | Data::Srv { .. }) {
                         return;

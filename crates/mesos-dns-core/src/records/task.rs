@@ -84,17 +84,19 @@ impl<'a> Maker<'a> {
     ) -> Withheld {
         let mut withheld = Withheld::default();
         let Some(presence) = Presence::of(task, self.policy) else { return withheld };
+        let agent_addresses = address::of_agent(agent, &self.cluster.hosts);
+        self.whereabouts.find(task, agent_addresses, &self.policy.addresses, self.keeps_loopback);
         if self.services.enter(framework, self.policy) {
             withheld.special = 1;
+            self.claim(None, task, (agent, agent_addresses), emit);
             return withheld;
         }
         let shown = extra::shown(task, self.policy.extra.visibility);
         if shown == Shown::Nothing {
             withheld.hidden = 1;
+            self.claim(None, task, (agent, agent_addresses), emit);
             return withheld;
         }
-        let agent_addresses = address::of_agent(agent, &self.cluster.hosts);
-        self.whereabouts.find(task, agent_addresses, &self.policy.addresses, self.keeps_loopback);
         withheld.addresses = self.whereabouts.impossible;
         let beyond = match shown {
             Shown::All => published_ports(task, &mut self.ports),
@@ -149,11 +151,22 @@ impl<'a> Maker<'a> {
             }
             pass.describe();
         }
-        if let Some(name) = &instance {
-            let (claimed, agent) = (self.whereabouts.claimed(task), (agent, agent_addresses));
-            reverse::task((claimed, name), agent, self.policy, &mut self.spots, emit);
-        }
+        self.claim(instance, task, (agent, agent_addresses), emit);
         withheld
+    }
+
+    /// Claims what addresses a task has of its own. Without a name nobody finds it by them, but it may well be a client
+    /// who has to be placed on its agent.
+    fn claim(
+        &mut self,
+        name: Option<Owner>,
+        task: &Task,
+        agent: (&Agent, &[IpAddr]),
+        emit: &mut dyn FnMut(Record),
+    ) {
+        let name = name.unwrap_or_else(|| Owner::listed_only(""));
+        let claimed = self.whereabouts.claimed(task);
+        reverse::task((claimed, &name), agent, self.policy, &mut self.spots, emit);
     }
 
     /// The further names that the labels of a task ask for.

@@ -243,6 +243,26 @@ fn claims_to_addresses() {
     assert_eq!(of_task(&contained(NetworkMode::Named, &[]), "10.0.1.10"), [own]);
     assert!(of_task(&contained(NetworkMode::Bridge, &[]), "10.0.1.10").is_empty(), "each host has it");
     assert!(of_task(&contained(NetworkMode::Named, &[mapping]), "10.0.1.10").is_empty());
+    // Who has no name is nobody's to find, and still asks from somewhere.
+    let unnamed = "172.16.0.4 Task  6e8f-S12 false";
+    let special = claims(&mut |emit| {
+        let (framework, agent) = (framework_named("slave"), agent_at("10.0.1.10"));
+        let task = task("web", None);
+        assert_eq!(contribution(&task, &framework, &agent, &Cluster::default(), &policy(), emit).special, 1);
+    });
+    assert_eq!(special, [unnamed]);
+    let extra = Extra { visibility: crate::cluster::Visibility::External, ..Extra::default() };
+    let choosy = Policy { extra, ..policy() };
+    let hidden = claims(&mut |emit| {
+        let (framework, agent) = (framework_named("m"), agent_at("10.0.1.10"));
+        let task = task("web", discovery("web", &[]));
+        let withheld = contribution(&task, &framework, &agent, &Cluster::default(), &choosy, &mut |record| {
+            assert!(matches!(record.data, Data::Reverse(_)), "{record:?}");
+            emit(record);
+        });
+        assert_eq!(withheld.hidden, 1);
+    });
+    assert_eq!(hidden, [unnamed]);
     let of_agent = |hostname: &str, host: &str| {
         let agent = Agent { hostname: hostname.into(), ..agent_at(host) };
         claims(&mut |emit| agent_records(&agent, emit))
