@@ -24,7 +24,8 @@ pub struct FixedOwner {
 /// What becomes of the cluster's records where the operator wrote down some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// They stand instead of the operator's, as long as there are any.
+    /// They stand instead of the operator's, as long as there are any. That a task is there whose addresses are not known
+    /// is no record.
     Fill,
     /// They are not taken.
     Override,

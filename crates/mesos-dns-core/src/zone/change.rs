@@ -116,7 +116,7 @@ pub(super) struct Manner {
 pub(super) struct Law<'a> {
     /// See [`Zone::set_healthy_minimum`](super::Zone::set_healthy_minimum).
     pub(super) healthy_minimum: u8,
-    /// What stands there if the cluster contributes nothing.
+    /// What stands there if the cluster contributes no record.
     pub(super) fill: Option<&'a Fill>,
 }
 
@@ -170,7 +170,7 @@ impl Changes {
         let unknown = node.unknown().saturating_add(std::mem::take(&mut self.unknown)).max(0);
         let mut rest = Rest { unknown, spelled, rare: None };
         if self.has_rare() || law.fill.is_some() || node.rare().is_some() || node.slices().has_alias() {
-            rest.rare = self.weigh(node, unknown, law, tally);
+            rest.rare = self.weigh(node, law, tally);
         } else {
             // All that is contributed is in force.
             self.sets.merge(node.slices(), &mut self.merged, tally);
@@ -183,7 +183,7 @@ impl Changes {
     }
 
     /// Decides what of all that is contributed is in force, which is left in `merged`.
-    fn weigh(&mut self, node: &Node, unknown: i32, law: Law<'_>, tally: &mut Tally<'_>) -> Option<Box<Rare>> {
+    fn weigh(&mut self, node: &Node, law: Law<'_>, tally: &mut Tally<'_>) -> Option<Box<Rare>> {
         let old = node.rare();
         let (mut unfit, mut wishes) = (Sets::default(), Vec::new());
         let old_unfit = old.map(|rare| rare.unfit.slices()).unwrap_or_default();
@@ -192,7 +192,8 @@ impl Changes {
         merge(old_wishes, &mut self.wishes, &mut wishes, |_, _| ());
         self.sets.merge(node.contributed().slices(), &mut self.merged, &mut ());
         let mut ttl = wishes.first().map(|wish| wish.ttl);
-        let fill = law.fill.filter(|_| self.merged.is_empty() && unknown == 0);
+        // A task whose addresses are not known is no reason to be without any.
+        let fill = law.fill.filter(|_| self.merged.is_empty());
         if let Some(fill) = fill {
             (self.merged, ttl) = (Sets::of(fill.sets.slices()), fill.ttl);
         }

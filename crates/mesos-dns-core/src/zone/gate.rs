@@ -16,7 +16,7 @@ pub(super) struct Gate {
     fills: HashMap<Name, Fill>,
 }
 
-/// What stands at a name for as long as the cluster contributes nothing there.
+/// What stands at a name for as long as the cluster contributes no record there.
 #[derive(Default)]
 pub(super) struct Fill {
     pub(super) sets: Sets,
@@ -41,7 +41,7 @@ impl Gate {
         self.closed.is_empty() || !record.owner.name().is_some_and(|name| self.closed.contains(name))
     }
 
-    /// What stands at this name if the cluster contributes nothing there.
+    /// What stands at this name if the cluster contributes no record there.
     pub(super) fn fill(&self, name: &Name) -> Option<&Fill> {
         if self.fills.is_empty() { None } else { self.fills.get(name) }
     }

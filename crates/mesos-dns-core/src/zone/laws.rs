@@ -86,7 +86,7 @@ fn defined(contributions: &[Record], fixed: &Fixed, minimum: u8) -> BTreeMap<Nam
             let data = written.map(|written| written.data.clone()).unwrap_or_default();
             data.into_iter().map(|data| (What::new(data).unwrap(), Fitness::Fit)).collect()
         };
-        let is_contributed = of_cluster.iter().any(|(what, _)| !matches!(what, What::Ttl(_)));
+        let is_contributed = of_cluster.iter().any(|(what, _)| matches!(what, What::Record(_)));
         let all = match written.map(|written| written.rule) {
             Some(Rule::Override) => of_operator(),
             Some(Rule::Fill) if !is_contributed => of_operator(),
