@@ -246,7 +246,7 @@ fn owner(text: &str, apex: &Name) -> Result<Name, Remark> {
     let folded = text.to_ascii_lowercase();
     let domain = apex.to_string();
     let bare = domain.trim_end_matches('.');
-    if folded == bare || folded.strip_suffix(bare).is_some_and(|front| front.ends_with('.')) {
+    if folded == bare || folded.strip_suffix(bare).is_some_and(is_whole) {
         let what = format!(
             "{} without a dot at its end would be {}",
             quote(text),
@@ -260,7 +260,7 @@ fn owner(text: &str, apex: &Name) -> Result<Name, Remark> {
 /// Where a record leads. A name of several labels has to say by its last dot that it is whole: forgetting that dot is
 /// the oldest mistake there is, and what it leads to exists nowhere.
 fn target(text: &str, apex: &Name) -> Result<Name, Remark> {
-    if text.contains('.') && !text.ends_with('.') {
+    if dots(text).next().is_some() && !is_whole(text) {
         let what = format!("{} may be a whole name or one of the domain", quote(text));
         let mend = format!("write {}, or {}", quote(&format!("{text}.")), quote(&format!("{text}.{apex}")));
         return Err(Remark::new(what, mend));
@@ -269,14 +269,31 @@ fn target(text: &str, apex: &Name) -> Result<Name, Remark> {
 }
 
 fn relative(text: &str, apex: &Name) -> Result<Name, Remark> {
-    let whole = match text {
-        "@" => return Ok(apex.clone()),
-        text if text.ends_with('.') => text.to_owned(),
-        text => format!("{text}.{apex}"),
-    };
-    Name::parse(&whole).map_err(|error| {
+    if text == "@" {
+        return Ok(apex.clone());
+    }
+    let name = Name::parse(text).and_then(|name| match is_whole(text) {
+        true => Ok(name),
+        false => Name::from_labels(name.labels().chain(apex.labels())),
+    });
+    name.map_err(|error| {
         let what = format!("{} is no name that DNS can carry: {error}", quote(text));
         Remark::new(what, "write a name such as \"db\", or @ for the domain itself")
+    })
+}
+
+/// Whether a name says by its last dot that it ends with the root.
+fn is_whole(text: &str) -> bool {
+    dots(text).last().is_some_and(|dot| dot.checked_add(1) == Some(text.len()))
+}
+
+/// Where the dots are that part labels. One behind a backslash belongs to its label.
+fn dots(text: &str) -> impl Iterator<Item = usize> {
+    let mut is_escaped = false;
+    text.bytes().enumerate().filter_map(move |(at, octet)| {
+        let is_plain = !std::mem::take(&mut is_escaped);
+        is_escaped = is_plain && octet == b'\\';
+        (is_plain && octet == b'.').then_some(at)
     })
 }
 

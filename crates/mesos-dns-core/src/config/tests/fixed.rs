@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::records::{Data, ExtraName, FixedOwner, Preference, Rule};
+use crate::{
+    records::{Data, ExtraName, FixedOwner, Preference, Rule},
+    table::Seed,
+    test_support,
+    zone::{Serial, Soa, write_zone_file},
+};
 
 /// Surroundings with these zone files.
 fn with_files(files: &[(&str, &str)]) -> Surroundings {
@@ -55,6 +60,17 @@ fn records_in_the_file() {
         ),
         (r#"{"name": "t", "type": "TXT", "value": "a \"b\""}"#, "t.mesos.", &[r#"16 \u{5}a \"b\""#]),
         (r#"{"name": "t", "type": "TXT", "value": ""}"#, "t.mesos.", &[r"16 \0"]),
+        // A dot behind a backslash parts nothing, and is no last one.
+        (r#"{"name": "a\\.b", "type": "A", "value": "10.0.0.7"}"#, r"a\.b.mesos.", &["10.0.0.7"]),
+        (r#"{"name": "a\\.", "type": "A", "value": "10.0.0.7"}"#, r"a\..mesos.", &["10.0.0.7"]),
+        (r#"{"name": "x\\.mesos", "type": "A", "value": "10.0.0.7"}"#, r"x\.mesos.mesos.", &["10.0.0.7"]),
+        (r#"{"name": "a\\\\.mesos.", "type": "A", "value": "10.0.0.7"}"#, r"a\\.mesos.", &["10.0.0.7"]),
+        (r#"{"name": "w", "type": "CNAME", "value": "a\\.b"}"#, "w.mesos.", &[r"5 \u{3}a.b\u{5}mesos\0"]),
+        (
+            r#"{"name": "s", "type": "SRV", "value": "1 2 3 a\\.b.mesos."}"#,
+            "s.mesos.",
+            &["1 2 3 a.b.mesos."],
+        ),
         (
             r#"{"name": "db", "type": "A", "value": "10.0.0.7", "ttl": 300}"#,
             "db.mesos.",
@@ -102,6 +118,8 @@ fn bad_records_say_how_to_mend_them() {
         ),
         (r#"{"name": "db.org.", "type": "A", "value": "1.2.3.4"}"#, "db.org. is not within the domain"),
         (r#"{"name": "a..b", "type": "A", "value": "1.2.3.4"}"#, "\"a..b\" is no name that DNS can carry"),
+        (r#"{"name": "a\\", "type": "A", "value": "1.2.3.4"}"#, "is no name that DNS can carry"),
+        (r#"{"name": "a\\300", "type": "A", "value": "1.2.3.4"}"#, "is no name that DNS can carry"),
         (r#"{"name": "", "type": "A", "value": "1.2.3.4"}"#, "\"\" is no name that DNS can carry"),
         (r#"{"name": "*.db", "type": "A", "value": "1.2.3.4"}"#, "is a wildcard, and none is answered"),
         (
@@ -201,6 +219,24 @@ fn there_is_a_limit_to_static_records() {
     let problems = build_around(&text, &with_files(&[("a.zone", &file)])).unwrap_err();
     assert_eq!(problems.remarks.len(), 1);
     assert!(problems.to_string().contains("there are more than 100000 static records"), "{problems}");
+}
+
+/// What is dumped is read again as it was, whatever is in its names.
+#[test]
+fn dumped_and_read_again() {
+    let file = "a\\.b A 10.0.0.1\nx\\\\y\\032z\\;\\@ 77 TXT \"q\\\"\\000\"\nmx MX 1 a\\.b\nw CNAME a\\.b.mesos.\n_s SRV 0 1 2 a\\.b\n";
+    let text = with_master(r#""zoneFiles": ["a.zone"]"#);
+    let first = build_around(&text, &with_files(&[("a.zone", file)])).unwrap();
+    assert_eq!(records(&first).len(), 5);
+    let zone = crate::zone::Zone::new(test_support::name("mesos."), None, Seed(1));
+    let mut zone = zone.with_fixed(&first.fixed);
+    let _ = zone.compile();
+    let mut dumped = Vec::new();
+    let soa = Soa { ttl: 5, ..test_support::soa() };
+    write_zone_file(&zone.snapshot(Arc::new(soa), Serial(1)), &mut dumped).unwrap();
+    let dumped = String::from_utf8(dumped).unwrap();
+    let again = build_around(&text, &with_files(&[("a.zone", &dumped)])).unwrap();
+    assert_eq!(records(&again), records(&first), "{dumped}");
 }
 
 #[test]
