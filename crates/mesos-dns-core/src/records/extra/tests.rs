@@ -245,6 +245,19 @@ fn names_of_agents() {
     );
     assert_eq!(named("", "S1"), ["s1._agent.mesos. A 10.0.1.10"]);
     assert_eq!(named("s1", "S1"), ["s1._agent.mesos. A 10.0.1.10"]);
+    // Special names have what the agent says, whether or not it can be reached from elsewhere.
+    let mut lines = Vec::new();
+    let local = Agent { address: Some(Endpoint { host: Host::new("127.0.0.1"), port: 5051 }), ..agent() };
+    crate::records::agent(&local, &Hosts::default(), &policy(&[ExtraName::Agents]), &mut |record| {
+        if matches!(record.data, Data::A(_)) {
+            lines.push(format!("{} {}", record.owner.to_text(), shown(&record.data)));
+        }
+    });
+    assert_eq!(
+        lines,
+        ["slave.mesos.", "node-7.rack1._agent.mesos.", "6e8f-s12._agent.mesos."]
+            .map(|name| format!("{name} A 127.0.0.1"))
+    );
     // Nobody's name may hold what only we put there.
     assert_eq!(named("x._agent", "日本"), ["x.agent._agent.mesos. A 10.0.1.10"]);
 }
