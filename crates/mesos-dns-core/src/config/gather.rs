@@ -3,7 +3,7 @@
 use std::collections::{HashMap, hash_map};
 
 use super::{
-    Surroundings,
+    Surroundings, aliases,
     fixed::TTL_MAX,
     keys::Settings,
     remark::{REMARKS_MAX, Remark, quote},
@@ -75,7 +75,7 @@ pub(super) fn fixed(settings: &Settings, around: &Surroundings) -> Result<Gather
 
 /// Where a record was written.
 #[derive(Clone, Copy)]
-struct Source<'a> {
+pub(super) struct Source<'a> {
     key: &'static str,
     /// The zone file; `None`: the configuration itself.
     file: Option<&'a str>,
@@ -85,7 +85,7 @@ struct Source<'a> {
 
 impl Source<'_> {
     /// A remark about what stands here.
-    fn remark(&self, remark: Remark) -> Remark {
+    pub(super) fn remark(&self, remark: Remark) -> Remark {
         let what = match self.file {
             Some(file) => format!("{file}:{}: {}", self.line, remark.what),
             None => remark.what,
@@ -106,24 +106,25 @@ impl Source<'_> {
 struct Gathering<'a> {
     apex: &'a Name,
     ttl: u32,
-    owners: HashMap<Name, AtName>,
+    owners: HashMap<Name, AtName<'a>>,
     count: usize,
     odd: Vec<Remark>,
     wrong: Vec<Remark>,
 }
 
 /// What was gathered for one name.
-struct AtName {
+pub(super) struct AtName<'a> {
     rule: Rule,
     ttl: u32,
-    data: Vec<(u16, Vec<u8>)>,
+    /// Types and data.
+    pub(super) data: Vec<(u16, Vec<u8>)>,
     /// Where the first of them was written.
-    first: String,
+    pub(super) first: Source<'a>,
 }
 
-impl Gathering<'_> {
+impl<'a> Gathering<'a> {
     /// Takes one record, or says why not.
-    fn take(&mut self, entry: Entry, rule: Rule, source: Source<'_>) {
+    fn take(&mut self, entry: Entry, rule: Rule, source: Source<'a>) {
         match refusal(&entry, self.apex) {
             Some(Refusal::Ours) => {
                 if self.odd.len() < REMARKS_MAX {
@@ -144,16 +145,16 @@ impl Gathering<'_> {
     }
 
     /// Puts a record beside those of its name.
-    fn put(&mut self, entry: Entry, rule: Rule, source: Source<'_>) -> Result<(), Remark> {
+    fn put(&mut self, entry: Entry, rule: Rule, source: Source<'a>) -> Result<(), Remark> {
         let Entry { owner, rtype, ttl, rdata } = entry;
         let at = match self.owners.entry(owner) {
             hash_map::Entry::Occupied(there) => there.into_mut(),
             hash_map::Entry::Vacant(place) => {
-                place.insert(AtName { rule, ttl, data: Vec::new(), first: source.text() })
+                place.insert(AtName { rule, ttl, data: Vec::new(), first: source })
             }
         };
         if at.rule != rule {
-            let what = format!("the name has another rule than in {}", at.first);
+            let what = format!("the name has another rule than in {}", at.first.text());
             return Err(Remark::new(what, "give all records of a name one rule"));
         }
         at.ttl = at.ttl.min(ttl);
@@ -162,7 +163,7 @@ impl Gathering<'_> {
         }
         let is_alias = |rtype: u16| rtype == rtype::CNAME;
         if is_alias(rtype) && !at.data.is_empty() || at.data.iter().any(|(there, _)| is_alias(*there)) {
-            let what = format!("a CNAME stands alone, and the name has a record in {}", at.first);
+            let what = format!("a CNAME stands alone, and the name has a record in {}", at.first.text());
             return Err(Remark::new(what, "remove one of them"));
         }
         self.count = self.count.saturating_add(1);
@@ -176,12 +177,14 @@ impl Gathering<'_> {
         Ok(())
     }
 
-    fn finish(self) -> Result<Gathered, Vec<Remark>> {
+    fn finish(mut self) -> Result<Gathered, Vec<Remark>> {
         if !self.wrong.is_empty() {
             return Err(self.wrong);
         }
+        self.odd.extend(aliases::remarks(&self.owners, self.apex));
+        self.odd.truncate(REMARKS_MAX);
         let default = self.ttl;
-        let owner = |(name, at): (Name, AtName)| {
+        let owner = |(name, at): (Name, AtName<'_>)| {
             let mut data: Vec<Data> = at.data.into_iter().map(|(rtype, rdata)| data(rtype, rdata)).collect();
             if at.ttl != default {
                 data.push(Data::Ttl(at.ttl));

@@ -12,10 +12,12 @@
 //!
 //! - `keys`: the table of all keys. `file`: the JSON. `reference`: the table as documentation.
 //! - `value`, `object`, `networks`, `json`: kinds of values, and JSON with places.
-//! - `fixed`, `zone_file`, `gather`: static records, as written in the file, in zone files, and together.
+//! - `fixed`, `zone_file`, `gather`: static records, as written in the file, in zone files, and together. `aliases`:
+//!   those of them that lead nowhere.
 //! - `validate`, `address`, `servers`, `listeners`, `nearness`: the rules. [`Remark`]: what is said when one is broken.
 
 mod address;
+mod aliases;
 mod file;
 mod fixed;
 mod gather;

@@ -178,6 +178,66 @@ fn zone_files_stand_beside_records() {
     );
 }
 
+/// Nobody is kept from starting by an alias that leads nowhere, but it is said where it is.
+#[test]
+fn aliases_that_lead_nowhere_are_told() {
+    let said = |records: &[(&str, &str)], file: &str| -> Vec<String> {
+        let shown = |(name, value): &(&str, &str)| {
+            let value = value.escape_default();
+            format!(r#"{{"name": "{name}", "type": "CNAME", "value": "{value}"}}"#)
+        };
+        let list: Vec<String> = records.iter().map(shown).collect();
+        let members = format!("\"zoneFiles\": [\"a.zone\"], \"records\": [{}]", list.join(", "));
+        let config = build_around(&with_master(&members), &with_files(&[("a.zone", file)])).unwrap();
+        config.warnings.iter().map(ToString::to_string).collect()
+    };
+    let circle = "lead one of them to a name that has other records";
+    assert_eq!(
+        said(&[("a", "b"), ("c", "a")], "\nb CNAME a\nx CNAME x\n"),
+        [
+            format!(
+                "\"records\": a.mesos. is an alias of itself: a.mesos. -> b.mesos. -> a.mesos.; {circle}"
+            ),
+            format!(
+                "\"zoneFiles\": a.zone:3: x.mesos. is an alias of itself: x.mesos. -> x.mesos.; {circle}"
+            ),
+        ]
+    );
+    let chain = |count: usize| -> String { (0..count).map(|n| format!("c{n} CNAME c{}\n", n + 1)).collect() };
+    assert!(said(&[], &chain(8)).is_empty());
+    let long = said(&[], &chain(10));
+    assert_eq!(long.len(), 2, "{long:?}");
+    assert!(long[0].contains("a.zone:1: c0.mesos. leads through more than 8 aliases"), "{long:?}");
+    // What the cluster may have some day, and what it never has.
+    let possible = [
+        "web",
+        "web.marathon",
+        "x.a_b.marathon",
+        "_x._tcp.web",
+        "_leader._tcp",
+        "s1._agent",
+        "master1",
+        "@",
+        "slave",
+    ];
+    let impossible = ["x.leader", "a.master1", "x.ns", "_db", "x._db", "a_b", "a b", "_net", "x.a\\.b"];
+    let whole = |name: &str| if name == "@" { "@".to_owned() } else { format!("{name}.mesos.") };
+    for name in possible {
+        assert!(said(&[("a", &whole(name))], "").is_empty(), "{name}");
+    }
+    for name in impossible {
+        let told = said(&[("a", &whole(name))], "");
+        assert!(
+            told.len() == 1 && told[0].contains("which neither the cluster nor a static record can be"),
+            "{name} {told:?}"
+        );
+    }
+    assert!(said(&[("a", "_db")], "_db A 10.0.0.1").is_empty(), "a static record is there");
+    assert!(said(&[("a", "x._db.other.")], "").is_empty(), "others name theirs as they like");
+    let status = said(&[("a", "_status")], "");
+    assert!(status[0].contains("_status.mesos., which tells how this server stands"), "{status:?}");
+}
+
 #[test]
 fn bad_zone_files_are_told_line_by_line() {
     let file = "a A 10.0.0.1\nb A nowhere\nx.org. A 10.0.0.1\nsub NS ns.sub\nd DNAME x.\na CNAME b\ns RRSIG A 8 2 60 20300101000000 20200101000000 1 mesos. AAAA\n* A 10.0.0.1\n";
