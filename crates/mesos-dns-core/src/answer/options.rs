@@ -97,10 +97,10 @@ pub struct Hop {
 }
 
 impl Hop {
-    /// Reads the query for what its client wants to be told.
-    pub fn new(message: &[u8], settings: &Settings, peer: Peer, now: u32) -> Self {
-        let Ok(Query { edns: Some(edns), .. }) = Query::read(message) else { return Self::default() };
-        let options = Options::new(&edns, settings, peer, now);
+    /// What the client of a query wants to be told.
+    pub fn new(query: &Query<'_>, settings: &Settings, peer: Peer, now: u32) -> Self {
+        let Some(edns) = &query.edns else { return Self::default() };
+        let options = Options::new(edns, settings, peer, now);
         let mut written = Vec::with_capacity(options.bytes());
         for (code, data) in options.pieces() {
             written.extend(code.to_be_bytes());

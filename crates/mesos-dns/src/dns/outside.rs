@@ -95,11 +95,11 @@ impl Exit {
     /// Takes a query. `late` makes the one who takes the reply if it comes later.
     pub(super) fn take(&self, leaving: &Leaving<'_>, out: &mut [u8], late: impl FnOnce() -> Late) -> Left {
         let Leaving { query, from, peer, settings, standing, turn } = *leaving;
-        let hop = Hop::new(query, settings, peer, standing.now.as_secs() as u32);
+        // Whoever sent it here has read it as well.
+        let Ok(read) = wire::Query::read(query) else { return Left::Refused };
+        let hop = Hop::new(&read, settings, peer, standing.now.as_secs() as u32);
         // A reply that is to be padded is finished by whoever takes it.
-        if !hop.is_padded
-            && let Ok(read) = wire::Query::read(query)
-        {
+        if !hop.is_padded {
             let recalled = Recalled { query: read, peer, now: Instant::now(), options: &hop.options, turn };
             if let Some(length) = self.memory.recall(&recalled, out) {
                 return Left::Answered(length);

@@ -325,7 +325,8 @@ fn options_for_the_forwarder() {
     let now = LIVE.now.as_secs() as u32;
     let all: &[(u16, &[u8])] = &[(3, b""), (10, b"cookies!"), (11, b"")];
     let message_with = message(0x0100, Some(("example.org", 1)), &[&opt(1232, 0, 0, all)]);
-    let Hop { options: written, is_padded } = Hop::new(&message_with, &settings, peer, now);
+    let hop = |message: &[u8], peer| Hop::new(&Query::read(message).unwrap(), &settings, peer, now);
+    let Hop { options: written, is_padded } = hop(&message_with, peer);
     assert!(!is_padded);
     let ours = message(0x0100, Some(("mesos", 6)), &[&opt(1232, 0, 0, all)]);
     let (mut at, mut codes) = (&written[..], Vec::new());
@@ -338,8 +339,7 @@ fn options_for_the_forwarder() {
     }
     assert_eq!(codes, [10, 3, 11]);
     let plain = message(0x0100, Some(("example.org", 1)), &[]);
-    assert_eq!(Hop::new(&plain, &settings, peer, now), Hop::default());
-    assert_eq!(Hop::new(b"junk", &settings, peer, now), Hop::default());
+    assert_eq!(hop(&plain, peer), Hop::default());
     // Only what is encrypted is padded, and only for those who ask.
     let padding = message(0x0100, Some(("example.org", 1)), &[&opt(1232, 0, 0, &[(12, b"")])]);
     for (transport, message, is_padded) in [
@@ -349,7 +349,7 @@ fn options_for_the_forwarder() {
         (Transport::Udp, &padding, false),
         (Transport::Tls, &message_with, false),
     ] {
-        let hop = Hop::new(message, &settings, Peer { transport, ..peer }, now);
+        let hop = hop(message, Peer { transport, ..peer });
         assert_eq!(hop.is_padded, is_padded, "{transport:?}");
     }
 }
