@@ -15,7 +15,7 @@ pub mod settings;
 pub type Target = fn(&[u8]);
 
 /// All targets, by the names of their binaries.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("config_file", settings::config_file),
     ("decide", answer::decide_any),
     ("edns_options", answer::edns_options),
@@ -27,4 +27,5 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("names", settings::names),
     ("operator_event", cluster::operator_event),
     ("state_document", cluster::state_document),
+    ("zone_file", settings::zone_file),
 ];

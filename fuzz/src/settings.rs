@@ -1,11 +1,15 @@
 //! What operators and HTTP clients write, and names however they come.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use mesos_dns_core::{
-    config::{Config, File, Surroundings},
+    config::{Config, File, Surroundings, ZoneFile},
     mesos::zk_url::ZkUrl,
-    records::{Owner, Rules, fragment, label},
+    records::{Fixed, Owner, Rules, fragment, label},
+    table::Seed,
     views::lookup_name,
     wire::Name,
+    zone::{Serial, Soa, Zone, write_zone_file},
 };
 
 /// The configuration file: read, judged, shown.
@@ -18,6 +22,43 @@ pub fn config_file(data: &[u8]) {
         }
     }
     _ = std::str::from_utf8(data).map(ZkUrl::parse);
+}
+
+/// A zone file of the operator's: what is taken of it stands within the domain, and dumped it is read again as it was.
+pub fn zone_file(data: &[u8]) {
+    let Some(fixed) = static_records(data) else { return };
+    let apex = Name::parse("mesos.").unwrap();
+    assert!(fixed.owners.keys().all(|owner| owner.is_within(&apex)), "{fixed:?}");
+    let mut zone = Zone::new(apex.clone(), None, Seed(1)).with_fixed(&fixed);
+    _ = zone.compile();
+    let (mname, rname) = (apex.clone(), apex);
+    let soa = Soa { mname, rname, refresh: 1, retry: 1, expire: 1, minimum: 1, ttl: 5, weight: 1 };
+    let mut dumped = Vec::new();
+    write_zone_file(&zone.snapshot(Arc::new(soa), Serial(1)), &mut dumped).unwrap();
+    let again = static_records(&dumped).map(|again| shown(&again));
+    assert_eq!(again, Some(shown(&fixed)), "{}", dumped.escape_ascii());
+}
+
+fn static_records(text: &[u8]) -> Option<Arc<Fixed>> {
+    let file = File::parse(
+        "config.json",
+        br#"{"masters": ["10.0.0.1:5050"], "resolvers": ["10.0.0.2"], "ttl": 5, "zoneFiles": ["a"]}"#,
+    )
+    .unwrap();
+    let read = ZoneFile { file: "a".to_owned(), text: Ok(text.to_vec()) };
+    let around = Surroundings { zone_files: vec![read], ..Surroundings::unread() };
+    let config = Config::build(file, &around);
+    Some(config.ok()?.fixed)
+}
+
+/// All of it, in an order that follows from what it is.
+fn shown(fixed: &Fixed) -> BTreeMap<String, Vec<String>> {
+    let owner = |(name, owner): (&Name, &mesos_dns_core::records::FixedOwner)| {
+        let mut data: Vec<String> = owner.data.iter().map(|data| format!("{data:?}")).collect();
+        data.sort();
+        (name.to_string(), data)
+    };
+    fixed.owners.iter().map(owner).collect()
 }
 
 /// Names on the wire and as text: what is read is written so that it is read again.
