@@ -104,7 +104,7 @@ impl<'a> Maker<'a> {
             }
         };
         let tail = tail(task, agent);
-        let additions = Additions::of(task, agent, self.policy);
+        let additions = Additions::of(task, agent, agent_addresses, self.policy);
         let mut aliases = match &additions {
             None => Vec::new(),
             Some(additions) => self.aliases(task, additions),
