@@ -19,6 +19,7 @@ mod infrastructure;
 mod label;
 mod moved;
 mod owner;
+mod ports;
 mod reverse;
 mod service;
 mod task;

@@ -1,5 +1,7 @@
 //! What labels and `extraNames` add, and that no label gets out of its framework.
 
+mod original;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use proptest::prelude::*;
