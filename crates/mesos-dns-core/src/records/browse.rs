@@ -15,6 +15,8 @@
 use super::{
     Data, ExtraName, Owner,
     extra::{self, Additions},
+    ports,
+    service::Zone,
     task::Pass,
 };
 
@@ -43,7 +45,7 @@ impl Pass<'_> {
     pub(super) fn named_port(&mut self, port: &NamedPort<'_>) {
         let Some(additions) = self.additions else { return };
         let NamedPort { name, protocol, data } = port;
-        if additions.has(ExtraName::Ports) {
+        if additions.has(ExtraName::Ports) && ports::are_free(&self.base.plain(Zone::Plain), self.nested) {
             let owner = self.base.below(&["_", name, "._", protocol, "."]);
             self.shared_extra(owner, (*data).clone());
         }

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{Data, Fixed, Owner, Policy, Preference, Record, fragment, label};
 use crate::{
-    cluster::{Agent, Discovery, DiscoveryPort, DnsLabels, Task, Visibility},
+    cluster::{Agent, Discovery, DiscoveryPort, DnsLabels, Place, Task, Visibility},
     wire::{Name, rtype},
 };
 
@@ -80,18 +80,26 @@ pub(super) struct Additions<'a> {
     task: &'a Task,
     agent: &'a Agent,
     policy: &'a Policy,
+    /// Where its agent is.
+    place: Option<&'a Place>,
     /// What stands in front of a name to mean its instances in one place: `east-1._zone.`, `east._region.`
     places: Vec<String>,
 }
 
 impl<'a> Additions<'a> {
-    /// Those of a task, if it has any.
-    pub(super) fn of(task: &'a Task, agent: &'a Agent, policy: &'a Policy) -> Option<Self> {
+    /// Those of a task, if it has any. The addresses are its agent's.
+    pub(super) fn of(
+        task: &'a Task,
+        agent: &'a Agent,
+        addresses: &[IpAddr],
+        policy: &'a Policy,
+    ) -> Option<Self> {
         if task.labels.is_none() && policy.extra.names == ExtraNames::default() {
             return None;
         }
         let mut places = Vec::new();
-        if let Some(place) = agent.place.as_deref().filter(|_| policy.extra.names.has(ExtraName::Places)) {
+        let place = policy.place(agent, addresses).map(|place| &**place);
+        if let Some(place) = place.filter(|_| policy.extra.names.has(ExtraName::Places)) {
             for (name, kind) in [(&place.zone, "_zone"), (&place.region, "_region")] {
                 let name = label(name, policy.rules);
                 if !name.is_empty() {
@@ -99,7 +107,7 @@ impl<'a> Additions<'a> {
                 }
             }
         }
-        Some(Self { task, agent, policy, places })
+        Some(Self { task, agent, policy, place, places })
     }
 
     /// The served domain.
@@ -156,7 +164,7 @@ impl<'a> Additions<'a> {
 
     /// What there is to know of the instance, as strings `key=value` (RFC 6763 section 6.3).
     pub(super) fn text(&self) -> Data {
-        let place = self.agent.place.as_deref();
+        let place = self.place;
         let version = self.task.discovery.as_ref().map(|discovery| &*discovery.version);
         let health = self.task.healthy.map(|healthy| if healthy { "healthy" } else { "unhealthy" });
         let known = [

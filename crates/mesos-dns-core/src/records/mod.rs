@@ -19,6 +19,7 @@ mod infrastructure;
 mod label;
 mod moved;
 mod owner;
+mod ports;
 mod reverse;
 mod service;
 mod task;
@@ -43,7 +44,10 @@ pub(crate) use owner::plain_text;
 pub use reverse::{Area, Rank, Reverse, Spot};
 pub use task::{Maker, contribution};
 
-use crate::{cluster::Place, wire::Name};
+use crate::{
+    cluster::{Agent, Place},
+    wire::Name,
+};
 
 /// How names are made, as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +62,8 @@ pub struct Policy {
     pub addresses: Addresses,
     /// What becomes of unhealthy tasks (`health`).
     pub health: Health,
-    /// Where agents are that do not say it themselves, by address (`places`); the longest prefix counts.
+    /// Where agents are that do not say it themselves, by address (`places`); the longest prefix counts. Whoever wants
+    /// to know where an agent is asks [`Policy::place`].
     pub places: Vec<(IpNet, Arc<Place>)>,
     /// Which names there are beyond the original's, and who is shown.
     pub extra: Extra,
@@ -69,9 +74,11 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// What the operator says of the place of an address.
-    pub fn place_of(&self, address: IpAddr) -> Option<&Arc<Place>> {
-        place_of(&self.places, address)
+    /// Where an agent with these addresses is: what it says itself, else what the operator says of the first of them of
+    /// which he says anything.
+    pub fn place<'a>(&'a self, agent: &'a Agent, addresses: &[IpAddr]) -> Option<&'a Arc<Place>> {
+        let said = || addresses.iter().find_map(|address| place_of(&self.places, *address));
+        agent.place.as_ref().or_else(said)
     }
 }
 

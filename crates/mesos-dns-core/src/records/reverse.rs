@@ -98,7 +98,7 @@ impl Spots {
 /// Where an agent is; `None` if it has no address, from which nothing can be told.
 fn spot(agent: &Agent, addresses: &[IpAddr], policy: &Policy) -> Option<Spot> {
     let address = addresses.first()?;
-    let place = agent.place.clone().or_else(|| policy.place_of(*address).cloned());
+    let place = policy.place(agent, addresses).cloned();
     let area = place.map_or_else(|| Area::of_address(*address), Area::Place);
     Some(Spot { agent: agent.id.clone(), area })
 }

@@ -1,6 +1,6 @@
 //! The records of one task.
 
-use std::net::IpAddr;
+use std::{collections::HashSet, net::IpAddr};
 
 use super::{
     Data, Fitness, Owner, Policy, Record, TASK_PORTS_MAX, Withheld,
@@ -9,12 +9,15 @@ use super::{
     browse::NamedPort,
     extra::{self, Additions, Shown},
     health::Presence,
-    infrastructure, label,
+    infrastructure, label, ports,
     reverse::{self, Spots},
     service::{Base, Services, Zone},
     task_hash,
 };
-use crate::cluster::{Agent, Cluster, Discovery, Framework, Task};
+use crate::{
+    cluster::{Agent, Cluster, Discovery, Framework, Task},
+    wire::Name,
+};
 
 /// Lists the records of one task, in the order in which the original makes them.
 ///
@@ -41,6 +44,8 @@ pub struct Maker<'a> {
     policy: &'a Policy,
     /// Whether loopback addresses are good.
     keeps_loopback: bool,
+    /// Where services have no names for their ports (see [`ports`]).
+    nested: HashSet<Name>,
     services: Services,
     /// Reused from task to task.
     whereabouts: Whereabouts,
@@ -55,6 +60,7 @@ impl<'a> Maker<'a> {
             cluster,
             policy,
             keeps_loopback: address::is_on_loopback(cluster),
+            nested: ports::nested(cluster, policy),
             services: Services::default(),
             whereabouts: Whereabouts::default(),
             ports: Vec::new(),
@@ -64,7 +70,7 @@ impl<'a> Maker<'a> {
 
     /// Whether a maker for another version of the cluster makes the same of what did not change.
     pub fn agrees_with(&self, other: &Self) -> bool {
-        self.keeps_loopback == other.keeps_loopback
+        self.keeps_loopback == other.keeps_loopback && self.nested == other.nested
     }
 
     /// The addresses that a task has names for.
@@ -106,7 +112,7 @@ impl<'a> Maker<'a> {
             }
         };
         let tail = tail(task, agent);
-        let additions = Additions::of(task, agent, self.policy);
+        let additions = Additions::of(task, agent, agent_addresses, self.policy);
         let mut aliases = match &additions {
             None => Vec::new(),
             Some(additions) => self.aliases(task, additions),
@@ -141,6 +147,7 @@ impl<'a> Maker<'a> {
                 on_networks: Vec::new(),
                 additions: additions.as_ref(),
                 is_main: number == main,
+                nested: &self.nested,
                 withheld: &mut withheld,
                 emit: &mut *emit,
             };
@@ -212,6 +219,8 @@ pub(super) struct Pass<'a> {
     pub(super) additions: Option<&'a Additions<'a>>,
     /// Whether these are the names that stand for the task where it is to have one set of them.
     pub(super) is_main: bool,
+    /// Where services have no names for their ports.
+    pub(super) nested: &'a HashSet<Name>,
     pub(super) withheld: &'a mut Withheld,
     emit: &'a mut dyn FnMut(Record),
 }

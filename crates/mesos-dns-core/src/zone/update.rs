@@ -141,11 +141,14 @@ mod tests {
             Host, Hosts, Masters, NetworkMode, Place, PortMapping, PortRange, Protocol, TaskAddress,
             TaskState,
         },
-        records::{Addresses, Data, Extra, Fixed, FixedOwner, Health, Networks, Rule, Rules},
+        records::{Addresses, Data, Extra, ExtraName, Fixed, FixedOwner, Health, Networks, Rule, Rules},
         table::Seed,
         wire::Name,
         zone::{self, Serial, Snapshot, Soa},
     };
+
+    const ALL: [ExtraName; 5] =
+        [ExtraName::Agents, ExtraName::Browse, ExtraName::Places, ExtraName::Ports, ExtraName::Text];
 
     fn policy() -> Policy {
         Policy {
@@ -332,6 +335,24 @@ mod tests {
         }
     }
 
+    /// A framework called `web.marathon` has what else were names of the ports of `web` of `marathon`.
+    #[test]
+    fn a_framework_at_the_name_of_a_service_concerns_that() {
+        let mut policy = policy();
+        policy.extra.names = [ExtraName::Ports].into_iter().collect();
+        let (mut zone, mut cluster) = (Zone::new(policy.apex.clone(), None, Seed(1)), Cluster::default());
+        let owner = Name::parse("_web._tcp.web.marathon.mesos").unwrap();
+        for (count, is_there) in [(2, true), (3, false), (1, true)] {
+            let (mut document, masters, hosts) = document(&[(1, 0, 0, 1)], 0);
+            document.frameworks.truncate(count);
+            let (next, touched) = cluster::apply(&cluster, document, masters, hosts, Seed(2));
+            zone.update(&policy, &cluster, &next, &touched);
+            zone.compile();
+            assert_eq!(snapshot(&zone).find(owner.as_wire()).is_some(), is_there, "{count}");
+            cluster = next;
+        }
+    }
+
     proptest! {
         /// After any sequence of documents the zone is the one built from the last document alone, task by task or
         /// in pieces.
@@ -339,8 +360,10 @@ mod tests {
         fn updates_equal_a_fresh_build(
             steps in prop::collection::vec((prop::collection::vec(any::<(u8, u8, u8, u8)>(), 0..25), 0u8..6), 1..6),
             is_auto in any::<bool>(),
+            names in prop::collection::vec(prop::sample::select(&ALL), 0..3),
         ) {
             let mut policy = policy();
+            policy.extra.names = names.into_iter().collect();
             if is_auto {
                 policy.addresses = Addresses::Auto(Networks::default());
             }

@@ -1,5 +1,7 @@
 //! What labels and `extraNames` add, and that no label gets out of its framework.
 
+mod original;
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use proptest::prelude::*;
@@ -10,7 +12,7 @@ use crate::{
         AddressSource, Cluster, Discovery, Endpoint, Framework, Host, Hosts, Place, PortKind, PortRange,
         TaskAddress,
     },
-    records::{Withheld, contribution},
+    records::{Area, Withheld, contribution},
     test_support,
 };
 
@@ -155,6 +157,45 @@ fn names_of_places() {
     }
     // Two shared names of addresses and four of services, in two places; none at the instance's own.
     assert_eq!(added.len(), (2 + 4) * 2);
+}
+
+/// What the operator says of an agent's address is where it is, if it does not say so itself; for all names alike.
+#[test]
+fn places_by_address() {
+    let place = |zone: &str| Arc::new(Place { region: "eu".into(), zone: zone.into() });
+    let places = [("10.0.0.0/8", "wide"), ("10.0.1.0/24", "rack-1"), ("fd00::/8", "six")];
+    let places = places.map(|(prefix, zone)| (prefix.parse().unwrap(), place(zone))).to_vec();
+    let policy = Policy { places, ..policy(&ALL) };
+    let zones = |agent: &Agent, hosts: Hosts| {
+        let (cluster, mut zones) = (Cluster { hosts: hosts.into(), ..Cluster::default() }, BTreeSet::new());
+        contribution(&task(None, None), &framework(), agent, &cluster, &policy, &mut |record| {
+            let owner = record.owner.to_text();
+            if let Some((zone, _)) = owner.split_once("._zone.") {
+                zones.insert(format!("name {zone}"));
+            }
+            let shown = shown(&record.data);
+            zones.extend(shown.split(' ').filter(|word| word.starts_with("zone=")).map(str::to_owned));
+            if let Data::Reverse(reverse) = &record.data {
+                zones.insert(format!("{:?}", reverse.spot.as_ref().unwrap().area));
+            }
+        });
+        zones
+    };
+    let all_say = |zone: &str| {
+        [format!("name {zone}"), format!("zone={zone}"), format!("{:?}", Area::Place(place(zone)))].into()
+    };
+    let silent = |host: &str| test_support::agent("6e8f-S12", host);
+    assert_eq!(zones(&silent("10.0.1.10"), Hosts::default()), all_say("rack-1"), "the longest prefix");
+    assert_eq!(zones(&silent("10.9.1.10"), Hosts::default()), all_say("wide"));
+    let mut two = Hosts::default();
+    two.insert("node".into(), ["192.0.2.1", "fd00::1"].map(|text| text.parse().unwrap()));
+    assert_eq!(zones(&silent("node"), two), all_say("six"), "the address of which anything is said");
+    assert_eq!(
+        zones(&silent("192.0.2.1"), Hosts::default()),
+        [format!("{:?}", Area::V4([192, 0, 2]))].into()
+    );
+    let says = Agent { place: Some(place("own")), ..silent("10.0.1.10") };
+    assert_eq!(zones(&says, Hosts::default()), all_say("own"));
 }
 
 #[test]
