@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(status) => return status,
     };
+    process_start::look_up_without_plug_ins();
     let outcome = match command.unwrap_or(Command::Serve) {
         Command::Serve => daemon::run(&common),
         Command::Demo(options) => demo::run(&options, &common),

@@ -27,7 +27,7 @@ use tokio::{
 
 /// A daemon with an admin socket, and the folder it is in.
 async fn start(master: &Master) -> (Daemon, PathBuf, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = daemon::folder();
     let socket = folder.path().join("admin");
     let daemon = Daemon::start(json!({"masters": [master.address().to_string()], "adminSocket": socket}));
     daemon.until_ready("loaded", |ready| ready["ready"] == true).await;

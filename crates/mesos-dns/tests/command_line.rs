@@ -178,7 +178,7 @@ fn check_shows_every_value_and_where_it_comes_from() {
   "mesosCredentials": {"principal": "dns", "secret": "hunter3"},
   "Ttl": 30,
   "refreshsecond": 5,
-  "user": "x"
+  "secretsDir": "x"
 }"#;
     let (status, said) = check(directory.path(), config);
     assert_eq!(status, Some(0), "{said}");
@@ -186,7 +186,7 @@ fn check_shows_every_value_and_where_it_comes_from() {
     for part in [
         "/config.json is good.",
         "config.json:6:3: \"refreshsecond\": is not known; did you mean \"refreshSeconds\"?",
-        "config.json:7:3: \"user\": is not in force in this version",
+        "config.json:7:3: \"secretsDir\": is not in force in this version",
         "ttl file, line 5 30 s",
         "port default 53",
         "zk file, line 2 \"zk://******@10.0.0.1:2181/mesos/\"",

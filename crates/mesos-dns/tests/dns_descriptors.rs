@@ -38,11 +38,12 @@ async fn idle_connections_go_and_accepting_recovers() {
         metrics: metrics.dns.clone(),
         legacy: metrics.legacy.clone(),
     });
-    let sockets = dns::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
+    let mut sockets = dns::bind("127.0.0.1:0".parse().unwrap(), 1, Vec::new(), Vec::new()).unwrap();
     let address = sockets.address;
     let shutdown = CancellationToken::new();
     let clients = Arc::new(Clients::new(ConnectionLimits { connections: 1000, per_client: 1000 }, &shutdown));
-    let served = tokio::spawn(dns::serve_tcp(sockets.tcp, Carrier::Plain, shared, clients, shutdown.clone()));
+    let listener = sockets.tcp.remove(0);
+    let served = tokio::spawn(dns::serve_tcp(listener, Carrier::Plain, shared, clients, shutdown.clone()));
 
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: Some(256), maximum }).unwrap();

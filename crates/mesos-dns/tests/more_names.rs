@@ -146,7 +146,7 @@ async fn labels_and_further_names() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn static_records_follow_their_files() {
     let master = Master::start(&document(vec![task("web", 0, &["10.30.0.1"])])).await;
-    let directory = tempfile::tempdir().unwrap();
+    let directory = daemon::folder();
     let zone = directory.path().join("extra.zone");
     let first = "$TTL 300\n@ SOA x. y. 1 2 3 4 5\ndb A 10.0.0.7\n   TXT \"rack 7\"\nmail MX 10 mail.example.org.\nodd TYPE65280 \\# 2 abcd\n";
     fs::write(&zone, first).unwrap();

@@ -62,7 +62,7 @@ struct Encrypted {
 
 impl Encrypted {
     async fn start(members: serde_json::Value) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = daemon::folder();
         let authority = Authority::new("an authority");
         authority.write(directory.path().join("ca.pem"));
         let (certificate, key) = authority.issue(directory.path(), &[NAME, "127.0.0.1"], Valid::Now);

@@ -227,7 +227,7 @@ async fn answers_are_remembered_and_forgotten() {
         eprintln!("skipped: knotd is not installed (apt-get install knot)");
         return;
     };
-    let folder = tempfile::tempdir().unwrap();
+    let folder = daemon::folder();
     let socket = folder.path().join("admin");
     let server = knot.address.to_string();
     let members = |resolver: &str| json!({"resolvers": [resolver], "timeout": 1, "adminSocket": &socket});

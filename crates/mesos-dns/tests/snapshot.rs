@@ -32,7 +32,7 @@ struct Stage {
 impl Stage {
     async fn new() -> Self {
         let master = Master::start(&ordinary()).await;
-        let folder = tempfile::tempdir().unwrap();
+        let folder = daemon::folder();
         Self { master, file: folder.path().join("cluster.json"), _folder: folder }
     }
 

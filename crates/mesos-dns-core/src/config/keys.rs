@@ -364,6 +364,11 @@ keys! {
     /// Path of a Unix socket for `mesos-dns status`, `release` and `flush`, which only this user and root can
     /// open. Empty: none.
     admin_socket: String = String::new(), "adminSocket", "adminSocket", Ours;
+    /// User to run as once the ports are open, by name or number, where the program is started as root. It is never root.
+    /// Without this key: `mesos-dns` where there is such a user, else a number that nobody has.
+    user: String = "mesos-dns".to_owned(), "user", "user", Ours;
+    /// Group to run as, likewise. Without this key: the user's own.
+    group: String = "mesos-dns".to_owned(), "group", "group", Ours;
 
     /// Networks whose addresses are turned into names by this server alone. An empty list: none. Without it: the private
     /// addresses of agents, masters and containers that have a name; all other names of addresses are forwarded.
@@ -400,10 +405,6 @@ keys! {
     http_cert_file: String = String::new(), "httpCertFile", "httpCertFile", Later;
     /// PEM file with the private key of `httpCertFile`.
     http_key_file: String = String::new(), "httpKeyFile", "httpKeyFile", Later;
-    /// User to run as once the ports are open.
-    user: String = "mesos-dns".to_owned(), "user", "user", Later;
-    /// Group to run as once the ports are open.
-    group: String = "mesos-dns".to_owned(), "group", "group", Later;
 
     /// Name server of the domain, before `SOAMname`.
     ns: Anything = Anything(false), "ns", "ns", Ignored;

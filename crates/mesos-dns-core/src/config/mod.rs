@@ -210,6 +210,10 @@ pub struct Config {
     pub snapshot_file: Option<String>,
     /// Path of the admin socket; `None`: there is none.
     pub admin_socket: Option<String>,
+    /// User to change to from root; `None`: the file says nothing.
+    pub user: Option<String>,
+    /// Group to change to from root; `None`: the file says nothing.
+    pub group: Option<String>,
     /// Further names.
     pub extra_names: ExtraNames,
     /// Who has to be meant to see a service for it to be published.
@@ -321,7 +325,7 @@ impl Config {
                 validate::listener(&settings).and_then(|one| listeners::listeners(&settings, around, one)),
             ),
             hear(&mut problems, validate::zk(&settings)),
-            hear(&mut problems, validate::admin_socket(&settings)),
+            hear(&mut problems, validate::admin_socket(&settings).and(validate::accounts(&settings))),
             hear(&mut problems, listeners::cookies(&settings, around)),
             hear(&mut problems, listeners::nsid(&settings)),
             hear(&mut problems, listeners::idle(&settings)),
@@ -436,6 +440,8 @@ impl Config {
             log_format: s.log_format.value,
             snapshot_file: some(&s.snapshot_file.value),
             admin_socket: some(&s.admin_socket.value),
+            user: some(&s.user.value).filter(|_| s.user.is_set()),
+            group: some(&s.group.value).filter(|_| s.group.is_set()),
             extra_names: s.extra_names.value.0.iter().copied().collect(),
             visibility: s.visibility.value,
             fixed: Arc::new(fixed),

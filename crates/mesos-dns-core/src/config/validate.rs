@@ -253,6 +253,17 @@ pub(super) fn admin_socket(settings: &Settings) -> Result<(), Remark> {
     Ok(())
 }
 
+/// Nobody may ask us to stay root.
+pub(super) fn accounts(settings: &Settings) -> Result<(), Remark> {
+    for (key, setting) in [("user", &settings.user), ("group", &settings.group)] {
+        if setting.value == "root" || setting.value.parse() == Ok(0_u32) {
+            let mend = "name another, or leave it out; ports are opened before root is given up";
+            return Err(Remark::new("cannot be root", mend).about(key).at(setting.place()));
+        }
+    }
+    Ok(())
+}
+
 //------------ The way to the masters ------------------------------------------
 
 /// The limit of one fetch must be positive.

@@ -6,11 +6,13 @@
 //!                                                                 +--> Forwarder
 //! ```
 //!
-//! Sockets are bound first and nothing is served halfway: a port that is taken ends the start with a
-//! message. After that only a signal ends the process, or the one time limit that the file can set.
+//! Sockets are opened first and nothing is served halfway: a port that is taken ends the start with a
+//! message. Then root is given up, if we had it. After that only a signal ends the process, or the one time limit that the file can set.
 
 mod descriptors;
+mod handed;
 mod outside;
+mod privileges;
 mod restore;
 pub(crate) mod rooms;
 mod sockets;
@@ -47,9 +49,11 @@ use crate::{
     problems::{Counter, Shown},
     publish::{Board, Doubts, Order, Orders, Publisher},
     snapshot::{Keeper, SnapshotFile},
-    system::{self, Asked, Rank, Signals, step_back},
+    system::{self, Asked, Descriptors, Rank, Signals, step_back},
     watch::{Contact, Watch, WatchError},
 };
+use handed::Handed;
+use sockets::Opened;
 use standing::{Seen, StaleAfter, View};
 use system_servers::SystemServers;
 
@@ -82,8 +86,12 @@ pub fn run(common: &Common) -> anyhow::Result<()> {
     let config = configuration::load(&path)?;
     logging::start(common.verbosity, config.log_format);
     configuration::log(&config);
+    let descriptors = system::raise_descriptors();
+    let opened = Opened::new(&config, Handed::take()?)?;
+    privileges::give_up_root(&config)?;
     let reload = Box::new(move || Ok(configuration::load(&path)?));
-    run_to_end(serve(config, reload, CancellationToken::new(), |_, _| ()))
+    let until = CancellationToken::new();
+    run_to_end(serve_at(opened, descriptors, config, reload, until, |_, _| ()))
 }
 
 /// Runs work on a runtime of its own, the one for everything but datagrams and publishing.
@@ -120,9 +128,22 @@ pub async fn serve(
     shutdown: CancellationToken,
     started: impl FnOnce(Addresses, Arc<Board>),
 ) -> anyhow::Result<()> {
-    let signals = Signals::new().context("cannot listen for signals")?;
     let descriptors = system::raise_descriptors();
-    let mut daemon = Daemon::start(config, descriptors.now, shutdown.clone())?;
+    let opened = Opened::new(&config, Handed::default())?;
+    serve_at(opened, descriptors, config, reload, shutdown, started).await
+}
+
+/// The same with sockets that are open.
+async fn serve_at(
+    opened: Opened,
+    descriptors: Descriptors,
+    config: Config,
+    reload: Box<Reload>,
+    shutdown: CancellationToken,
+    started: impl FnOnce(Addresses, Arc<Board>),
+) -> anyhow::Result<()> {
+    let signals = Signals::new().context("cannot listen for signals")?;
+    let mut daemon = Daemon::start(opened, config, descriptors.now, shutdown.clone())?;
     started(daemon.addresses.clone(), daemon.board.clone());
     info!(dns = ?daemon.addresses.dns, http = ?daemon.addresses.http, ?descriptors, "serving");
     system::tell_ready();
@@ -206,11 +227,14 @@ struct Watching {
 }
 
 impl Daemon {
-    fn start(config: Config, descriptors: u64, shutdown: CancellationToken) -> anyhow::Result<Self> {
+    fn start(
+        opened: Opened,
+        config: Config,
+        descriptors: u64,
+        shutdown: CancellationToken,
+    ) -> anyhow::Result<Self> {
         let interfaces = configuration::interface_addresses();
-        let sockets = sockets::dns(&config)?;
-        let http_socket = sockets::http(&config)?;
-        let admin_socket = sockets::admin(&config)?;
+        let Opened { dns: sockets, http: http_socket, admin: admin_socket } = opened;
         let addresses = Addresses {
             dns: sockets.iter().map(|(sockets, _)| sockets.address).collect(),
             http: http_socket.as_ref().map(|listener| listener.local_addr()).transpose()?,
@@ -294,8 +318,13 @@ impl Daemon {
         for (Sockets { udp: datagrams, tcp, address }, carrier) in sockets {
             udp.extend(datagrams);
             identities.extend(carrier.identity().map(|identity| (address, identity.clone())));
-            let (shared, clients, shutdown) = (shared.clone(), clients.clone(), shutdown.clone());
-            servers.spawn(async move { Ok(dns::serve_tcp(tcp, carrier, shared, clients, shutdown).await?) });
+            for listener in tcp {
+                let (carrier, shared, clients, shutdown) =
+                    (carrier.clone(), shared.clone(), clients.clone(), shutdown.clone());
+                servers.spawn(async move {
+                    Ok(dns::serve_tcp(listener, carrier, shared, clients, shutdown).await?)
+                });
+            }
         }
         servers.spawn({
             let watched = dns::watch_identities(identities.clone(), metrics.dns.clone(), shutdown.clone());

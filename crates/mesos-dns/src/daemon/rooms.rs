@@ -179,7 +179,7 @@ pub(super) fn http_address(config: &Config) -> anyhow::Result<SocketAddr> {
 }
 
 /// Keys that a running process cannot change.
-const FIXED: [&str; 11] = [
+const FIXED: [&str; 13] = [
     "listener",
     "port",
     "listeners",
@@ -191,6 +191,8 @@ const FIXED: [&str; 11] = [
     "pinWorkers",
     "adminSocket",
     "snapshotFile",
+    "user",
+    "group",
 ];
 
 /// Those of the keys that a running process cannot change which the new file changes.

@@ -1,24 +1,50 @@
-//! Binds what is listened on, and says what to do where that fails.
+//! Opens what is listened on, and says what to do where that fails.
+//!
+//! A socket that the service manager handed down is taken; what is missing is bound. All of it happens before there
+//! are threads, while a process that was started as root still is root.
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::Context;
 use mesos_dns_core::config::{ClientCertificate, Config, Listener, Protocol};
+use socket2::Type;
 
-use super::rooms;
+use super::{
+    handed::{Handed, Purpose},
+    rooms,
+};
 use crate::{
     dns::{Carrier, Identity, IdentityError, Sockets},
     http::PrivateSocket,
     system,
 };
 
-/// The sockets of the DNS server and what they carry, for each listener; none if it is off.
-pub(super) fn dns(config: &Config) -> anyhow::Result<Vec<(Sockets, Carrier)>> {
+/// Everything that is listened on.
+pub(super) struct Opened {
+    /// The sockets of the DNS server and what they carry, for each listener; none if it is off.
+    pub(super) dns: Vec<(Sockets, Carrier)>,
+    /// The socket of the HTTP server, if it is on.
+    pub(super) http: Option<std::net::TcpListener>,
+    /// The socket for the operator, if there is to be one.
+    pub(super) admin: Option<PrivateSocket>,
+}
+
+impl Opened {
+    /// Opens all, or fails.
+    pub(super) fn new(config: &Config, mut handed: Handed) -> anyhow::Result<Self> {
+        let opened =
+            Self { dns: dns(config, &mut handed)?, http: http(config, &mut handed)?, admin: admin(config)? };
+        handed.are_placed()?;
+        Ok(opened)
+    }
+}
+
+fn dns(config: &Config, handed: &mut Handed) -> anyhow::Result<Vec<(Sockets, Carrier)>> {
     let listeners = config.listeners.iter().filter(|_| config.dns_on);
     listeners
         .map(|listener| {
             let carrier = carrier(listener).context("the DNS server cannot start")?;
-            Ok((dns_at(listener.address, &carrier, config.workers)?, carrier))
+            Ok((dns_at(listener.address, &carrier, config.workers, handed)?, carrier))
         })
         .collect()
 }
@@ -36,10 +62,17 @@ fn carrier(listener: &Listener) -> Result<Carrier, IdentityError> {
     })
 }
 
-fn dns_at(address: SocketAddr, carrier: &Carrier, workers: usize) -> anyhow::Result<Sockets> {
+fn dns_at(
+    address: SocketAddr,
+    carrier: &Carrier,
+    workers: usize,
+    handed: &mut Handed,
+) -> anyhow::Result<Sockets> {
+    let mut of = |kind| handed.of(Purpose::Dns, kind, address);
+    let streams = of(Type::STREAM);
     let bound = match carrier {
-        Carrier::Plain => crate::dns::bind(address, workers),
-        Carrier::Https(_) | Carrier::Tls(_) => crate::dns::bind_stream(address),
+        Carrier::Plain => crate::dns::bind(address, workers, of(Type::DGRAM), streams),
+        Carrier::Https(_) | Carrier::Tls(_) => crate::dns::bind_stream(address, streams),
     };
     bound.map_err(|error| {
         let protocol = if error.protocol == "UDP" { system::Protocol::Udp } else { system::Protocol::Tcp };
@@ -48,12 +81,15 @@ fn dns_at(address: SocketAddr, carrier: &Carrier, workers: usize) -> anyhow::Res
     })
 }
 
-/// The socket of the HTTP server, if it is on.
-pub(super) fn http(config: &Config) -> anyhow::Result<Option<std::net::TcpListener>> {
+fn http(config: &Config, handed: &mut Handed) -> anyhow::Result<Option<std::net::TcpListener>> {
     if !config.http_on {
         return Ok(None);
     }
     let address = rooms::http_address(config)?;
+    if let Some(socket) = handed.of(Purpose::Http, Type::STREAM, address).pop() {
+        socket.set_nonblocking(true).context("the HTTP server cannot start")?;
+        return Ok(Some(socket.into()));
+    }
     crate::http::bind(address).map(Some).map_err(|error| {
         let help = help(&error, config.http_port, system::Protocol::Tcp, "httpport");
         anyhow::Error::from(error)
@@ -61,8 +97,7 @@ pub(super) fn http(config: &Config) -> anyhow::Result<Option<std::net::TcpListen
     })
 }
 
-/// The socket for the operator, if there is to be one.
-pub(super) fn admin(config: &Config) -> anyhow::Result<Option<PrivateSocket>> {
+fn admin(config: &Config) -> anyhow::Result<Option<PrivateSocket>> {
     let socket = config.admin_socket.as_ref().map(|path| PrivateSocket::bind(path.as_ref())).transpose();
     socket.context("the admin socket cannot be opened; it is chosen with \"adminSocket\"")
 }

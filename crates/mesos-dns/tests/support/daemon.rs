@@ -6,6 +6,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Condvar, Mutex},
@@ -121,6 +122,13 @@ impl Daemon {
     }
 }
 
+/// A folder for files of the program's, which gives up root where the tests run as root: anybody may read and write.
+pub fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    folder
+}
+
 /// The addresses in a line that shows one or several: `Some(127.0.0.1:53)`, `[127.0.0.1:53, [::1]:53]`.
 fn addresses(line: &Value, key: &str) -> Vec<SocketAddr> {
     let text = line[key].as_str().unwrap();
@@ -153,18 +161,28 @@ impl Process {
     }
 
     /// Starts it by a command that ends in the program's name: alone, or behind what it is to run in.
-    pub fn start_by(mut command: Command, members: Value) -> Self {
+    pub fn start_by(command: Command, members: Value) -> Self {
+        Self::launch(command, members, &[])
+    }
+
+    /// Starts it with further arguments.
+    pub fn start_before(members: Value, arguments: &[&str]) -> Self {
+        Self::launch(Command::new(env!("CARGO_BIN_EXE_mesos-dns")), members, arguments)
+    }
+
+    fn launch(mut command: Command, members: Value, arguments: &[&str]) -> Self {
         let mut config = json!({
             "listener": "127.0.0.1", "port": 0, "httplistener": "127.0.0.1", "httpport": 0,
             "externalon": false, "refreshSeconds": 1, "logFormat": "json",
         });
         merge(&mut config, members);
-        let directory = tempfile::tempdir().unwrap();
+        let directory = folder();
         let path = directory.path().join("config.json");
         fs::write(&path, config.to_string()).unwrap();
         let mut child = command
             .arg("-v=1")
             .arg(format!("-config={}", path.display()))
+            .args(arguments)
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

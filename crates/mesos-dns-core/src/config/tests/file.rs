@@ -206,7 +206,6 @@ fn what_is_odd_is_reported_by_name() {
             "\"mesosCredentials.pricipal\": is not known; did you mean \"principal\"?",
         ),
         (r#""email": "x""#, "\"email\": has no effect; remove it"),
-        (r#""user": "x""#, "\"user\": is not in force in this version"),
         (
             r#""reversednson": false"#,
             "\"reversednson\": is a key of another Mesos-DNS; write \"reversePrefixes\": []",

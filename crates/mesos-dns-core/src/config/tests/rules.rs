@@ -81,6 +81,8 @@ fn rules_accept_and_refuse() {
         (&format!(r#""adminSocket": "/{}""#, "x".repeat(107)), &["\"adminSocket\"", "too long for a socket"]),
         (r#""adminSocket": "/a\u0000b""#, &["\"adminSocket\"", "NUL"]),
         (r#""adminSocket": "/a", "snapshotFile": "/a""#, &["\"adminSocket\"", "is the snapshotFile too"]),
+        (r#""user": "root""#, &["\"user\": cannot be root"]),
+        (r#""user": "mesos-dns", "group": "00""#, &["\"group\": cannot be root"]),
         (
             r#""resolvers": ["dns.example"]"#,
             &["\"resolvers\"", "illegal ip specified: \"dns.example\"", "not a name"],
