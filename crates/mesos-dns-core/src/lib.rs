@@ -19,6 +19,7 @@
 //! - [`zone`]: the counted union of all contributions, and its immutable versions.
 //! - [`answer`]: what to do with one query.
 //! - [`forward`]: whom to ask for names that are not ours.
+//! - [`explain`]: why a question gets its answer: the rooms above, listened to.
 //! - [`problems`]: what is wrong with the names of a cluster, as data.
 //! - [`views`]: the bodies of the HTTP API.
 //! - [`wire`] and [`table`]: names on the wire, and tables whose versions share what did not change.
@@ -40,6 +41,7 @@
 pub mod answer;
 pub mod cluster;
 pub mod config;
+pub mod explain;
 pub mod forward;
 pub mod mesos;
 pub mod problems;

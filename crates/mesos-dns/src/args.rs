@@ -111,6 +111,8 @@ pub enum Command {
     Check(Check),
     /// Print the zone, as a zone file or as JSON
     Dump(Dump),
+    /// Tell why a name has the answer it has
+    Explain(Explain),
     /// Show how a running server stands
     Status(Status),
     /// Vouch for the leading master: the running server no longer holds what it does not show
@@ -163,6 +165,38 @@ pub struct Dump {
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Format::Zone)]
     pub format: Format,
+}
+
+/// Options of `explain`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Explain {
+    /// The name, or an address whose name is looked for
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The type [default: A; SRV for names of services, PTR for addresses]
+    #[arg(value_name = "TYPE")]
+    pub rtype: Option<String>,
+    /// Address of the client that asks [default: 127.0.0.1]
+    #[arg(long, value_name = "ADDR")]
+    pub client: Option<String>,
+    /// URL of a running mesos-dns, or a state document on disk [default: the server of the configuration]
+    ///
+    /// For a document, --config says how names are made of it.
+    #[arg(long, value_name = "SOURCE")]
+    pub from: Option<String>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = OutputForm::Text)]
+    pub output: OutputForm,
+}
+
+/// Form of what is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputForm {
+    /// For people
+    #[value(alias = "table")]
+    Text,
+    /// One JSON object
+    Json,
 }
 
 /// Options of `status`.
@@ -219,6 +253,7 @@ Examples:
   mesos-dns -config=/etc/mesos-dns/config.json     serve, as with the original Mesos-DNS
   mesos-dns -config config.json -v=1               the same, with the life story on stderr
   mesos-dns dump http://127.0.0.1:8123             addresses and services of a server, as a zone file
+  mesos-dns explain web.marathon.mesos             why has this name these addresses?
   mesos-dns status http://127.0.0.1:8123           how a running server stands
   mesos-dns release -config config.json            what it holds in doubt is gone for good: drop it
 

@@ -28,8 +28,8 @@ use crate::{
 /// Time for an answer; a release takes a few seconds.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Largest answer that is read, in bytes; real ones have some hundred.
-const BODY_BYTES_MAX: usize = 1 << 20;
+/// Largest answer that is read, in bytes; an explanation of a name of very many tasks has a few million.
+const BODY_BYTES_MAX: usize = 16 << 20;
 
 /// Prints how a running process stands.
 ///
@@ -38,7 +38,7 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// It cannot be reached, or has no data to answer from.
 pub fn status(options: &Status, common: &Common) -> anyhow::Result<()> {
     let (code, told) = match &options.url {
-        Some(url) => run_to_end(over_http(url))?,
+        Some(url) => run_to_end(over_http(url, "/ready"))?,
         None => over_socket(options.socket.clone(), common, Method::GET, "/status")?,
     };
     // Not ready is an answer too.
@@ -119,14 +119,15 @@ fn over_socket(
     })
 }
 
-async fn over_http(url: &str) -> anyhow::Result<(StatusCode, Value)> {
+/// Asks a server for the JSON at a path.
+pub(crate) async fn over_http(url: &str, path: &str) -> anyhow::Result<(StatusCode, Value)> {
     let uri: Uri = url.parse().with_context(|| format!("{url:?} is not a URL"))?;
     let (Some("http"), Some(host)) = (uri.scheme_str(), uri.host()) else {
         bail!("write the URL as http://HOST:PORT");
     };
     let port = uri.port_u16().unwrap_or(80);
     let address = (host.trim_matches(['[', ']']), port);
-    let request = Request::get("/ready").header(HOST, format!("{host}:{port}")).body(Empty::new())?;
+    let request = Request::get(path).header(HOST, format!("{host}:{port}")).body(Empty::new())?;
     let stream = timeout(TIMEOUT, TcpStream::connect(address)).await.context("it took too long")?;
     exchange(stream.with_context(|| format!("nobody answers at {host}:{port}"))?, request).await
 }

@@ -61,7 +61,8 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 const HOPS_MAX: usize = 4;
 
 /// Where to look for names if no configuration is given: everything but the cluster is default.
-const DEFAULTS: &[u8] = br#"{"masters": ["127.0.0.1:5050"], "externalon": false, "httpon": false}"#;
+pub(crate) const DEFAULTS: &[u8] =
+    br#"{"masters": ["127.0.0.1:5050"], "externalon": false, "httpon": false}"#;
 
 /// Writes the zone of the source to standard output.
 ///
@@ -98,15 +99,8 @@ struct Dumped {
 
 async fn read(source: &str, config: Config) -> anyhow::Result<Dumped> {
     if !source.starts_with("http://") && !source.starts_with("https://") {
-        let bytes = fs::read(source).with_context(|| format!("cannot read {source:?}"))?;
-        if let Ok(Saved { document, listed, hosts, .. }) = state::decode_saved(&bytes) {
-            let leader = document.leader.as_deref().map(Arc::from);
-            return from_document(document, Masters { leader, listed }, hosts, &config);
-        }
-        let document = state::decode(&bytes)
-            .with_context(|| format!("{} is not a state document", Path::new(source).display()))?;
-        let masters = masters(&document, &config);
-        return from_document(document, masters, Hosts::default(), &config);
+        let (document, masters, hosts) = read_document(source, &config)?;
+        return from_document(document, masters, hosts, &config);
     }
     let uri: Uri = source.parse().with_context(|| format!("{source:?} is not a URL"))?;
     let is_https = uri.scheme_str() == Some("https");
@@ -123,6 +117,23 @@ async fn read(source: &str, config: Config) -> anyhow::Result<Dumped> {
         }
         None => from_master(server, tls, &config).await,
     }
+}
+
+/// A state document on disk, or what a process kept, with the masters and host names that belong to it.
+///
+/// # Errors
+///
+/// It cannot be read, or is neither.
+pub(crate) fn read_document(source: &str, config: &Config) -> anyhow::Result<(Document, Masters, Hosts)> {
+    let bytes = fs::read(source).with_context(|| format!("cannot read {source:?}"))?;
+    if let Ok(Saved { document, listed, hosts, .. }) = state::decode_saved(&bytes) {
+        let leader = document.leader.as_deref().map(Arc::from);
+        return Ok((document, Masters { leader, listed }, hosts));
+    }
+    let document = state::decode(&bytes)
+        .with_context(|| format!("{} is not a state document", Path::new(source).display()))?;
+    let masters = masters(&document, config);
+    Ok((document, masters, Hosts::default()))
 }
 
 /// The body at a path; `None` if the server has no such path.

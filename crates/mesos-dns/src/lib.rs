@@ -4,6 +4,7 @@
 //!
 //! - [`ask`]: the commands that ask a running process.
 //! - [`args`]: the command line. [`configuration`]: reading the file and what it names. [`check`]: judging it.
+//! - [`explain`]: why a question gets its answer.
 //! - [`daemon`]: all the wiring; the only file that knows every part.
 //! - [`watch`]: ZooKeeper, the masters, host names.
 //! - [`publish`]: one writer, many readers. [`snapshot`]: the last good cluster on disk.
@@ -20,6 +21,7 @@ pub mod daemon;
 pub mod demo;
 pub mod dns;
 pub mod dump;
+pub mod explain;
 pub mod forward;
 pub mod http;
 pub mod logging;

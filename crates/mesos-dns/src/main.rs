@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use mesos_dns::{
     args::{self, Args, Command},
-    ask, check, daemon, demo, dump,
+    ask, check, daemon, demo, dump, explain,
 };
 
 /// Frees memory back to the system in time and keeps many threads out of each other's way; the cluster's model is
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Serve => daemon::run(&common),
         Command::Demo(options) => demo::run(&options, &common),
         Command::Dump(options) => dump::run(&options, &common),
+        Command::Explain(options) => explain::run(&options, &common),
         Command::Flush(options) => ask::flush(&options, &common),
         Command::Release(options) => ask::release(&options, &common),
         Command::Status(options) => ask::status(&options, &common),

@@ -19,6 +19,7 @@ mod rate;
 mod render;
 mod reverse;
 mod standing;
+mod trace;
 
 use std::{net::IpAddr, time::Duration};
 
@@ -37,10 +38,12 @@ use options::Options;
 use order::Order;
 use render::Reply;
 use standing::StatusData;
+use trace::Ordered;
 
 pub use action::{Action, Reason, Silence};
 pub use cookie::{SERVER_COOKIE_BYTES, Secrets, SecretsError};
 pub use many::{MANY_MAX, Many, Ticket};
+pub(crate) use nearest::Near;
 pub use nearest::{Ranking, Selection};
 pub use options::Hop;
 pub use padding::pad;
@@ -48,6 +51,7 @@ pub use rate::{RateLimit, RateLimiter};
 pub use reverse::Reversing;
 pub(crate) use standing::is_status;
 pub use standing::{Standing, State};
+pub(crate) use trace::{Heard, Rule, Trace};
 
 /// Largest UDP answer we send, in bytes, whatever larger size the client offers.
 ///
@@ -162,6 +166,19 @@ pub fn decide(
     dice: u64,
     out: &mut [u8],
 ) -> Action {
+    decide_telling(message, zone, standing, settings, peer, (dice, ()), out)
+}
+
+/// The same, which tells why.
+pub(crate) fn decide_telling<T: Trace>(
+    message: &[u8],
+    zone: &Snapshot,
+    standing: &Standing,
+    settings: &Settings,
+    peer: Peer,
+    (dice, trace): (u64, T),
+    out: &mut [u8],
+) -> Action {
     let query = match Query::read(message) {
         Ok(query) => query,
         Err(Fault::Short) => return Action::Drop(Silence::Short),
@@ -177,6 +194,7 @@ pub fn decide(
         return reply.finish(reply_flags(&query), rcode::BAD_VERS, Reason::BadVersion);
     }
     if !settings.may_ask(peer.address) {
+        trace.hears(Heard::Rule(Rule::Denied));
         return refuse(reply, &query, ede::PROHIBITED, Reason::RefusedClient);
     }
     if query.question.is_empty() {
@@ -186,9 +204,11 @@ pub fn decide(
         return reply.finish(reply_flags(&query), rcode::FORM_ERR, Reason::FormatError);
     }
     if matches!(query.qtype, rtype::AXFR | rtype::IXFR) {
+        trace.hears(Heard::Rule(Rule::Transfer));
         return refuse(reply, &query, ede::PROHIBITED, Reason::Refused);
     }
     if !matches!(query.class, CLASS_IN | CLASS_ANY) {
+        trace.hears(Heard::Rule(Rule::Class));
         return refuse(reply, &query, ede::NOT_SUPPORTED, Reason::Refused);
     }
     let recursion = if settings.recursion_available { FLAG_RA } else { 0 };
@@ -199,27 +219,32 @@ pub fn decide(
         leads_out: settings.forwards && query.flags & FLAG_RD != 0 && settings.may_recurse(peer.address),
         selection: &settings.selection,
         client: peer.address,
+        trace,
     };
     if !query.name.is_within(zone.apex().as_wire()) {
         if let Some(ours) = reverse::find(query.name.view(), zone, &settings.reverse) {
             reply.sets_truncated = settings.sets_truncated;
+            trace.hears(Heard::Rule(Rule::Reverse));
             return match zone.is_loaded() {
                 true => reverse::answer(reply, &query, ours, &source, flags | FLAG_AA),
-                false => not_ready(reply, flags),
+                false => not_ready(reply, flags, trace),
             };
         }
         // Forwarding without being asked to recurse would be answering for others (RFC 8906, robustness A2).
         if settings.forwards && query.flags & FLAG_RD != 0 {
+            trace.hears(Heard::Rule(Rule::Forwarded));
             return Action::Forward;
         }
+        trace.hears(Heard::Rule(Rule::NotOurs));
         return refuse(reply, &query, ede::NOT_AUTHORITATIVE, Reason::Refused);
     }
     reply.sets_truncated = settings.sets_truncated;
     if standing::is_status(query.name.as_wire(), zone.apex()) {
+        trace.hears(Heard::Rule(Rule::Status));
         return status(reply, &query, zone, standing, flags | FLAG_AA);
     }
     if !zone.is_loaded() {
-        return not_ready(reply, flags);
+        return not_ready(reply, flags, trace);
     }
     from_zone(reply, &query, source, flags | FLAG_AA, dice, peer.transport)
 }
@@ -256,14 +281,16 @@ fn refuse(mut reply: Reply, query: &Query, why: u16, reason: Reason) -> Action {
 }
 
 /// Answers SERVFAIL: nothing is known yet.
-fn not_ready(mut reply: Reply, flags: u16) -> Action {
+fn not_ready(mut reply: Reply, flags: u16, trace: impl Trace) -> Action {
+    trace.hears(Heard::Rule(Rule::NotLoaded));
     reply.explain(ede::NOT_READY);
     reply.finish(flags, rcode::SERV_FAIL, Reason::Loading)
 }
 
 /// Tells clients that the answer is from old data, if it is.
-fn begin_stale(reply: &mut Reply, source: &Source, why: u16) {
+fn begin_stale(reply: &mut Reply, source: &Source<impl Trace>, why: u16) {
     if source.is_stale {
+        source.trace.hears(Heard::Rule(Rule::Stale));
         reply.explain(why);
     }
 }
@@ -290,7 +317,7 @@ fn status(mut reply: Reply, query: &Query, zone: &Snapshot, standing: &Standing,
 }
 
 /// What answers are made from.
-struct Source<'a> {
+struct Source<'a, T> {
     zone: &'a Snapshot,
     /// Whether the masters are out of reach: clients with EDNS are told.
     is_stale: bool,
@@ -298,17 +325,24 @@ struct Source<'a> {
     leads_out: bool,
     selection: &'a Selection,
     client: IpAddr,
+    /// Who is told why.
+    trace: T,
 }
 
-impl Source<'_> {
+impl<T: Trace> Source<'_, T> {
     /// Has records written in the order in which this client is told them.
-    fn ordered<T: Located>(
+    fn ordered<L: Located>(
         &self,
-        set: &[T],
+        set: &[L],
         dice: u64,
         write: impl FnOnce(&mut dyn Iterator<Item = usize>) -> bool,
     ) -> bool {
         let most = self.selection.most_of_a_set();
+        if T::LISTENS {
+            let is_ranked = self.selection.ranking == Ranking::Nearest && set.len() > 1;
+            let near = is_ranked.then(|| Near::of(set, (self.zone, self.selection, self.client)));
+            self.tell_order(set.len(), near.flatten());
+        }
         if self.selection.ranking == Ranking::Nearest
             && set.len() > 1
             && let Some(order) = Nearest::of(set, (self.zone, self.selection, self.client), dice)
@@ -317,18 +351,23 @@ impl Source<'_> {
         }
         write(&mut Order::new(set.len(), dice).take(most))
     }
+
+    fn tell_order(&self, count: usize, near: Option<Near>) {
+        let Self { selection, client, .. } = *self;
+        self.trace.hears(Heard::Order(Ordered { count, most: selection.most, near, client }));
+    }
 }
 
 /// Answers a name of ours.
-fn from_zone(
+fn from_zone<T: Trace>(
     mut reply: Reply,
     query: &Query,
-    source: Source<'_>,
+    source: Source<'_, T>,
     flags: u16,
     dice: u64,
     transport: Transport,
 ) -> Action {
-    let Source { zone, is_stale, leads_out, .. } = source;
+    let Source { zone, is_stale, leads_out, trace, .. } = source;
     let way = Way::of(zone, query.name.as_wire(), query.qtype);
     let may_lack = |node: &Node| node.name() != zone.apex() && !node.has_records();
     let may_be_there = match way.end {
@@ -338,29 +377,45 @@ fn from_zone(
     };
     if zone.is_partial() && may_be_there {
         // It may be the name of a living task: no answer is better than a wrong one.
+        trace.hears(Heard::Rule(Rule::Partial));
         reply.explain(ede::NOT_READY);
         return reply.finish(flags & !FLAG_AA, rcode::SERV_FAIL, Reason::Loading);
     }
+    if T::LISTENS {
+        way.aliases().for_each(|alias| trace.hears(Heard::Alias(alias)));
+    }
     if matches!(way.end, End::Outside) && leads_out {
+        trace.hears(Heard::Rule(Rule::AliasForwarded));
         return Action::Forward;
     }
     if is_stale {
+        trace.hears(Heard::Rule(Rule::Stale));
         let is_missing = matches!(way.end, End::Missing);
         reply.explain(if is_missing { ede::STALE_NX_DOMAIN_ANSWER } else { ede::STALE_ANSWER });
     }
     if query.qtype == rtype::ANY && transport == Transport::Udp && !matches!(way.end, End::Missing) {
         // One set is enough for ANY, and a small one (RFC 8482 section 4.1).
+        trace.hears(Heard::Rule(Rule::Any));
         reply.lower_limit(UDP_PAYLOAD_BYTES_MIN);
     }
     if !way.aliases().all(|alias| reply.alias(alias, zone)) {
         return reply.finish(flags, rcode::NO_ERROR, Reason::Success);
     }
+    trace.hears(Heard::Rule(match way.end {
+        End::Node(_) => Rule::Records,
+        End::Missing => Rule::Missing,
+        End::Nowhere => Rule::AliasNowhere,
+        End::Outside => Rule::AliasOutside,
+    }));
     let (rcode, reason) = match way.end {
         End::Nowhere | End::Outside => return reply.finish(flags, rcode::NO_ERROR, Reason::Success),
         End::Node(node) if records(&mut reply, query.qtype, node, &source, dice) => {
             return reply.finish(flags, rcode::NO_ERROR, Reason::Success);
         }
-        End::Node(_) => (rcode::NO_ERROR, Reason::NoData),
+        End::Node(_) => {
+            trace.hears(Heard::Rule(Rule::NoData));
+            (rcode::NO_ERROR, Reason::NoData)
+        }
         End::Missing => (rcode::NX_DOMAIN, Reason::NxDomain),
     };
     reply.negative_soa(zone);
@@ -368,8 +423,9 @@ fn from_zone(
 }
 
 /// Writes what a node has of this type; `false` if it has nothing.
-fn records(reply: &mut Reply, qtype: u16, node: &Node, source: &Source, dice: u64) -> bool {
+fn records<T: Trace>(reply: &mut Reply, qtype: u16, node: &Node, source: &Source<'_, T>, dice: u64) -> bool {
     let zone = source.zone;
+    source.trace.hears(Heard::Found(node));
     let is_apex = node.name() == zone.apex();
     let ttl = node.ttl().unwrap_or(zone.soa().ttl);
     match qtype {
@@ -385,10 +441,12 @@ fn records(reply: &mut Reply, qtype: u16, node: &Node, source: &Source, dice: u6
         rtype::SRV => {
             // Priorities and weights say more than where a client is.
             let count = node.srv().len().saturating_add(node.preferred().len());
+            source.tell_order(count, None);
             reply.services(node, Order::new(count, dice).take(source.selection.most_of_a_set()), zone)
         }
         other => {
             let set = node.others_of(other);
+            source.tell_order(set.len(), None);
             reply.others(set, Order::new(set.len(), dice).take(source.selection.most_of_a_set()), ttl)
         }
     }

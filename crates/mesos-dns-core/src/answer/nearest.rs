@@ -104,6 +104,29 @@ const AREA: u8 = 1;
 const REGION: u8 = 2;
 const FAR: u8 = 3;
 
+/// Where a client is, and how far each record of a set is from it: for whoever asks why.
+pub(crate) struct Near {
+    /// Its agent, if it is on one.
+    pub(crate) agent: Option<String>,
+    /// Its part of the cluster.
+    pub(crate) area: Area,
+    /// How far: on its agent, in its area, in its region, or farther.
+    pub(crate) tiers: Vec<u8>,
+}
+
+impl Near {
+    /// `None` if nothing is known of where the client is.
+    pub(super) fn of<T: Located>(
+        set: &[T],
+        (zone, selection, client): (&Snapshot, &Selection, IpAddr),
+    ) -> Option<Self> {
+        let client = Client::find(zone, selection, client)?;
+        let tier = |item: &T| item.spot(zone).map_or(FAR, |spot| client.tier(spot));
+        let tiers = set.iter().map(tier).collect();
+        Some(Self { agent: client.agent.map(str::to_owned), area: client.area, tiers })
+    }
+}
+
 /// Indices of records, near ones first.
 pub(super) struct Nearest {
     first: [u32; LOOKED_AT_MAX],

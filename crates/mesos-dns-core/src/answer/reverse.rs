@@ -9,7 +9,7 @@
 
 use std::net::IpAddr;
 
-use super::{Action, Reason, Source, begin_stale, ede, rcode, render::Reply};
+use super::{Action, Heard, Reason, Rule, Source, Trace, begin_stale, ede, rcode, render::Reply};
 use crate::{
     wire::{FLAG_AA, Name, NameView, Query, ReverseName, ReverseZones, reverse_tail_bytes, rtype},
     zone::Snapshot,
@@ -110,17 +110,19 @@ pub(super) fn answer(
     mut reply: Reply<'_>,
     query: &Query<'_>,
     Ours { apex_bytes, stands }: Ours<'_>,
-    source: &Source<'_>,
+    source: &Source<'_, impl Trace>,
     flags: u16,
 ) -> Action {
     let zone = source.zone;
     reply.apex_bytes = apex_bytes;
     if zone.is_partial() && !matches!(stands, Stands::Pointer(_)) {
         // Whose address it is may only not be known yet.
+        source.trace.hears(Heard::Rule(Rule::Partial));
         reply.explain(ede::NOT_READY);
         return reply.finish(flags & !FLAG_AA, rcode::SERV_FAIL, Reason::Loading);
     }
     if matches!(stands, Stands::Missing) {
+        source.trace.hears(Heard::Rule(Rule::Missing));
         begin_stale(&mut reply, source, ede::STALE_NX_DOMAIN_ANSWER);
         reply.negative_soa(zone);
         return reply.finish(flags, rcode::NX_DOMAIN, Reason::NxDomain);
@@ -133,6 +135,7 @@ pub(super) fn answer(
         (rtype::NS, _) if is_apex => reply.ns(zone),
         _ => false,
     };
+    source.trace.hears(Heard::Rule(if answered { Rule::Records } else { Rule::NoData }));
     if answered {
         return reply.finish(flags, rcode::NO_ERROR, Reason::Success);
     }

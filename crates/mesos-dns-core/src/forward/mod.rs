@@ -195,6 +195,11 @@ impl Policy {
         self.settings.recursion_allow.iter().any(|network| network.contains(&client))
     }
 
+    /// Where a name leads.
+    pub fn route(&self, name: &Name) -> Route<'_> {
+        self.router.route(name)
+    }
+
     /// Every group of servers, the default one first.
     pub fn groups(&self) -> impl Iterator<Item = &Group> {
         self.router.groups()

@@ -10,11 +10,13 @@ use std::{net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 
-use super::longest;
-use crate::cluster::{AddressSource, Agent, Hosts, NetworkMode, Task};
-use fact::Facts;
+use super::{longest, trace::Trace};
+use crate::cluster::{AddressSource, Agent, Hosts, NetworkMode, Task, TaskAddress};
+pub(crate) use fact::OnHost;
+use fact::{Facts, Kinship};
 pub(super) use fact::{is_on_loopback, is_possible};
-pub(super) use port::Target;
+pub(super) use port::{Lead, Target};
+pub(crate) use port::{PortWhy, Sign};
 
 /// How the addresses of tasks are chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +47,48 @@ pub enum Reach {
 
 impl Networks {
     /// What is said of an address on a network; a name counts more than a prefix.
-    fn reach(&self, network: Option<&str>, address: IpAddr) -> Option<Reach> {
+    fn reach(&self, network: Option<&str>, address: IpAddr) -> Option<AddressWhy> {
         let named = self.names.iter().find(|(name, _)| Some(&**name) == network);
-        named.map(|(_, reach)| reach).or_else(|| longest(&self.prefixes, address)).copied()
+        let named = named.map(|(_, reach)| AddressWhy::NetworkSaid(*reach));
+        named.or_else(|| longest(&self.prefixes, address).map(|reach| AddressWhy::PrefixSaid(*reach)))
+    }
+}
+
+/// Why an address is one of a task's own name, or is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AddressWhy {
+    /// Nothing that others could mean is there.
+    Impossible,
+    /// It stands where the task's own would, and is its agent's.
+    OfAgent,
+    /// Another place counts more, and has some.
+    Outranked,
+    /// Its place is the first of `IPSources` that has any.
+    Source,
+    /// The operator says so of the network's name.
+    NetworkSaid(Reach),
+    /// The operator says so of a prefix it is in.
+    PrefixSaid(Reach),
+    /// It is on a bridge.
+    Bridge,
+    /// Ports of the host are mapped to it.
+    Mapped,
+    /// Nothing speaks against it.
+    Reachable,
+    /// The task uses the network of its host, for this reason.
+    OnHost(OnHost),
+    /// It is the host's, and none of the task's own can be reached.
+    InsteadOfOwn,
+}
+
+impl AddressWhy {
+    /// Whether it is one of the task's name.
+    pub(crate) fn is_taken(self) -> bool {
+        match self {
+            Self::NetworkSaid(reach) | Self::PrefixSaid(reach) => reach == Reach::Routable,
+            Self::Source | Self::Reachable | Self::OnHost(_) | Self::InsteadOfOwn => true,
+            Self::Impossible | Self::OfAgent | Self::Outranked | Self::Bridge | Self::Mapped => false,
+        }
     }
 }
 
@@ -87,7 +128,14 @@ enum Standing {
 
 impl Whereabouts {
     /// Finds out about a task. `agent` is what is known of its agent's addresses.
-    pub(super) fn find(&mut self, task: &Task, agent: &[IpAddr], how: &Addresses, keeps_loopback: bool) {
+    pub(super) fn find(
+        &mut self,
+        task: &Task,
+        agent: &[IpAddr],
+        how: &Addresses,
+        keeps_loopback: bool,
+        trace: impl Trace,
+    ) {
         self.task.clear();
         self.agent.clear();
         self.keeps_loopback = keeps_loopback;
@@ -98,13 +146,14 @@ impl Whereabouts {
                 let facts = Facts::of(task, &self.agent, keeps_loopback);
                 let left_out =
                     agent.len().saturating_sub(self.agent.len()).saturating_add(facts.impossible());
-                self.standing = choose(&facts, networks, &mut self.task);
+                tell_unfit(&facts, agent, trace);
+                self.standing = choose(&facts, networks, &mut self.task, trace);
                 self.impossible = u32::try_from(left_out).unwrap_or(u32::MAX);
             }
             Addresses::Sources(sources) => {
                 self.agent.extend(agent);
                 (self.standing, self.impossible) = (Standing::AsListed, 0);
-                first_of(task, agent, sources, &mut self.task);
+                first_of(task, agent, sources, &mut self.task, trace);
             }
         }
     }
@@ -161,45 +210,90 @@ impl Whereabouts {
 }
 
 /// Chooses the addresses of a task's own name by its facts, and says how it stands.
-fn choose(facts: &Facts<'_, '_>, networks: &Networks, addresses: &mut Vec<IpAddr>) -> Standing {
+fn choose(
+    facts: &Facts<'_, '_>,
+    networks: &Networks,
+    addresses: &mut Vec<IpAddr>,
+    trace: impl Trace,
+) -> Standing {
     let mut add = |address: IpAddr| {
         // The agent adds what the containerizer knows to what the executor sent: one address can be there twice.
         if !addresses.contains(&address) {
             addresses.push(address);
         }
     };
-    if !facts.is_on_host() {
-        let routable = |reach| reach == Reach::Routable;
+    let Some(on_host) = facts.on_host() else {
         let own = facts.own().filter(|own| {
             let network = facts.network(own);
             let said = networks.reach(network, own.address);
-            routable(said.unwrap_or_else(|| usual_reach(facts, network)))
+            let why = said.unwrap_or_else(|| usual_reach(facts, network));
+            trace.considers(own.address, own.source, why);
+            why.is_taken()
         });
         own.for_each(|own| add(own.address));
         if !addresses.is_empty() {
             return Standing::Apart;
         }
         addresses.extend(facts.agent);
+        tell_agent(facts, AddressWhy::InsteadOfOwn, trace);
         return Standing::Behind;
-    }
+    };
     facts.agent.iter().for_each(|address| add(*address));
+    tell_agent(facts, AddressWhy::OnHost(on_host), trace);
     // A host with two families: all of them are its own.
-    facts.own().for_each(|own| add(own.address));
+    facts.own().for_each(|own| {
+        trace.considers(own.address, own.source, AddressWhy::OnHost(on_host));
+        add(own.address);
+    });
     if facts.has_own_network() { Standing::Behind } else { Standing::OnHost }
+}
+
+/// Tells that the addresses of the agent are the task's.
+fn tell_agent(facts: &Facts<'_, '_>, why: AddressWhy, trace: impl Trace) {
+    facts.agent.iter().for_each(|address| trace.considers(*address, AddressSource::Host, why));
+}
+
+/// Tells which addresses cannot be the task's, whatever its network.
+fn tell_unfit<T: Trace>(facts: &Facts<'_, '_>, agent: &[IpAddr], trace: T) {
+    if !T::LISTENS {
+        return;
+    }
+    let impossible = agent.iter().filter(|address| !facts.agent.contains(address));
+    impossible.for_each(|address| trace.considers(*address, AddressSource::Host, AddressWhy::Impossible));
+    for found in facts.all() {
+        let why = match facts.kinship(found) {
+            Kinship::Impossible => AddressWhy::Impossible,
+            Kinship::Agents => AddressWhy::OfAgent,
+            Kinship::Own if facts.source != Some(found.source) => AddressWhy::Outranked,
+            Kinship::Own => continue,
+        };
+        trace.considers(found.address, found.source, why);
+    }
 }
 
 /// From where a container can be reached of whose network the operator says nothing.
 ///
 /// Whoever asks for ports of the host to be mapped does so because the network cannot be reached.
-fn usual_reach(facts: &Facts<'_, '_>, network: Option<&str>) -> Reach {
-    let is_bridge = facts.mode == NetworkMode::Bridge || network == Some(fact::MESOS_BRIDGE);
-    if is_bridge || facts.is_mapped() { Reach::Local } else { Reach::Routable }
+fn usual_reach(facts: &Facts<'_, '_>, network: Option<&str>) -> AddressWhy {
+    if facts.mode == NetworkMode::Bridge || network == Some(fact::MESOS_BRIDGE) {
+        AddressWhy::Bridge
+    } else if facts.is_mapped() {
+        AddressWhy::Mapped
+    } else {
+        AddressWhy::Reachable
+    }
 }
 
 /// All addresses of the first source that has any.
 ///
 /// Sources are never mixed: the container's address and the agent's lead to different ports.
-fn first_of(task: &Task, agent: &[IpAddr], sources: &[AddressSource], addresses: &mut Vec<IpAddr>) {
+fn first_of<T: Trace>(
+    task: &Task,
+    agent: &[IpAddr],
+    sources: &[AddressSource],
+    addresses: &mut Vec<IpAddr>,
+    trace: T,
+) {
     for source in sources {
         match source {
             AddressSource::Host => addresses.extend(agent),
@@ -209,9 +303,33 @@ fn first_of(task: &Task, agent: &[IpAddr], sources: &[AddressSource], addresses:
             }
         }
         if !addresses.is_empty() {
+            if T::LISTENS {
+                tell_source(task, agent, *source, trace);
+            }
             return;
         }
     }
+    if T::LISTENS {
+        task.addresses.iter().for_each(|found| tell_outranked(found, trace));
+    }
+}
+
+/// Tells that the addresses at one place are the task's, and those at all others are not.
+fn tell_source(task: &Task, agent: &[IpAddr], source: AddressSource, trace: impl Trace) {
+    if source == AddressSource::Host {
+        agent.iter().for_each(|address| trace.considers(*address, source, AddressWhy::Source));
+    }
+    for found in &task.addresses {
+        if found.source == source {
+            trace.considers(found.address, source, AddressWhy::Source);
+        } else {
+            tell_outranked(found, trace);
+        }
+    }
+}
+
+fn tell_outranked(found: &TaskAddress, trace: impl Trace) {
+    trace.considers(found.address, found.source, AddressWhy::Outranked);
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::{
     ports,
     service::Zone,
     task::Pass,
+    trace::{Scope, Trace, Why},
 };
 
 /// Who browses asks for these two protocols (RFC 6763 section 4.1.2).
@@ -33,10 +34,11 @@ pub(super) struct NamedPort<'a> {
     pub(super) data: &'a Data,
 }
 
-impl Pass<'_> {
+impl<T: Trace> Pass<'_, T> {
     /// What there is to know of the instance, at the name that is its alone.
     pub(super) fn describe(&mut self) {
         if let Some(additions) = self.additions.filter(|additions| additions.has(ExtraName::Text)) {
+            self.trace.because(Scope::Port, Why::Extra(ExtraName::Text));
             self.own_extra(self.canonical.clone(), additions.text());
         }
     }
@@ -46,6 +48,7 @@ impl Pass<'_> {
         let Some(additions) = self.additions else { return };
         let NamedPort { name, protocol, data } = port;
         if additions.has(ExtraName::Ports) && ports::are_free(&self.base.plain(Zone::Plain), self.nested) {
+            self.trace.because(Scope::Data, Why::Extra(ExtraName::Ports));
             let owner = self.base.below(&["_", name, "._", protocol, "."]);
             self.shared_extra(owner, (*data).clone());
         }
@@ -56,6 +59,7 @@ impl Pass<'_> {
 
     fn browsed(&mut self, additions: &Additions<'_>, port: &NamedPort<'_>) {
         let NamedPort { name, protocol, data } = port;
+        self.trace.because(Scope::Data, Why::Extra(ExtraName::Browse));
         let framework = self.base.below_framework(&[]);
         let kind = self.base.below_framework(&["_", name, "._", protocol, "."]);
         let kinds = self.base.below_framework(&["_services._dns-sd._udp."]);
@@ -65,6 +69,9 @@ impl Pass<'_> {
         let Some(instance) = own.strip_suffix(&end) else { return };
         let instance = self.base.below_framework(&[instance, "_", name, "._", protocol, "."]);
         for (owner, target) in [(domains, &framework), (kinds, &kind), (kind.clone(), &instance)] {
+            if owner != kind {
+                self.trace.because(Scope::Record, Why::OfFramework);
+            }
             if let Some(target) = target.name() {
                 self.browsing(owner, extra::pointer(target));
             }
@@ -83,7 +90,7 @@ impl Pass<'_> {
     /// A further record for whoever browses, who asks for no place. Its name is that of all services, so no task has a
     /// say in how long it lives.
     fn browsing(&mut self, owner: Owner, data: Data) {
-        if let Some(fitness) = self.presence.shared().filter(|_| self.fits(&owner)) {
+        if let Some(fitness) = self.fitness().filter(|_| self.fits(&owner)) {
             self.record_for(None, owner, data, fitness);
         }
     }

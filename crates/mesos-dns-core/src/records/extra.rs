@@ -3,7 +3,10 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{Data, Fixed, Owner, Policy, Preference, Record, fragment, label};
+use super::{
+    Data, Fixed, Owner, Policy, Preference, Record, fragment, label,
+    trace::{Scope, Trace, Why},
+};
 use crate::{
     cluster::{Agent, Discovery, DiscoveryPort, DnsLabels, Place, Task, Visibility},
     wire::{Name, rtype},
@@ -243,12 +246,23 @@ pub(super) fn is_reserved(name: &str) -> bool {
 //------------ Agents ----------------------------------------------------------
 
 /// The names of an agent: by its host name and by its id.
-pub(super) fn agent(agent: &Agent, addresses: &[IpAddr], policy: &Policy, emit: &mut dyn FnMut(Record)) {
+pub(super) fn agent(
+    agent: &Agent,
+    addresses: &[IpAddr],
+    policy: &Policy,
+    trace: impl Trace,
+    emit: &mut dyn FnMut(Record),
+) {
     let (host, id) = (fragment(&agent.hostname, policy.rules), label(&agent.id, policy.rules));
     for name in [&host, &id].into_iter().filter(|name| !name.is_empty()) {
         let owner = agent_owner(name, policy);
         if owner.name().is_some() {
-            addresses.iter().for_each(|address| emit(Record::new(&owner, *address)));
+            for address in addresses {
+                trace.begins(Scope::Data);
+                trace.because(Scope::Data, Why::AgentAddress(*address));
+                trace.because(Scope::Data, Why::Extra(ExtraName::Agents));
+                emit(Record::new(&owner, *address));
+            }
         }
         if host == id {
             break;

@@ -18,47 +18,64 @@ pub enum Health {
     Require,
 }
 
-/// Under which of its names a task is answered.
+/// Under which of its names a task is answered, by the reason for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
-    /// Under all of them.
-    Everywhere(Fitness),
-    /// Only under the name that is its alone.
-    Alone,
+pub(crate) enum Presence {
+    /// It runs: under all of them.
+    Running,
+    /// It runs and is unhealthy: under all of them, while too few others are fit.
+    Unhealthy,
+    /// It is being killed: only under the name that is its alone.
+    KillingAlone,
+    /// It is unhealthy: only under the name that is its alone.
+    UnhealthyAlone,
+    /// Its check has not passed yet: only under the name that is its alone.
+    UncheckedAlone,
+    /// It is being killed: under none.
+    Killing,
+    /// It does not run, or not any more: under none.
+    NotRunning,
 }
 
 /// Whether a task is answered at all, under whatever name.
 pub fn is_answered(task: &Task, policy: &Policy) -> bool {
-    Presence::of(task, policy).is_some()
+    Presence::of(task, policy).is_answered()
 }
 
 impl Presence {
-    /// That of a task; `None` if it is not answered at all.
+    /// That of a task.
     ///
     /// One that is being killed may still serve whom it serves, and they find it by its own name until it ends;
     /// nobody new shall come.
-    pub(super) fn of(task: &Task, policy: &Policy) -> Option<Self> {
+    pub(crate) fn of(task: &Task, policy: &Policy) -> Self {
         let is_unhealthy = task.healthy == Some(false);
-        Some(match (task.state, policy.health) {
-            (TaskState::Running, Health::Ignore) => Self::Everywhere(Fitness::Fit),
-            (TaskState::Running, Health::Prefer) if is_unhealthy => Self::Everywhere(Fitness::Unfit),
-            (TaskState::Running, Health::Prefer) => Self::Everywhere(Fitness::Fit),
+        match (task.state, policy.health) {
+            (TaskState::Running, Health::Ignore) => Self::Running,
+            (TaskState::Running, Health::Prefer) if is_unhealthy => Self::Unhealthy,
+            (TaskState::Running, Health::Prefer) => Self::Running,
             // Unknown is not unhealthy: without a check there will never be a result.
             (TaskState::Running, Health::Require) => match task.healthy {
-                Some(false) => Self::Alone,
-                None if task.is_checked => Self::Alone,
-                None | Some(true) => Self::Everywhere(Fitness::Fit),
+                Some(false) => Self::UnhealthyAlone,
+                None if task.is_checked => Self::UncheckedAlone,
+                None | Some(true) => Self::Running,
             },
-            (TaskState::Killing, Health::Prefer | Health::Require) => Self::Alone,
-            _ => return None,
-        })
+            (TaskState::Killing, Health::Prefer | Health::Require) => Self::KillingAlone,
+            (TaskState::Killing, Health::Ignore) => Self::Killing,
+            _ => Self::NotRunning,
+        }
+    }
+
+    /// Whether it is answered at all.
+    pub(crate) fn is_answered(self) -> bool {
+        !matches!(self, Self::Killing | Self::NotRunning)
     }
 
     /// How fit it is under a name that it shares; `None` if it is not there.
-    pub(super) fn shared(self) -> Option<Fitness> {
+    pub(crate) fn shared(self) -> Option<Fitness> {
         match self {
-            Self::Everywhere(fitness) => Some(fitness),
-            Self::Alone => None,
+            Self::Running => Some(Fitness::Fit),
+            Self::Unhealthy => Some(Fitness::Unfit),
+            _ => None,
         }
     }
 }
@@ -93,8 +110,8 @@ mod tests {
             let found = [Health::Ignore, Health::Prefer, Health::Require].map(|health| {
                 let policy = Policy { health, ..policy() };
                 let presence = Presence::of(&task, &policy);
-                assert_eq!(is_answered(&task, &policy), presence.is_some());
-                presence.map(Presence::shared)
+                assert_eq!(is_answered(&task, &policy), presence.is_answered());
+                presence.is_answered().then(|| presence.shared())
             });
             assert_eq!(found, expected, "{state:?}, check: {is_checked}, healthy: {healthy:?}");
         }

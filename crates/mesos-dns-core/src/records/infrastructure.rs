@@ -2,7 +2,10 @@
 
 use std::{collections::HashSet, net::IpAddr};
 
-use super::{Data, ExtraName, Owner, Policy, Record, Withheld, address, extra, fragment, reverse};
+use super::{
+    Data, ExtraName, Owner, Policy, Record, Withheld, address, extra, fragment, reverse,
+    trace::{Lack, Scope, Trace, Why},
+};
 use crate::cluster::{Agent, Framework, Host, Hosts, Masters, split_host_port};
 
 /// The records of a framework: its scheduler's addresses and, where it has a `pid`, its port.
@@ -12,18 +15,31 @@ pub fn framework(
     policy: &Policy,
     emit: &mut dyn FnMut(Record),
 ) -> Withheld {
+    framework_telling(framework, hosts, policy, (), emit)
+}
+
+/// The same, which tells why.
+pub(crate) fn framework_telling(
+    framework: &Framework,
+    hosts: &Hosts,
+    policy: &Policy,
+    trace: impl Trace,
+    emit: &mut dyn FnMut(Record),
+) -> Withheld {
     let mut withheld = Withheld::default();
+    trace.begins(Scope::Whole);
     let addresses = framework.host.as_ref().map_or(&[][..], |host| hosts.addresses(host));
     if addresses.is_empty() {
         return withheld;
     }
     let fragment = fragment(&framework.name, policy.rules);
-    if is_special(&fragment, policy) {
+    if is_special(&fragment, policy) && trace.leaves_out(Scope::Whole, Why::ReservedFramework) {
         withheld.special = 1;
         return withheld;
     }
     let name = Owner::new(&format!("{fragment}.{}.", policy.domain));
     withheld.unencodable = u32::from(name.name().is_none());
+    trace.because(Scope::Whole, Why::Scheduler);
     for address in addresses {
         emit(Record::new(&name, *address));
     }
@@ -36,18 +52,37 @@ pub fn framework(
 
 /// The records of an agent. All agents share two names; those of its own are extra.
 pub fn agent(agent: &Agent, hosts: &Hosts, policy: &Policy, emit: &mut dyn FnMut(Record)) {
+    agent_telling(agent, hosts, policy, (), emit);
+}
+
+/// The same, which tells why.
+pub(crate) fn agent_telling<T: Trace>(
+    agent: &Agent,
+    hosts: &Hosts,
+    policy: &Policy,
+    trace: T,
+    emit: &mut dyn FnMut(Record),
+) {
+    trace.begins(Scope::Whole);
     let name = Owner::new(&format!("slave.{}.", policy.domain));
     let addresses = address::of_agent(agent, hosts);
+    if T::LISTENS && addresses.is_empty() {
+        trace.lacks(&name, Lack::Address, Why::AgentWithoutAddress);
+    }
     for address in addresses {
+        trace.begins(Scope::Data);
+        trace.because(Scope::Data, Why::AgentAddress(*address));
         emit(Record::new(&name, *address));
     }
     if let Some(endpoint) = agent.address.as_ref().filter(|_| !addresses.is_empty()) {
         let service = Owner::new(&format!("_slave._tcp.{}.", policy.domain));
+        trace.begins(Scope::Data);
+        trace.because(Scope::Data, Why::AgentPort(endpoint.port));
         emit(Record::from_parts(service, Data::service(endpoint.port, name)));
     }
-    reverse::agent(agent, addresses, policy, emit);
+    reverse::agent(agent, addresses, policy, trace, emit);
     if policy.extra.names.has(ExtraName::Agents) {
-        extra::agent(agent, addresses, policy, emit);
+        extra::agent(agent, addresses, policy, trace, emit);
     }
 }
 

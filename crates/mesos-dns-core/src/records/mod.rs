@@ -23,6 +23,7 @@ mod ports;
 mod reverse;
 mod service;
 mod task;
+mod trace;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -31,18 +32,21 @@ use std::{
 
 use ipnet::IpNet;
 
-pub(crate) use address::of_agent as agent_addresses;
+pub(crate) use address::{AddressWhy, OnHost, PortWhy, Sign, of_agent as agent_addresses};
 pub use address::{Addresses, Networks, Reach};
 pub use extra::{Extra, ExtraName, ExtraNames};
 pub use fixed::{Fixed, FixedOwner, Rule};
+pub(crate) use health::Presence;
 pub use health::{Health, is_answered};
 pub use infrastructure::{agent, framework, masters, server};
+pub(crate) use infrastructure::{agent_telling, framework_telling};
 pub use label::{Rules, agent_suffix, fragment, label, task_hash};
 pub use moved::{EXAMPLES_MAX, Example, Moved, moved};
 pub use owner::Owner;
 pub(crate) use owner::plain_text;
 pub use reverse::{Area, Rank, Reverse, Spot};
 pub use task::{Maker, contribution};
+pub(crate) use trace::{Lack, Naming, Scope, Trace, Why};
 
 use crate::{
     cluster::{Agent, Place},

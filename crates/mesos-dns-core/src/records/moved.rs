@@ -48,13 +48,13 @@ pub fn moved(cluster: &Cluster, policy: &Policy) -> Moved {
     let original = Addresses::Sources(ORIGINAL.to_vec());
     let keeps_loopback = address::is_on_loopback(cluster);
     let (mut before, mut after) = (Whereabouts::default(), Whereabouts::default());
-    for task in cluster.tasks.iter().filter(|task| Presence::of(task, policy).is_some()) {
+    for task in cluster.tasks.iter().filter(|task| Presence::of(task, policy).is_answered()) {
         let agent = cluster.agents.get(&*task.agent_id);
         let framework = cluster.frameworks.get(&*task.framework_id);
         let (Some(agent), Some(framework)) = (agent, framework) else { continue };
         let agent = address::of_agent(agent, &cluster.hosts);
-        before.find(task, agent, &original, keeps_loopback);
-        after.find(task, agent, &policy.addresses, keeps_loopback);
+        before.find(task, agent, &original, keeps_loopback, ());
+        after.find(task, agent, &policy.addresses, keeps_loopback, ());
         if before.task == after.task {
             continue;
         }

@@ -8,7 +8,12 @@
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-use super::{Data, ExtraName, Owner, Policy, Record, address::is_possible, extra, label};
+use super::{
+    Data, ExtraName, Owner, Policy, Record,
+    address::is_possible,
+    extra, label,
+    trace::{Scope, Trace, Why},
+};
 use crate::cluster::{Agent, Place};
 
 /// A claim to an address. The owner of its record is the name; one that DNS cannot carry means that there is none, and
@@ -104,10 +109,18 @@ fn spot(agent: &Agent, addresses: &[IpAddr], policy: &Policy) -> Option<Spot> {
 }
 
 /// The claims of an agent.
-pub(super) fn agent(agent: &Agent, addresses: &[IpAddr], policy: &Policy, emit: &mut dyn FnMut(Record)) {
+pub(super) fn agent(
+    agent: &Agent,
+    addresses: &[IpAddr],
+    policy: &Policy,
+    trace: impl Trace,
+    emit: &mut dyn FnMut(Record),
+) {
     let Some(spot) = spot(agent, addresses, policy).map(Arc::new) else { return };
     let name = name_of(agent, policy);
     for (address, is_counted) in addresses.iter().zip([true].into_iter().chain(std::iter::repeat(false))) {
+        trace.begins(Scope::Data);
+        trace.because(Scope::Data, Why::Claim(*address));
         emit(claim(&name, *address, Rank::Agent, Some(spot.clone()), is_counted));
     }
 }
@@ -133,12 +146,15 @@ pub(super) fn task(
     (agent, agent_addresses): (&Agent, &[IpAddr]),
     policy: &Policy,
     spots: &mut Spots,
+    trace: impl Trace,
     emit: &mut dyn FnMut(Record),
 ) {
     for address in addresses.iter().filter(|address| !agent_addresses.contains(address)) {
         // Containers on several hosts have the same loopback address.
         if is_possible(*address, false) {
             let spot = spots.of(agent, agent_addresses, policy);
+            trace.begins(Scope::Data);
+            trace.because(Scope::Data, Why::Claim(*address));
             emit(claim(name, *address, Rank::Task, spot, false));
         }
     }

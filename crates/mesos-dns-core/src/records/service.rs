@@ -54,18 +54,19 @@ impl Services {
     }
 
     /// The names made of a discovery name: as it is, unless it has a label that is ours, and, if that differs, as a
-    /// label.
+    /// label. With `with_reserved` as it is in any case: for whoever wants to know what there would be.
     pub(super) fn both(
         &mut self,
         name: &Arc<str>,
         policy: &Policy,
+        with_reserved: bool,
     ) -> (Option<&mut Base>, Option<&mut Base>) {
         let zones = self.framework.as_ref().map(|place| place.zones.clone()).unwrap_or_default();
         let Service { name, munged, raw, is_reserved } = self.find(name, policy);
         if munged.task == *name {
             return (Some(munged), None);
         }
-        if *is_reserved {
+        if *is_reserved && !with_reserved {
             return (None, Some(munged));
         }
         (Some(raw.get_or_insert_with(|| Base::new(name, zones))), Some(munged))

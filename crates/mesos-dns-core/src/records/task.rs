@@ -3,8 +3,8 @@
 use std::{collections::HashSet, net::IpAddr};
 
 use super::{
-    Data, Fitness, Owner, Policy, Record, TASK_PORTS_MAX, Withheld,
-    address::{self, Target, Whereabouts},
+    Data, ExtraName, Fitness, Owner, Policy, Record, TASK_PORTS_MAX, Withheld,
+    address::{self, Lead, Target, Whereabouts},
     agent_suffix,
     browse::NamedPort,
     extra::{self, Additions, Shown},
@@ -13,6 +13,7 @@ use super::{
     reverse::{self, Spots},
     service::{Base, Services, Zone},
     task_hash,
+    trace::{Lack, Naming, Scope, Trace, Why},
 };
 use crate::{
     cluster::{Agent, Cluster, Discovery, Framework, Task},
@@ -39,7 +40,9 @@ pub fn contribution(
 ///
 /// Tasks of one service share most of their names. The maker remembers those of the services it met last, so
 /// where such tasks follow each other a name is made once, and their records share its allocation.
-pub struct Maker<'a> {
+///
+/// It tells `T` why; nearly always that is nobody.
+pub struct Maker<'a, T = ()> {
     cluster: &'a Cluster,
     policy: &'a Policy,
     /// Whether loopback addresses are good.
@@ -51,11 +54,20 @@ pub struct Maker<'a> {
     whereabouts: Whereabouts,
     ports: Vec<u16>,
     spots: Spots,
+    trace: T,
 }
 
 impl<'a> Maker<'a> {
     /// A maker for the tasks of one version of the cluster.
     pub fn new(cluster: &'a Cluster, policy: &'a Policy) -> Self {
+        Self::telling(cluster, policy, ())
+    }
+}
+
+#[expect(private_bounds, reason = "who is told why is somebody of this crate")]
+impl<'a, T: Trace> Maker<'a, T> {
+    /// The same, which tells why.
+    pub(crate) fn telling(cluster: &'a Cluster, policy: &'a Policy, trace: T) -> Self {
         Self {
             cluster,
             policy,
@@ -65,6 +77,7 @@ impl<'a> Maker<'a> {
             whereabouts: Whereabouts::default(),
             ports: Vec::new(),
             spots: Spots::default(),
+            trace,
         }
     }
 
@@ -76,7 +89,7 @@ impl<'a> Maker<'a> {
     /// The addresses that a task has names for.
     pub fn addresses(&mut self, task: &Task, agent: &Agent) -> &[IpAddr] {
         let agent_addresses = address::of_agent(agent, &self.cluster.hosts);
-        self.whereabouts.find(task, agent_addresses, &self.policy.addresses, self.keeps_loopback);
+        self.whereabouts.find(task, agent_addresses, &self.policy.addresses, self.keeps_loopback, self.trace);
         &self.whereabouts.task
     }
 
@@ -89,27 +102,35 @@ impl<'a> Maker<'a> {
         emit: &mut dyn FnMut(Record),
     ) -> Withheld {
         let mut withheld = Withheld::default();
-        let Some(presence) = Presence::of(task, self.policy) else { return withheld };
+        let trace = self.trace;
+        trace.begins(Scope::Whole);
+        let presence = Presence::of(task, self.policy);
+        if !presence.is_answered() && trace.leaves_out(Scope::Whole, Why::Presence(presence)) {
+            return withheld;
+        }
+        trace.because(Scope::Whole, Why::Presence(presence));
         let agent_addresses = address::of_agent(agent, &self.cluster.hosts);
-        self.whereabouts.find(task, agent_addresses, &self.policy.addresses, self.keeps_loopback);
-        if self.services.enter(framework, self.policy) {
+        self.whereabouts.find(task, agent_addresses, &self.policy.addresses, self.keeps_loopback, trace);
+        if self.services.enter(framework, self.policy)
+            && trace.leaves_out(Scope::Whole, Why::ReservedFramework)
+        {
             withheld.special = 1;
             self.claim(None, task, (agent, agent_addresses), emit);
             return withheld;
         }
         let shown = extra::shown(task, self.policy.extra.visibility);
-        if shown == Shown::Nothing {
+        if shown == Shown::Nothing && trace.leaves_out(Scope::Whole, Why::Hidden) {
             withheld.hidden = 1;
             self.claim(None, task, (agent, agent_addresses), emit);
             return withheld;
         }
         withheld.addresses = self.whereabouts.impossible;
         let beyond = match shown {
-            Shown::All => published_ports(task, &mut self.ports),
-            _ => {
+            Shown::Ports if !T::LISTENS => {
                 self.ports.clear();
                 0
             }
+            _ => published_ports(task, &mut self.ports),
         };
         let tail = tail(task, agent);
         let additions = Additions::of(task, agent, agent_addresses, self.policy);
@@ -119,17 +140,22 @@ impl<'a> Maker<'a> {
         };
         let (mut raw, mut munged) = match &task.discovery {
             None => (None, Some(self.services.munged(&task.name, self.policy))),
-            Some(discovery) => self.services.both(&discovery.name, self.policy),
+            Some(discovery) => self.services.both(&discovery.name, self.policy, T::LISTENS),
         };
         let mut instance = None;
         // Of two, the one is left out whose labels are ours.
         let is_reserved = task.discovery.is_some() && raw.is_none();
         withheld.special = u32::from(is_reserved);
+        let is_raw = raw.is_some() && munged.is_some();
         let main = if munged.is_some() { 1 } else { 0 };
         // The raw name first, as the oldest clients know it; then the one that fits the rules; then what labels ask for.
         let bases = [&mut raw, &mut munged].map(|base| base.as_mut().map(|base| &mut **base));
         let bases = bases.into_iter().chain(aliases.iter_mut().map(Some)).enumerate();
         for (number, base) in bases.filter_map(|(number, base)| Some((number, base?))) {
+            if T::LISTENS {
+                trace.begins(Scope::Names);
+                tell_naming(task, number, is_raw, trace);
+            }
             let canonical = base.with_tail(&tail, Zone::Plain);
             let agent_canonical = base.with_tail(&tail, Zone::Agent);
             if number == main {
@@ -150,14 +176,20 @@ impl<'a> Maker<'a> {
                 nested: &self.nested,
                 withheld: &mut withheld,
                 emit: &mut *emit,
+                trace,
             };
             pass.addresses();
-            pass.resource_ports(&self.ports, beyond, task.discovery.is_none());
+            trace.begins(Scope::Port);
+            if shown != Shown::Ports || !trace.leaves_out(Scope::Port, Why::HiddenPort) {
+                pass.resource_ports(&self.ports, beyond, task.discovery.is_none());
+            }
             if let Some(discovery) = &task.discovery {
                 pass.discovery_ports(discovery);
             }
+            trace.begins(Scope::Port);
             pass.describe();
         }
+        trace.begins(Scope::Names);
         self.claim(instance, task, (agent, agent_addresses), emit);
         withheld
     }
@@ -173,7 +205,7 @@ impl<'a> Maker<'a> {
     ) {
         let name = name.unwrap_or_else(|| Owner::listed_only(""));
         let claimed = self.whereabouts.claimed(task);
-        reverse::task((claimed, &name), agent, self.policy, &mut self.spots, emit);
+        reverse::task((claimed, &name), agent, self.policy, &mut self.spots, self.trace, emit);
     }
 
     /// The further names that the labels of a task ask for.
@@ -182,6 +214,20 @@ impl<'a> Maker<'a> {
         let known = label(name, self.policy.rules);
         let aliases = additions.aliases(&[name, &known]);
         aliases.iter().map(|alias| self.services.of_label(alias)).collect()
+    }
+}
+
+/// Tells what the names of a pass are made of.
+fn tell_naming(task: &Task, number: usize, is_raw: bool, trace: impl Trace) {
+    let naming = match number {
+        0 if is_raw => Naming::Raw,
+        0 | 1 => Naming::Label,
+        _ => Naming::Alias,
+    };
+    trace.because(Scope::Names, Why::Naming(naming));
+    let is_reserved = || task.discovery.as_ref().is_some_and(|discovery| extra::is_reserved(&discovery.name));
+    if naming == Naming::Raw && is_reserved() {
+        trace.leaves_out(Scope::Names, Why::ReservedName);
     }
 }
 
@@ -204,7 +250,7 @@ fn published_ports(task: &Task, ports: &mut Vec<u16>) -> u32 {
 }
 
 /// One pass over the names of a task: with discovery information it has two sets of them.
-pub(super) struct Pass<'a> {
+pub(super) struct Pass<'a, T> {
     task: &'a Task,
     policy: &'a Policy,
     pub(super) presence: Presence,
@@ -223,20 +269,32 @@ pub(super) struct Pass<'a> {
     pub(super) nested: &'a HashSet<Name>,
     pub(super) withheld: &'a mut Withheld,
     emit: &'a mut dyn FnMut(Record),
+    pub(super) trace: T,
 }
 
-impl<'a> Pass<'a> {
+impl<'a, T: Trace> Pass<'a, T> {
+    /// How fit the task is under a name that it shares; `None` if it is not there.
+    pub(super) fn fitness(&self) -> Option<Fitness> {
+        match self.presence.shared() {
+            None if self.trace.leaves_out(Scope::Record, Why::Presence(self.presence)) => None,
+            shared => Some(shared.unwrap_or_default()),
+        }
+    }
+
     /// A record under a name that other tasks may have too.
     pub(super) fn shared(&mut self, owner: Owner, data: Data) {
-        let Some(fitness) = self.presence.shared() else { return };
-        let Some(additions) = self.additions else { return self.record(owner, data, fitness) };
-        let places: Vec<Owner> = additions.at_places(&owner).collect();
-        for place in places {
-            if self.fits(&place) {
-                self.record(place, data.clone(), fitness);
+        if let Some(additions) = self.additions {
+            let places: Vec<Owner> = additions.at_places(&owner).collect();
+            for place in places {
+                if let Some(fitness) = self.fitness().filter(|_| self.fits(&place)) {
+                    self.trace.because(Scope::Record, Why::Extra(ExtraName::Places));
+                    self.record(place, data.clone(), fitness);
+                }
             }
         }
-        self.record(owner, data, fitness);
+        if let Some(fitness) = self.fitness() {
+            self.record(owner, data, fitness);
+        }
     }
 
     /// A record under a name that no other task has.
@@ -251,7 +309,9 @@ impl<'a> Pass<'a> {
 
     /// The same, with the TTL that is asked for this owner.
     pub(super) fn record_for(&mut self, ttl: Option<u32>, owner: Owner, data: Data, fitness: Fitness) {
-        if infrastructure::is_special_owner(&owner) {
+        if infrastructure::is_special_owner(&owner)
+            && self.trace.leaves_out(Scope::Record, Why::ReservedOwner)
+        {
             self.withheld.special = self.withheld.special.saturating_add(1);
             return;
         }
@@ -259,26 +319,45 @@ impl<'a> Pass<'a> {
         let is_carried = owner.name().is_some() && target_fits;
         if !is_carried {
             self.withheld.unencodable = self.withheld.unencodable.saturating_add(1);
+            self.trace.leaves_out(Scope::Record, Why::Unencodable);
         }
         let Some(additions) = self.additions else { return (self.emit)(Record { owner, data, fitness }) };
         // A TTL alone would make a name of what DNS does not answer.
         if let Some(ttl) = ttl.filter(|_| is_carried) {
             (self.emit)(Record { owner: owner.clone(), data: Data::Ttl(ttl), fitness });
         }
-        (self.emit)(Record { owner, data: additions.preferred(data), fitness });
+        let data = additions.preferred(data);
+        if matches!(data, Data::Srv { preference: Some(_), .. }) {
+            self.trace.because(Scope::Record, Why::Preference);
+        }
+        (self.emit)(Record { owner, data, fitness });
+    }
+
+    /// What is made from now on is made of something else, for this reason.
+    fn turns_to(&self, why: Why) {
+        self.trace.begins(Scope::Data);
+        self.trace.because(Scope::Data, why);
     }
 
     fn addresses(&mut self) {
         let whereabouts = self.whereabouts;
+        if T::LISTENS && whereabouts.task.is_empty() {
+            self.trace.begins(Scope::Data);
+            self.trace.lacks(&self.base.plain(Zone::Plain), Lack::Address, Why::WithoutAddress);
+            self.trace.lacks(&self.canonical, Lack::Address, Why::WithoutAddress);
+        }
         for address in &whereabouts.task {
+            self.turns_to(Why::Address(*address));
             self.shared(self.base.plain(Zone::Plain), Data::from(*address));
             self.own(self.canonical.clone(), Data::from(*address));
         }
         for address in &whereabouts.agent {
+            self.turns_to(Why::AgentAddress(*address));
             self.shared(self.base.plain(Zone::Agent), Data::from(*address));
             self.own(self.agent_canonical.clone(), Data::from(*address));
         }
         if whereabouts.agent.is_empty() {
+            self.turns_to(Why::AgentWithoutAddress);
             self.shared(self.base.plain(Zone::Agent), Data::Unknown);
             self.own(self.agent_canonical.clone(), Data::Unknown);
         }
@@ -295,6 +374,7 @@ impl<'a> Pass<'a> {
         let name = label(network, self.policy.rules);
         let (shared, own) = (self.base.on_network("", &name), self.base.on_network(self.tail, &name));
         for address in self.whereabouts.on_network(self.task, network) {
+            self.turns_to(Why::OnNetwork(address));
             self.shared(shared.clone(), Data::from(address));
             self.own(own.clone(), Data::from(address));
         }
@@ -308,6 +388,7 @@ impl<'a> Pass<'a> {
         self.withheld.ports = self.withheld.ports.saturating_add(beyond);
         let zones = if in_plain_zone { &[Zone::Agent, Zone::Plain][..] } else { &[Zone::Agent] };
         for port in ports {
+            self.turns_to(Why::ResourcePort(*port));
             for zone in zones {
                 for protocol in ["tcp", "udp"] {
                     let owner = self.base.service(None, protocol, *zone);
@@ -321,14 +402,20 @@ impl<'a> Pass<'a> {
     fn discovery_ports(&mut self, discovery: &Discovery) {
         let rules = self.policy.rules;
         for listed in discovery.ports.iter().take(TASK_PORTS_MAX) {
-            if !extra::is_shown(listed, discovery, self.policy.extra.visibility) {
+            self.trace.begins(Scope::Port);
+            if !extra::is_shown(listed, discovery, self.policy.extra.visibility)
+                && self.trace.leaves_out(Scope::Port, Why::HiddenPort)
+            {
                 self.withheld.hidden = self.withheld.hidden.saturating_add(1);
                 continue;
             }
-            let Some(number) = u16::try_from(listed.number).ok().filter(|port| *port > 0) else {
+            let number = u16::try_from(listed.number).ok().filter(|port| *port > 0);
+            if number.is_none() {
                 self.withheld.ports = self.withheld.ports.saturating_add(1);
-                continue;
-            };
+                if !T::LISTENS {
+                    continue;
+                }
+            }
             let protocol = label(&listed.kind.protocol, rules);
             let protocols: &[&str] = if protocol.is_empty() { &["tcp", "udp"] } else { &[&protocol] };
             let port_name = Some(label(&listed.kind.name, rules)).filter(|name| !name.is_empty());
@@ -336,26 +423,48 @@ impl<'a> Pass<'a> {
                 [None, port_name.as_deref()].into_iter().take(if port_name.is_some() { 2 } else { 1 });
             for prefix in named {
                 for protocol in protocols {
+                    let Some(number) = number else {
+                        self.lacks_service(prefix, protocol, Why::ImpossiblePort(listed.number));
+                        continue;
+                    };
                     match self.whereabouts.lead(self.task, listed, number, protocol) {
-                        Some((target, port)) => self.service(prefix, protocol, target, port),
-                        None => self.withheld.unreachable = self.withheld.unreachable.saturating_add(1),
+                        Lead { to: Some((target, port)), why } => {
+                            self.service(prefix, protocol, (target, port), Why::Port(number, why));
+                        }
+                        Lead { to: None, why } => {
+                            self.withheld.unreachable = self.withheld.unreachable.saturating_add(1);
+                            self.lacks_service(prefix, protocol, Why::Port(number, why));
+                        }
                     }
                 }
             }
             let Some(name) = port_name.as_ref().filter(|_| self.additions.is_some()) else { continue };
+            let Some(number) = number else { continue };
             for protocol in protocols {
-                if let Some((target, port)) = self.whereabouts.lead(self.task, listed, number, protocol) {
+                let Lead { to, why } = self.whereabouts.lead(self.task, listed, number, protocol);
+                if let Some((target, port)) = to {
                     let data = &Data::service(port, self.target(target));
+                    self.turns_to(Why::Port(number, why));
                     self.named_port(&NamedPort { name, protocol, data });
                 }
             }
         }
     }
 
-    fn service(&mut self, prefix: Option<&str>, protocol: &str, target: Target<'a>, port: u16) {
+    fn service(&mut self, prefix: Option<&str>, protocol: &str, (target, port): (Target<'a>, u16), why: Why) {
         let owner = self.base.service(prefix, protocol, Zone::Plain);
         let target = self.target(target);
+        self.turns_to(why);
         self.shared(owner, Data::service(port, target));
+    }
+
+    /// Tells that a port has no record.
+    fn lacks_service(&mut self, prefix: Option<&str>, protocol: &str, why: Why) {
+        if T::LISTENS {
+            self.trace.begins(Scope::Data);
+            let owner = self.base.service(prefix, protocol, Zone::Plain);
+            self.trace.lacks(&owner, Lack::Service, why);
+        }
     }
 
     fn target(&mut self, target: Target<'a>) -> Owner {

@@ -132,6 +132,12 @@ impl Addresses {
         self.entries.get(mapped(address))?.claims.iter().find_map(|claim| claim.name.as_ref())
     }
 
+    /// By which right it is told by that name.
+    pub(super) fn rank(&self, address: IpAddr) -> Option<Rank> {
+        let claims = &self.entries.get(mapped(address))?.claims;
+        claims.iter().find(|claim| claim.name.is_some()).map(|claim| claim.rank)
+    }
+
     /// Where an address is.
     pub(super) fn spot(&self, address: IpAddr) -> Option<&Arc<Spot>> {
         self.entries.get(mapped(address))?.claims.iter().find_map(|claim| claim.spot.as_ref())

@@ -10,15 +10,41 @@ use super::{
 };
 use crate::wire::rtype;
 
-/// Whether records that only unfit contributors have are left out, of the records of one type at one owner.
-///
-/// They are while at least `minimum` percent of all contributors are fit, and at least one is.
-pub(super) fn leaves_out(all: i64, unfit: i64, minimum: u8) -> bool {
-    let fit = all.saturating_sub(unfit);
-    unfit > 0 && fit > 0 && fit.saturating_mul(100) >= all.saturating_mul(minimum.into())
+/// How many of the contributors of one owner's records of one type are fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// All of them.
+    All,
+    /// So many that what only unfit ones have is left out.
+    Enough,
+    /// Fewer than that, so that all is in force.
+    TooFew,
+    /// Nobody.
+    None,
 }
 
-fn total<T: Counted>(set: &[T]) -> i64 {
+impl Share {
+    /// Enough are at least `minimum` percent of all, and at least one.
+    pub(super) fn of(all: i64, unfit: i64, minimum: u8) -> Self {
+        let fit = all.saturating_sub(unfit);
+        if unfit <= 0 {
+            Self::All
+        } else if fit <= 0 {
+            Self::None
+        } else if fit.saturating_mul(100) >= all.saturating_mul(minimum.into()) {
+            Self::Enough
+        } else {
+            Self::TooFew
+        }
+    }
+}
+
+/// Whether records that only unfit contributors have are left out, of the records of one type at one owner.
+pub(super) fn leaves_out(all: i64, unfit: i64, minimum: u8) -> bool {
+    Share::of(all, unfit, minimum) == Share::Enough
+}
+
+pub(super) fn total<T: Counted>(set: &[T]) -> i64 {
     set.iter().fold(0, |sum, item| sum.saturating_add(item.count().into()))
 }
 

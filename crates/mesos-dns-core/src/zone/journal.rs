@@ -85,6 +85,11 @@ impl Journal {
         self.steps.back().map_or(self.base, |step| step.mark)
     }
 
+    /// The version that the oldest step begins with.
+    pub fn oldest(&self) -> Mark {
+        self.base
+    }
+
     /// The version that has this serial.
     pub fn version_of(&self, serial: Serial) -> Option<u64> {
         let marks = self.steps.iter().rev().map(|step| step.mark).chain([self.base]);

@@ -26,10 +26,12 @@ mod sets;
 mod snapshot;
 mod text;
 mod update;
+mod weighed;
 
 pub use addresses::Census;
 pub use change::Rdata;
 pub use delta::{Compiled, DELTA_RECORDS_MAX, Delta, Move};
+pub use fitness::Share;
 pub use journal::{JOURNAL_RECORDS_MAX, JOURNAL_STEPS_MAX, Journal, Mark, Step};
 pub use load::{Filler, Loader, Made, plan};
 pub use node::Node;
@@ -37,6 +39,7 @@ pub use rare::{Other, Preferred};
 pub use set::{A, Aaaa, Srv};
 pub use snapshot::{Listed, ListedName, Serial, Snapshot, Soa};
 pub use text::write_zone_file;
+pub use weighed::Weighed;
 
 use std::sync::Arc;
 
@@ -223,6 +226,7 @@ impl Zone {
             healthy_minimum: self.healthy_minimum,
             is_loaded: true,
             is_partial: false,
+            gate: self.gate.clone(),
         }
     }
 }

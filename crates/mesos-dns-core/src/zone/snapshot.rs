@@ -13,6 +13,7 @@ use super::{
     Census,
     addresses::Addresses,
     change,
+    gate::Gate,
     listing::{Entry, in_force},
     node::{Node, Wire},
 };
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub(super) healthy_minimum: u8,
     pub(super) is_loaded: bool,
     pub(super) is_partial: bool,
+    /// What the operator wrote down, which is asked only for an explanation.
+    pub(super) gate: Arc<Gate>,
 }
 
 /// The SOA serial: Unix time in seconds of the last change of content (RFC 1982 arithmetic applies).
@@ -107,6 +110,7 @@ impl Snapshot {
             healthy_minimum: HEALTHY_MINIMUM,
             is_loaded: false,
             is_partial: false,
+            gate: Arc::default(),
         }
     }
 

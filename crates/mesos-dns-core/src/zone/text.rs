@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use super::{Node, Other, Snapshot};
+use super::{Node, Other, Rdata, Snapshot};
 use crate::{
     records::Preference,
     wire::{Name, rtype},
@@ -45,6 +45,24 @@ fn write_node(node: &Node, weight: u16, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{name}{ttl} IN {}", Presented(item))?;
     }
     Ok(())
+}
+
+impl Rdata {
+    /// Type and data as a zone file has them. `weight` is that of services that have none of their own.
+    pub fn to_text(&self, weight: u16) -> String {
+        match self {
+            Self::A(address) => format!("A {address}"),
+            Self::Aaaa(address) => format!("AAAA {address}"),
+            Self::Srv { port, target, preference } => {
+                let of_all = Preference { priority: 0, weight };
+                let Preference { priority, weight } = preference.unwrap_or(of_all);
+                format!("SRV {priority} {weight} {port} {target}")
+            }
+            Self::Other { rtype, rdata } => {
+                Presented(&Other { rtype: *rtype, count: 1, rdata: rdata.clone() }).to_string()
+            }
+        }
+    }
 }
 
 /// Type and data of a record as a zone file has them.

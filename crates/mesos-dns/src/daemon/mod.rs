@@ -42,6 +42,7 @@ use crate::{
     args::Common,
     configuration,
     dns::{self, Clients, Exit, Identity, OUTSIDE_WAITING_MAX, Shared, Sockets},
+    explain::Explainer,
     forward::{Forwarder, own_addresses},
     http::{self, Admin, Api},
     logging,
@@ -296,7 +297,14 @@ impl Daemon {
             metrics.legacy.clone(),
             registry,
         );
-        let api = Arc::new(api.showing(problems));
+        let explainer = Explainer {
+            shared: Arc::downgrade(&shared),
+            forwarder: forwarder.clone(),
+            problems: problems.clone(),
+            origin: Box::new(view.clone().origin()),
+        };
+        let api = api.showing(problems).explaining(Arc::new(move |question| explainer.explain(question)));
+        let api = Arc::new(api);
         let mut servers = JoinSet::new();
         servers.spawn({
             let counted = counter.run(shutdown.clone());

@@ -72,7 +72,7 @@ pub(crate) fn publish(config: &Config, interfaces: &[IpAddr]) -> publish::Settin
 }
 
 /// What to answer, and to whom. `secrets` is what this process makes cookies with if it shares no secret.
-pub(super) fn answer(config: &Config, secrets: &answer::Secrets) -> answer::Settings {
+pub(crate) fn answer(config: &Config, secrets: &answer::Secrets) -> answer::Settings {
     let rate_limit =
         answer::RateLimit { per_second: config.rate_limit, exempt: config.rate_limit_exempt.clone() };
     answer::Settings {
@@ -94,7 +94,7 @@ pub(super) fn answer(config: &Config, secrets: &answer::Secrets) -> answer::Sett
     }
 }
 
-pub(super) fn forward(config: &Config) -> forward::Settings {
+pub(crate) fn forward(config: &Config) -> forward::Settings {
     forward::Settings {
         external_on: config.external_on,
         domain: config.apex.clone(),

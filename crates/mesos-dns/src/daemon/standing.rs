@@ -9,6 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 use mesos_dns_core::{
     answer::State,
+    explain::Origin,
     watch::{believe::Why, knowledge::Held},
 };
 use prometheus_client::{
@@ -97,6 +98,14 @@ impl View {
             );
         }
         Standing { state, reasons, age }
+    }
+
+    /// Tells how the data come, whenever it is asked.
+    pub(super) fn origin(self) -> impl Fn() -> Origin<'static> + Send + Sync + 'static {
+        move || match self.seen.load().contact.borrow().source {
+            Source::Events => Origin::Events,
+            Source::Polls => Origin::Poll,
+        }
     }
 
     /// Tells DNS clients and metrics how things stand, each second and with each version, until told to stop.

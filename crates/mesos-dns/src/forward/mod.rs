@@ -133,6 +133,11 @@ impl Forwarder {
         self.active.store(Arc::new(active));
     }
 
+    /// The rules in force.
+    pub fn policy(&self) -> Policy {
+        self.active.load().policy.clone()
+    }
+
     /// Forgets answers; tells how many were there to forget.
     pub fn flush(&self, selection: &Selection) -> u64 {
         self.active.load().cache.flush(selection)

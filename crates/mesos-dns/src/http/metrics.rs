@@ -38,6 +38,7 @@ pub enum RouteName {
     Axfr,
     Config,
     Enumerate,
+    Explain,
     Health,
     Hosts,
     Metrics,

@@ -13,6 +13,7 @@
 //! the cluster: what is not known is said to be not known.
 
 pub mod admin;
+mod explain;
 mod health;
 mod host;
 pub mod listener;
@@ -43,6 +44,7 @@ use reply::Reply;
 use route::Route;
 
 pub use admin::Admin;
+pub use explain::Explain;
 pub use health::Standing;
 pub use listener::{Limits, bind, serve};
 pub use mesos_dns_core::answer::State;
@@ -78,6 +80,7 @@ pub struct Api {
     legacy: Arc<LegacyCounters>,
     registry: Registry,
     problems: Shown,
+    explain: Option<Explain>,
     transfers: Arc<Semaphore>,
     /// Names of this machine.
     machine: Vec<String>,
@@ -101,6 +104,7 @@ impl Api {
             legacy,
             registry,
             problems: Shown::default(),
+            explain: None,
             transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)),
             machine: host::machine_names(),
         }
@@ -109,6 +113,11 @@ impl Api {
     /// Shows the problems that are counted here; else there are none to show.
     pub fn showing(self, problems: Shown) -> Self {
         Self { problems, ..self }
+    }
+
+    /// Explains by this; else there are no explanations.
+    pub fn explaining(self, explain: Explain) -> Self {
+        Self { explain: Some(explain), ..self }
     }
 
     /// Puts other settings in force, for requests that come from now on.
@@ -151,6 +160,7 @@ impl Api {
 
     fn answer(&self, route: &Route) -> Result<Response<Reply>, Refusal> {
         match route {
+            Route::Explain(query) => self.explain(query),
             Route::Health => Ok(health::health()),
             Route::Ready => Ok(health::ready(&self.board.load(), &(self.standing)())),
             Route::Metrics => health::metrics(&self.registry),

@@ -34,6 +34,8 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 /// Something that can be asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Route {
+    /// What the query of the path asks for.
+    Explain(String),
     Health,
     Metrics,
     /// Of all kinds, or of one.
@@ -64,6 +66,9 @@ impl Route {
             ["health"] => Self::Health,
             ["metrics"] => Self::Metrics,
             ["ready"] => Self::Ready,
+            ["v2", "explain"] if is_enumeration_on => {
+                Self::Explain(uri.query().unwrap_or_default().to_owned())
+            }
             ["v2", "problems"] if is_enumeration_on => Self::Problems(wanted_kind(uri)?),
             ["v1", rest @ ..] => Self::V1(V1::find(rest, is_enumeration_on).ok_or(Refusal::NotFound)?),
             _ => return Err(Refusal::NotFound),
@@ -92,6 +97,7 @@ impl Route {
     /// The label in the metrics.
     pub(super) fn name(&self) -> RouteName {
         match self {
+            Self::Explain(_) => RouteName::Explain,
             Self::Health => RouteName::Health,
             Self::Metrics => RouteName::Metrics,
             Self::Problems(_) => RouteName::Problems,
@@ -236,6 +242,7 @@ mod tests {
             ("/v2/problems", Route::Problems(None)),
             ("/v2/problems/?x=y", Route::Problems(None)),
             ("/v2/problems?x=y&kind=task-collision", Route::Problems(Some(Kind::TaskCollision))),
+            ("/v2/explain?name=a%26b", Route::Explain("name=a%26b".into())),
             ("/metrics", Route::Metrics),
         ] {
             assert_eq!(find(path), Ok(route), "{path}");

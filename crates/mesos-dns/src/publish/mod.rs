@@ -82,6 +82,14 @@ impl Board {
         self.journal().since(version).map(|steps| steps.cloned().collect())
     }
 
+    /// The steps that lead to this version, as far as they are kept, and the version that the first of them begins with.
+    pub fn steps(&self, version: u64) -> (u64, Vec<Step>) {
+        let journal = self.journal();
+        let oldest = journal.oldest().version;
+        let steps = journal.since(oldest).into_iter().flatten();
+        (oldest, steps.take_while(|step| step.mark.version <= version).cloned().collect())
+    }
+
     fn note(&self, note: impl FnOnce(&mut Journal)) {
         note(&mut self.journal());
     }

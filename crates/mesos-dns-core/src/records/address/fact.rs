@@ -43,11 +43,19 @@ impl<'t, 'a> Facts<'t, 'a> {
     ///
     /// On Docker's bridge the agent's address among them is the agent's.
     pub(super) fn at(&self, place: AddressSource) -> impl Iterator<Item = &'t TaskAddress> {
-        let (agent, is_bridged) = (self.agent, self.mode == NetworkMode::Bridge);
-        let is_own = move |address: &IpAddr| !is_bridged || !agent.contains(address);
+        let Self { agent, mode, keeps_loopback, .. } = *self;
         let found = self.task.addresses.iter().filter(move |found| found.source == place);
-        let keeps_loopback = self.keeps_loopback;
-        found.filter(move |found| is_possible(found.address, keeps_loopback) && is_own(&found.address))
+        found.filter(move |found| Kinship::of(found, agent, mode, keeps_loopback) == Kinship::Own)
+    }
+
+    /// All addresses that the task names.
+    pub(super) fn all(&self) -> &'t [TaskAddress] {
+        &self.task.addresses
+    }
+
+    /// Whose an address is that the task names.
+    pub(super) fn kinship(&self, found: &TaskAddress) -> Kinship {
+        Kinship::of(found, self.agent, self.mode, self.keeps_loopback)
     }
 
     /// The addresses that are said to be the task's own.
@@ -61,13 +69,23 @@ impl<'t, 'a> Facts<'t, 'a> {
         self.task.addresses.iter().filter(is_impossible).count()
     }
 
-    /// Whether all its addresses are those of its host: it says so, it names none, or one of them is the agent's,
-    /// which an agent puts there if nobody knows another.
+    /// Whether all its addresses are those of its host.
     pub(super) fn is_on_host(&self) -> bool {
+        self.on_host().is_some()
+    }
+
+    /// Why all its addresses are those of its host; `None` if they are not.
+    pub(super) fn on_host(&self) -> Option<OnHost> {
         let mut own = self.own().peekable();
-        self.mode == NetworkMode::Host
-            || own.peek().is_none()
-            || own.any(|own| self.agent.contains(&own.address))
+        if self.mode == NetworkMode::Host {
+            Some(OnHost::Said)
+        } else if own.peek().is_none() {
+            Some(OnHost::NamesNone)
+        } else if own.any(|own| self.agent.contains(&own.address)) {
+            Some(OnHost::NamesAgents)
+        } else {
+            None
+        }
     }
 
     /// Whether its ports are others than those of its host, as far as it asked for that.
@@ -93,6 +111,40 @@ impl<'t, 'a> Facts<'t, 'a> {
         match self.task.container.as_ref().map_or(&[][..], |container| &container.networks) {
             [only] => Some(only),
             _ => (self.mode == NetworkMode::Bridge).then_some(DOCKER_BRIDGE),
+        }
+    }
+}
+
+/// Why a task is on the network of its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnHost {
+    /// It asked for it.
+    Said,
+    /// It names no address of its own.
+    NamesNone,
+    /// One of its addresses is the agent's, which an agent puts there if nobody knows another.
+    NamesAgents,
+}
+
+/// Whose an address is that a task names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kinship {
+    /// Its own.
+    Own,
+    /// Its agent's, on Docker's bridge.
+    Agents,
+    /// Nobody's whom others could reach.
+    Impossible,
+}
+
+impl Kinship {
+    fn of(found: &TaskAddress, agent: &[IpAddr], mode: NetworkMode, keeps_loopback: bool) -> Self {
+        if !is_possible(found.address, keeps_loopback) {
+            Self::Impossible
+        } else if mode == NetworkMode::Bridge && agent.contains(&found.address) {
+            Self::Agents
+        } else {
+            Self::Own
         }
     }
 }

@@ -1,0 +1,198 @@
+//! `mesos-dns explain`: why a question gets its answer.
+//!
+//! A running server is asked over HTTP and explains what it has. Of a state document the same is worked out here, by the
+//! same functions, as a server with this configuration would serve it. Either way one value comes out, which is printed
+//! as text or as JSON.
+
+use std::{
+    fs, io,
+    sync::{Arc, Weak},
+    time::SystemTime,
+};
+
+use anyhow::{Context, bail};
+use hyper::StatusCode;
+use mesos_dns_core::{
+    answer::{Secrets, Standing, State},
+    cluster::{self, Cluster},
+    config::Config,
+    explain::{Known, Origin, Question, explain, page::Page, told::Explanation},
+    forward,
+    problems::{self, Problem},
+    table::Seed,
+    wire::Name,
+    zone::{Serial, Zone},
+};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    args::{Common, Explain, OutputForm, print},
+    ask, configuration,
+    daemon::{rooms, run_to_end},
+    dns::Shared,
+    dump,
+    forward::Forwarder,
+    problems::Shown,
+};
+
+/// Prints why a question gets its answer.
+///
+/// # Errors
+///
+/// The question is none; the server cannot be asked; the document cannot be read.
+pub fn run(options: &Explain, common: &Common) -> anyhow::Result<()> {
+    let (written, client) = (options.rtype.as_deref(), options.client.as_deref());
+    let question = Question::read(&options.name, written, client, rand::random())?;
+    let explanation = match &options.from {
+        Some(source) if !is_url(source) => of_document(source, &question, common)?,
+        source => of_server(source.as_deref(), options, common)?,
+    };
+    let text = match options.output {
+        OutputForm::Text => Page(&explanation).to_string(),
+        OutputForm::Json => format!("{}\n", serde_json::to_string_pretty(&explanation)?),
+    };
+    print(io::stdout(), &text);
+    Ok(())
+}
+
+fn is_url(source: &str) -> bool {
+    source.starts_with("http://") || source.starts_with("https://")
+}
+
+//------------ A running server ------------------------------------------------
+
+fn of_server(url: Option<&str>, options: &Explain, common: &Common) -> anyhow::Result<Explanation> {
+    let url = match url {
+        Some(url) => url.to_owned(),
+        None => configured_url(common)?,
+    };
+    let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let mut path = format!("/v2/explain?name={}", escaped(&options.name));
+    for (key, value) in [("type", &options.rtype), ("client", &options.client)] {
+        if let Some(value) = value {
+            path.push_str(&format!("&{key}={}", escaped(value)));
+        }
+    }
+    let (code, told) = run_to_end(ask::over_http(url.trim_end_matches('/'), &path))?;
+    if code != StatusCode::OK {
+        let detail = told["detail"].as_str().unwrap_or("is this a mesos-dns, and is its enumerationOn true?");
+        bail!("{url} answers {code}: {detail}");
+    }
+    read_back(told).with_context(|| format!("the explanation of {url} is not understood"))
+}
+
+fn read_back(told: Value) -> serde_json::Result<Explanation> {
+    Explanation::deserialize(told)
+}
+
+/// Where the server of the configuration file listens; without a file, where one listens by default.
+fn configured_url(common: &Common) -> anyhow::Result<String> {
+    let config = match &common.config {
+        None if fs::metadata(common.config_path()).is_err() => {
+            configuration::from_bytes("built-in defaults", dump::DEFAULTS)?
+        }
+        _ => configuration::load(common.config_path())?,
+    };
+    let host = match config.http_listener.as_str() {
+        "" | "0.0.0.0" | "::" => "127.0.0.1".to_owned(),
+        v6 if v6.contains(':') => format!("[{v6}]"),
+        host => host.to_owned(),
+    };
+    Ok(format!("http://{host}:{}", config.http_port))
+}
+
+//------------ A document ------------------------------------------------------
+
+fn of_document(source: &str, question: &Question, common: &Common) -> anyhow::Result<Explanation> {
+    let config = match &common.config {
+        Some(path) => configuration::load(path)?,
+        None => configuration::from_bytes("built-in defaults", dump::DEFAULTS)?,
+    };
+    crate::logging::start(common.verbosity, config.log_format);
+    let (document, masters, hosts) = dump::read_document(source, &config)?;
+    let (cluster, touched) =
+        cluster::apply(&Cluster::default(), document, masters, hosts, Seed(rand::random()));
+    Ok(offline(&cluster, &touched, question, &config))
+}
+
+/// What a server with this configuration would say of this cluster.
+fn offline(
+    cluster: &Cluster,
+    touched: &cluster::Touched,
+    question: &Question,
+    config: &Config,
+) -> Explanation {
+    let policy = rooms::policy(config, &configuration::interface_addresses());
+    let server = Name::parse(&policy.server_name).ok();
+    let mut zone =
+        Zone::new(policy.apex.clone(), server, Seed(rand::random())).with_fixed(&policy.extra.fixed);
+    zone.set_healthy_minimum(config.healthy_minimum_percent);
+    zone.add_server(&policy);
+    zone.update(&policy, &Cluster::default(), cluster, touched);
+    zone.compile();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let serial = Serial(u32::try_from(now.as_secs()).unwrap_or(u32::MAX));
+    let found = problems::find(cluster, &policy);
+    let problems: Vec<&Problem> = found.values().flat_map(|listed| &listed.problems).collect();
+    explain(
+        question,
+        &Known {
+            cluster,
+            policy: &policy,
+            zone: &zone.snapshot(Arc::new(rooms::soa(config)), serial),
+            standing: &Standing { state: State::Live, age: None, version: 0, now },
+            settings: &rooms::answer(config, &Secrets::new(rand::random())),
+            forward: &forward::Policy::new(rooms::forward(config)),
+            origin: Origin::Document,
+            steps: &[],
+            oldest: 0,
+            problems: &problems,
+        },
+    )
+}
+
+//------------ This process ----------------------------------------------------
+
+/// Explains what this process answers, at the moment it is asked. It works for as long as the listing of all records would
+/// take: not for a thread that others wait for.
+pub struct Explainer {
+    /// Ends with the workers, whatever is asked of us.
+    pub(crate) shared: Weak<Shared>,
+    pub(crate) forwarder: Arc<Forwarder>,
+    pub(crate) problems: Shown,
+    /// How the data come.
+    pub(crate) origin: Box<dyn Fn() -> Origin<'static> + Send + Sync>,
+}
+
+impl Explainer {
+    /// Explains the answer to a question; when the process ends, nothing any more.
+    pub fn explain(&self, question: &Question) -> Explanation {
+        let Some(shared) = self.shared.upgrade() else { return Explanation::default() };
+        let Shared { board, settings, standing, .. } = &*shared;
+        let published = board.load();
+        let (oldest, steps) = board.steps(published.version);
+        let counted = self.problems.load_full();
+        let seen = counted.iter().flat_map(|counted| counted.kinds.values());
+        let problems: Vec<&Problem> =
+            seen.flat_map(|seen| seen.problems.iter().map(|(_, problem)| problem)).collect();
+        let origin = match published.restored {
+            Some(_) => Origin::SnapshotFile,
+            None => (self.origin)(),
+        };
+        let known = Known {
+            cluster: &published.cluster,
+            policy: &published.policy,
+            zone: &published.zone,
+            standing: &standing.load(&published),
+            settings: &settings.load(),
+            forward: &self.forwarder.policy(),
+            origin,
+            steps: &steps,
+            oldest,
+            problems: &problems,
+        };
+        explain(question, &known)
+    }
+}
