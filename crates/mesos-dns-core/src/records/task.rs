@@ -1,6 +1,6 @@
 //! The records of one task.
 
-use std::net::IpAddr;
+use std::collections::BTreeSet;
 
 use super::{
     Data, Fitness, Owner, Policy, Record, TASK_PORTS_MAX, Withheld,
@@ -37,13 +37,13 @@ pub fn contribution(
 /// Tasks of one service share most of their names. The maker remembers those of the services it met last, so
 /// where such tasks follow each other a name is made once, and their records share its allocation.
 pub struct Maker<'a> {
-    cluster: &'a Cluster,
-    policy: &'a Policy,
+    pub(super) cluster: &'a Cluster,
+    pub(super) policy: &'a Policy,
     /// Whether loopback addresses are good.
-    keeps_loopback: bool,
+    pub(super) keeps_loopback: bool,
     services: Services,
     /// Reused from task to task.
-    whereabouts: Whereabouts,
+    pub(super) whereabouts: Whereabouts,
     ports: Vec<u16>,
     spots: Spots,
 }
@@ -65,13 +65,6 @@ impl<'a> Maker<'a> {
     /// Whether a maker for another version of the cluster makes the same of what did not change.
     pub fn agrees_with(&self, other: &Self) -> bool {
         self.keeps_loopback == other.keeps_loopback
-    }
-
-    /// The addresses that a task has names for.
-    pub fn addresses(&mut self, task: &Task, agent: &Agent) -> &[IpAddr] {
-        let agent_addresses = address::of_agent(agent, &self.cluster.hosts);
-        self.whereabouts.find(task, agent_addresses, &self.policy.addresses, self.keeps_loopback);
-        &self.whereabouts.task
     }
 
     /// Lists the records of one task; see the function of this name.
@@ -117,6 +110,8 @@ impl<'a> Maker<'a> {
         // Of two, the one is left out whose labels are ours.
         let is_reserved = task.discovery.is_some() && raw.is_none();
         withheld.special = u32::from(is_reserved);
+        let mut unpublished = Unpublished::default();
+        let mut is_first = true;
         let main = if munged.is_some() { 1 } else { 0 };
         // The raw name first, as the oldest clients know it; then the one that fits the rules; then what labels ask for.
         let bases = [&mut raw, &mut munged].map(|base| base.as_mut().map(|base| &mut **base));
@@ -139,7 +134,9 @@ impl<'a> Maker<'a> {
                 on_networks: Vec::new(),
                 additions: additions.as_ref(),
                 is_main: number == main,
+                counts: std::mem::take(&mut is_first),
                 withheld: &mut withheld,
+                unpublished: &mut unpublished,
                 emit: &mut *emit,
             };
             pass.addresses();
@@ -149,6 +146,7 @@ impl<'a> Maker<'a> {
             }
             pass.describe();
         }
+        unpublished.count(&mut withheld);
         if let Some(name) = &instance {
             let (claimed, agent) = (self.whereabouts.claimed(task), (agent, agent_addresses));
             reverse::task((claimed, name), agent, self.policy, &mut self.spots, emit);
@@ -199,7 +197,10 @@ pub(super) struct Pass<'a> {
     pub(super) additions: Option<&'a Additions<'a>>,
     /// Whether these are the names that stand for the task where it is to have one set of them.
     pub(super) is_main: bool,
-    pub(super) withheld: &'a mut Withheld,
+    /// Whether what is withheld of the task, by whatever names, is counted in this pass: one does.
+    counts: bool,
+    withheld: &'a mut Withheld,
+    pub(super) unpublished: &'a mut Unpublished,
     emit: &'a mut dyn FnMut(Record),
 }
 
@@ -230,13 +231,13 @@ impl<'a> Pass<'a> {
     /// The same, with the TTL that is asked for this owner.
     pub(super) fn record_for(&mut self, ttl: Option<u32>, owner: Owner, data: Data, fitness: Fitness) {
         if infrastructure::is_special_owner(&owner) {
-            self.withheld.special = self.withheld.special.saturating_add(1);
+            self.unpublished.special.insert(owner.to_text());
             return;
         }
         let target_fits = !matches!(&data, Data::Srv { target, .. } if target.name().is_none());
         let is_carried = owner.name().is_some() && target_fits;
         if !is_carried {
-            self.withheld.unencodable = self.withheld.unencodable.saturating_add(1);
+            self.unpublished.unencodable.insert(owner.to_text());
         }
         let Some(additions) = self.additions else { return (self.emit)(Record { owner, data, fitness }) };
         // A TTL alone would make a name of what DNS does not answer.
@@ -283,7 +284,7 @@ impl<'a> Pass<'a> {
     /// SRV records of `resources.ports`, which are the agent's. Without discovery information the plain zone has them
     /// too, and its records still lead to the agent.
     fn resource_ports(&mut self, ports: &[u16], beyond: u32, in_plain_zone: bool) {
-        self.withheld.ports = self.withheld.ports.saturating_add(beyond);
+        self.tally(|withheld| &mut withheld.ports, beyond);
         let zones = if in_plain_zone { &[Zone::Agent, Zone::Plain][..] } else { &[Zone::Agent] };
         for port in ports {
             for zone in zones {
@@ -300,11 +301,11 @@ impl<'a> Pass<'a> {
         let rules = self.policy.rules;
         for listed in discovery.ports.iter().take(TASK_PORTS_MAX) {
             if !extra::is_shown(listed, discovery, self.policy.extra.visibility) {
-                self.withheld.hidden = self.withheld.hidden.saturating_add(1);
+                self.tally(|withheld| &mut withheld.hidden, 1);
                 continue;
             }
             let Some(number) = u16::try_from(listed.number).ok().filter(|port| *port > 0) else {
-                self.withheld.ports = self.withheld.ports.saturating_add(1);
+                self.tally(|withheld| &mut withheld.ports, 1);
                 continue;
             };
             let protocol = label(&listed.kind.protocol, rules);
@@ -312,14 +313,16 @@ impl<'a> Pass<'a> {
             let port_name = Some(label(&listed.kind.name, rules)).filter(|name| !name.is_empty());
             let named =
                 [None, port_name.as_deref()].into_iter().take(if port_name.is_some() { 2 } else { 1 });
+            let mut is_lost = false;
             for prefix in named {
                 for protocol in protocols {
                     match self.whereabouts.lead(self.task, listed, number, protocol) {
                         Some((target, port)) => self.service(prefix, protocol, target, port),
-                        None => self.withheld.unreachable = self.withheld.unreachable.saturating_add(1),
+                        None => is_lost = true,
                     }
                 }
             }
+            self.tally(|withheld| &mut withheld.unreachable, u32::from(is_lost));
             let Some(name) = port_name.as_ref().filter(|_| self.additions.is_some()) else { continue };
             for protocol in protocols {
                 if let Some((target, port)) = self.whereabouts.lead(self.task, listed, number, protocol) {
@@ -336,11 +339,35 @@ impl<'a> Pass<'a> {
         self.shared(owner, Data::service(port, target));
     }
 
+    /// Counts something of the task itself.
+    fn tally(&mut self, count: impl FnOnce(&mut Withheld) -> &mut u32, more: u32) {
+        if self.counts {
+            let count = count(self.withheld);
+            *count = count.saturating_add(more);
+        }
+    }
+
     fn target(&mut self, target: Target<'a>) -> Owner {
         match target {
             Target::Agent => self.agent_canonical.clone(),
             Target::Network(network) => self.name_on(network),
             Target::Own => self.canonical.clone(),
+        }
+    }
+}
+
+/// Names of a task that DNS does not answer. Several records can stand at one, and few tasks have any.
+#[derive(Default)]
+pub(super) struct Unpublished {
+    special: BTreeSet<String>,
+    pub(super) unencodable: BTreeSet<String>,
+}
+
+impl Unpublished {
+    fn count(&self, withheld: &mut Withheld) {
+        let Self { special, unencodable } = self;
+        for (count, names) in [(&mut withheld.special, special), (&mut withheld.unencodable, unencodable)] {
+            *count = count.saturating_add(u32::try_from(names.len()).unwrap_or(u32::MAX));
         }
     }
 }
