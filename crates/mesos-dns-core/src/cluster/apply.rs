@@ -6,7 +6,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use super::{Cluster, Document, Hosts, Masters, Task};
+use super::{Cluster, Document, Hosts, Masters, Omissions, Task};
 use crate::table::{Keyed, Seed, Table};
 
 /// What an update touched, as ids. Everything not named here is the same before and after.
@@ -20,6 +20,8 @@ pub struct Touched {
     pub tasks: Vec<TaskChange>,
     /// Whether the leader or the list of masters changed, or an address of one.
     pub masters: bool,
+    /// Whether something else was left out of what the master said.
+    pub omissions: bool,
 }
 
 /// A task before and after.
@@ -34,7 +36,8 @@ pub struct TaskChange {
 impl Touched {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
-        self.agents.is_empty() && self.frameworks.is_empty() && self.tasks.is_empty() && !self.masters
+        let is_elsewhere = self.masters || self.omissions;
+        self.agents.is_empty() && self.frameworks.is_empty() && self.tasks.is_empty() && !is_elsewhere
     }
 }
 
@@ -77,7 +80,13 @@ pub fn apply(
     }
     gone(&old.tasks, &tasks, |task| touched.tasks.push(TaskChange { old: Some(task.clone()), new: None }));
     touched.masters = *old.masters != masters || masters.hosts().any(|host| !old.hosts.agree(&hosts, &host));
-    (Cluster { agents, frameworks, tasks, masters: Arc::new(masters), hosts }, touched)
+    let mut omissions = Omissions::new(document.omissions, seed);
+    if omissions == old.omissions {
+        omissions = old.omissions.clone();
+    } else {
+        touched.omissions = true;
+    }
+    (Cluster { agents, frameworks, tasks, masters: Arc::new(masters), hosts, omissions }, touched)
 }
 
 /// A table of these values. Where the old table holds an equal one, that allocation is kept.

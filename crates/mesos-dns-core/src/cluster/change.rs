@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Agent, Framework, Host, Task, TaskAddress, TaskState};
+use super::{Agent, Framework, Host, Omission, Task, TaskAddress, TaskState};
 
 /// What one event of the operator API says, as far as names depend on it.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub enum Change {
     },
     /// A framework was torn down, and its tasks with it.
     FrameworkRemoved(Arc<str>),
+    /// Something of the event before this could not be used, or nothing of it.
+    Omitted(Box<[Omission]>),
     /// A task that has not ended entered its framework: a launch, or its agent came back with it. Replaces
     /// what was known under its ids.
     TaskAdded(Task),

@@ -10,6 +10,7 @@ mod apply;
 mod change;
 mod hosts;
 mod model;
+mod omission;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -17,6 +18,7 @@ pub use apply::{TaskChange, Touched, apply};
 pub use change::{Change, RunningStatus, TaskUpdate};
 pub use hosts::{Host, Hosts};
 pub use model::{Model, Subject, TaskKey};
+pub use omission::{Counts, Noted, OMISSIONS_MAX, Omission, Omissions, SkippedPart, Whose};
 
 use crate::table::{Find, Keyed, Seed, Table};
 
@@ -33,6 +35,8 @@ pub struct Cluster {
     pub masters: Arc<Masters>,
     /// The addresses of every host name met above.
     pub hosts: Arc<Hosts>,
+    /// What could not be used of what the master said, and whose it was.
+    pub omissions: Omissions,
 }
 
 impl Cluster {
@@ -53,6 +57,7 @@ impl Cluster {
             frameworks: self.frameworks.iter().map(|framework| framework.id.clone()).collect(),
             tasks: self.tasks.iter().map(|task| TaskChange { old: None, new: Some(task.clone()) }).collect(),
             masters: true,
+            omissions: true,
         }
     }
 }
@@ -82,6 +87,8 @@ pub struct Document {
     pub unreachable: Vec<(Arc<str>, Box<str>)>,
     /// What was left out, by reason.
     pub skipped: Skipped,
+    /// Whose it was.
+    pub omissions: Noted,
     /// Whether the document had the members every master writes (`slaves` and `frameworks`, or `get_state`).
     pub complete: bool,
 }

@@ -7,6 +7,8 @@
 //! it is kept, has no records yet, and is touched once the missing one comes. What is touched twice between two
 //! calls of [`Model::take`] is told once, as it was before and as it is now.
 
+mod omitted;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -49,6 +51,7 @@ struct Pending {
     frameworks: HashSet<Arc<str>>,
     tasks: HashMap<TaskKey, Option<Arc<Task>>>,
     masters: bool,
+    omissions: bool,
 }
 
 impl Model {
@@ -89,12 +92,16 @@ impl Model {
 
     /// Takes in what one event says.
     pub fn change(&mut self, change: Change) -> Subject {
+        if !self.cluster.omissions.is_empty() {
+            self.set_right(&change);
+        }
         match change {
             Change::AgentAdded(agent) => self.add_agent(agent),
             Change::AgentRemoved(id) => self.remove_agent(&id),
             Change::FrameworkAdded(framework) => self.add_framework(framework),
             Change::FrameworkAt { id, host, port } => self.place_framework(&id, host, port),
             Change::FrameworkRemoved(id) => self.remove_framework(&id),
+            Change::Omitted(omissions) => self.omit(omissions),
             Change::TaskAdded(task) => self.add_task(task),
             // One that is not known is no surprise: it was unreachable before, or ended more than once.
             Change::TaskEnded { framework_id, id } => _ = self.take_out(&framework_id, &id),
@@ -139,7 +146,7 @@ impl Model {
 
     /// Tells what was touched since the last call. What is as it was before is not in it.
     pub fn take(&mut self) -> Touched {
-        let Pending { agents, frameworks, tasks, masters } = std::mem::take(&mut self.touched);
+        let Pending { agents, frameworks, tasks, masters, omissions } = std::mem::take(&mut self.touched);
         let mut changes = Vec::with_capacity(tasks.len());
         for ((framework_id, id), old) in tasks {
             let new = self.cluster.tasks.get((&*framework_id, &*id)).cloned();
@@ -149,7 +156,7 @@ impl Model {
                 changes.push(TaskChange { old, new });
             }
         }
-        Touched { agents, frameworks, tasks: changes, masters }
+        Touched { agents, frameworks, tasks: changes, masters, omissions }
     }
 
     /// The tasks that run on an agent.
@@ -334,7 +341,8 @@ impl Model {
 
 impl Pending {
     fn is_empty(&self) -> bool {
-        self.agents.is_empty() && self.frameworks.is_empty() && self.tasks.is_empty() && !self.masters
+        let is_elsewhere = self.masters || self.omissions;
+        self.agents.is_empty() && self.frameworks.is_empty() && self.tasks.is_empty() && !is_elsewhere
     }
 }
 

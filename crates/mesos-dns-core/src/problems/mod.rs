@@ -1,18 +1,25 @@
 //! What is wrong with the names of a cluster, as data.
 //!
 //! [`find`] walks one version of the cluster and lists what an operator should know of: names that two services share,
-//! names that are not what somebody wrote, tasks and agents that nobody finds. It is pure and stores nothing, and
+//! names that are not what somebody wrote, tasks and agents that nobody finds, and whatever of the master's words could
+//! not be used. It is pure and stores nothing, and
 //! nothing of it is on the way of an update: whoever wants to know counts again, as often as that is worth it.
 //!
 //! What is told is told of services, not of tasks: a hundred instances that lack an address are one problem with a
 //! hundred tasks. A service is what a framework calls by one name; several instances of one are no collision.
+//!
+//! `kind`: the kinds there are. `survey`: what the walk finds. `omitted`: what was left out before there was a cluster to
+//! walk over.
 
+mod kind;
+mod omitted;
 mod survey;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Serialize;
 
+pub use kind::{Kind, Stands};
 use survey::Survey;
 
 use crate::{cluster::Cluster, records::Policy};
@@ -25,82 +32,6 @@ pub const NAMES_MAX: usize = 8;
 
 /// Owners that are told of one problem.
 pub const OWNERS_MAX: usize = 8;
-
-/// What can be wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// An agent whose address is not known, so that tasks on it have none of it.
-    AgentWithoutAddress,
-    /// Several frameworks whose names give the same labels.
-    FrameworkCollision,
-    /// Ports that cannot be, or are more than one task may have.
-    ImpossiblePort,
-    /// Tasks whose agent or framework is not known: they have no names.
-    OrphanedTask,
-    /// A name that is ours: who wants it gets none.
-    ReservedName,
-    /// A name that DNS has only in another spelling.
-    RewrittenName,
-    /// Several services with one name.
-    TaskCollision,
-    /// Running tasks without an address.
-    TaskWithoutAddress,
-    /// A name that DNS cannot carry.
-    UnencodableName,
-}
-
-impl Kind {
-    /// Each of them, in the order in which they are told.
-    pub const ALL: [Self; 9] = [
-        Self::AgentWithoutAddress,
-        Self::FrameworkCollision,
-        Self::ImpossiblePort,
-        Self::OrphanedTask,
-        Self::ReservedName,
-        Self::RewrittenName,
-        Self::TaskCollision,
-        Self::TaskWithoutAddress,
-        Self::UnencodableName,
-    ];
-
-    /// Its name in the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::AgentWithoutAddress => "agent-without-address",
-            Self::FrameworkCollision => "framework-collision",
-            Self::ImpossiblePort => "impossible-port",
-            Self::OrphanedTask => "orphaned-task",
-            Self::ReservedName => "reserved-name",
-            Self::RewrittenName => "rewritten-name",
-            Self::TaskCollision => "task-collision",
-            Self::TaskWithoutAddress => "task-without-address",
-            Self::UnencodableName => "unencodable-name",
-        }
-    }
-
-    /// The kind with this name in the API.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// What it means, for people.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::AgentWithoutAddress => {
-                "the agent's address is not known: its pid is missing, or its host does not resolve"
-            }
-            Self::FrameworkCollision => "the names of several frameworks give the same labels",
-            Self::ImpossiblePort => "a port is 0, beyond 65535, or one too many, and has no records",
-            Self::OrphanedTask => "the task's agent or framework is not known, so it has no names",
-            Self::ReservedName => "the name is one of this server's own, so it is withheld",
-            Self::RewrittenName => "DNS cannot carry the name as it is; it stands under another one",
-            Self::TaskCollision => "several services have this name, and it leads to all of them",
-            Self::TaskWithoutAddress => "the task runs, and none of its addresses can be published",
-            Self::UnencodableName => "DNS cannot carry the name; only the HTTP API shows it",
-        }
-    }
-}
 
 /// Something that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -127,6 +58,10 @@ pub struct Owner {
     /// The id of one task of the service, the lowest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<Box<str>>,
+    /// Of what has no id that can be read: where it begins, in bytes from the beginning of the state document; of an
+    /// event, where that ends in the stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
 }
 
 /// What a problem is known by from one count to the next: the same problem has the same key while tasks come and go.
@@ -136,7 +71,7 @@ pub struct Key {
     pub kind: Kind,
     /// Agent or framework: the first of those concerned.
     pub owner: Arc<str>,
-    /// The first of its names.
+    /// The first of its names; without one, the id of its task.
     pub name: String,
 }
 
@@ -145,10 +80,11 @@ impl Problem {
     pub fn key(&self) -> Key {
         let first = self.owners.first();
         let owner = first.and_then(|owner| owner.agent.as_ref().or(owner.framework.as_ref()));
+        let task = first.and_then(|owner| owner.task.as_deref()).map(str::to_owned);
         Key {
             kind: self.kind,
             owner: owner.cloned().unwrap_or_default(),
-            name: self.names.first().cloned().unwrap_or_default(),
+            name: self.names.first().cloned().or(task).unwrap_or_default(),
         }
     }
 }
@@ -163,8 +99,9 @@ pub struct Listed {
 }
 
 impl Listed {
-    fn new(mut problems: Vec<Problem>) -> Self {
-        let total = problems.len() as u64;
+    /// `beyond`: how many more there are that nothing is known of.
+    fn new(mut problems: Vec<Problem>, beyond: u64) -> Self {
+        let total = (problems.len() as u64).saturating_add(beyond);
         problems.sort_by_cached_key(Problem::key);
         problems.truncate(LISTED_MAX);
         Self { total, problems }
@@ -174,7 +111,11 @@ impl Listed {
 /// Lists what is wrong in one version of the cluster, by kind; a kind without problems is in it too.
 pub fn find(cluster: &Cluster, policy: &Policy) -> BTreeMap<Kind, Listed> {
     let mut found = Survey::new(cluster, policy).problems();
-    let listed = |kind| (kind, Listed::new(found.remove(&kind).unwrap_or_default()));
+    omitted::find(cluster, &mut found);
+    let listed = |kind: Kind| {
+        let beyond = kind.part().map_or(0, |part| cluster.omissions.beyond(part));
+        (kind, Listed::new(found.remove(&kind).unwrap_or_default(), beyond))
+    };
     Kind::ALL.into_iter().map(listed).collect()
 }
 

@@ -7,8 +7,8 @@ use std::{
 
 use super::{Kind, NAMES_MAX, OWNERS_MAX, Owner, Problem};
 use crate::{
-    cluster::{Agent, Cluster, Framework, PortKind, Task, TaskState, Visibility},
-    records::{self, Data, Maker, Policy, TASK_PORTS_MAX, agent_addresses, fragment, label},
+    cluster::{Agent, Cluster, Framework, PortKind, Task, Visibility},
+    records::{self, Data, Faults, Maker, Policy, TASK_PORTS_MAX, agent_addresses, fragment, label},
     wire::Name,
 };
 
@@ -35,7 +35,11 @@ struct Service<'a> {
     orphans: u64,
     without_address: u64,
     with_bad_ports: u64,
-    /// Running tasks with their agents, each of which may publish other names.
+    with_impossible_addresses: u64,
+    with_unreachable_ports: u64,
+    /// Those that are not shown, or not all of them.
+    hidden: u64,
+    /// Answered tasks with their agents, each of which may publish other names.
     samples: Vec<(&'a Task, &'a Agent)>,
 }
 
@@ -63,11 +67,13 @@ impl<'a> Survey<'a> {
         self.found.entry(kind).or_default().push(Problem { kind, owners, names, tasks });
     }
 
-    /// All services with running tasks, in the order of their frameworks' ids and their names.
+    /// All services with tasks that are answered or hidden, in the order of their frameworks' ids and their names.
     fn collect(&self) -> Vec<Service<'a>> {
         let mut services: HashMap<(&str, &str), Service<'a>> = HashMap::new();
         let mut maker = Maker::new(self.cluster, self.policy);
-        for task in self.cluster.tasks.iter().filter(|task| task.state == TaskState::Running) {
+        let is_looked_at =
+            |task: &Task| records::is_answered(task, self.policy) || records::is_hidden(task, self.policy);
+        for task in self.cluster.tasks.iter().filter(|task| is_looked_at(task)) {
             let service = match services.entry((&*task.framework_id, &**task.service_name())) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
@@ -76,7 +82,7 @@ impl<'a> Survey<'a> {
                 }
             };
             let agent = self.cluster.agents.get(&*task.agent_id);
-            service.count(task, agent.map(|agent| &**agent), &mut maker);
+            service.count(task, agent.map(|agent| &**agent), self.policy, &mut maker);
         }
         let mut services: Vec<_> = services.into_values().collect();
         services.sort_unstable_by_key(|service| (&**service.framework_id, service.name));
@@ -102,7 +108,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Frameworks that have names: those with running tasks, and those whose scheduler's host is known.
+    /// Frameworks that have names: those with tasks that are answered, and those whose scheduler's host is known.
     fn look_at_frameworks(&mut self) {
         let mut tasks: HashMap<&str, u64> = HashMap::new();
         for service in &self.services {
@@ -144,6 +150,9 @@ impl<'a> Survey<'a> {
                 (Kind::OrphanedTask, service.orphans),
                 (Kind::TaskWithoutAddress, service.without_address),
                 (Kind::ImpossiblePort, service.with_bad_ports),
+                (Kind::ImpossibleAddress, service.with_impossible_addresses),
+                (Kind::UnreachablePort, service.with_unreachable_ports),
+                (Kind::HiddenTask, service.hidden),
             ] {
                 if tasks > 0 {
                     self.add(kind, vec![service.owner()], name(), tasks);
@@ -152,7 +161,7 @@ impl<'a> Survey<'a> {
             // A discovery name stands as it is written, too.
             let label = label(service.name, self.policy.rules);
             let is_written = service.first.discovery.is_some() || label == service.name.to_ascii_lowercase();
-            if !is_written && !label.is_empty() {
+            if !is_written && !label.is_empty() && service.tasks > 0 {
                 let names = vec![service.name.to_owned(), label];
                 self.add(Kind::RewrittenName, vec![service.owner()], names, service.tasks);
             }
@@ -259,22 +268,36 @@ impl<'a> Service<'a> {
             orphans: 0,
             without_address: 0,
             with_bad_ports: 0,
+            with_impossible_addresses: 0,
+            with_unreachable_ports: 0,
+            hidden: 0,
             samples: Vec::new(),
         }
     }
 
-    fn count(&mut self, task: &'a Task, agent: Option<&'a Agent>, maker: &mut Maker<'_>) {
-        self.tasks = self.tasks.saturating_add(1);
+    fn count(&mut self, task: &'a Task, agent: Option<&'a Agent>, policy: &Policy, maker: &mut Maker<'_>) {
         if task.id < self.first.id {
             self.first = task;
         }
+        self.hidden = self.hidden.saturating_add(u64::from(records::hides(task, policy)));
+        if records::is_hidden(task, policy) {
+            return;
+        }
+        self.tasks = self.tasks.saturating_add(1);
         let (Some(agent), Some(_)) = (agent, self.framework) else {
             self.orphans = self.orphans.saturating_add(1);
             return;
         };
-        let is_lost = maker.addresses(task, agent).is_empty();
-        self.without_address = self.without_address.saturating_add(u64::from(is_lost));
-        self.with_bad_ports = self.with_bad_ports.saturating_add(u64::from(has_bad_port(task)));
+        let Faults { has_no_address, has_impossible_address, has_unreachable_port } =
+            maker.faults(task, agent);
+        for (count, is_so) in [
+            (&mut self.without_address, has_no_address),
+            (&mut self.with_bad_ports, has_bad_port(task)),
+            (&mut self.with_impossible_addresses, has_impossible_address),
+            (&mut self.with_unreachable_ports, has_unreachable_port),
+        ] {
+            *count = count.saturating_add(u64::from(is_so));
+        }
         let is_known = self.samples.iter().any(|(sample, _)| are_alike(sample, task));
         if !is_known && self.samples.len() < SAMPLES_MAX {
             self.samples.push((task, agent));
@@ -283,7 +306,7 @@ impl<'a> Service<'a> {
 
     fn owner(&self) -> Owner {
         let framework = Some(self.framework_id.clone());
-        Owner { framework, task: Some(self.first.id.clone()), agent: None }
+        Owner { framework, task: Some(self.first.id.clone()), ..Owner::default() }
     }
 }
 
@@ -301,8 +324,8 @@ fn are_alike(one: &Task, other: &Task) -> bool {
     fn visibility(task: &Task) -> Option<Visibility> {
         task.discovery.as_ref().map(|discovery| discovery.visibility)
     }
-    // By its health, and by who is to see it, a task has all of its names, or few, or none.
-    (one.healthy, one.is_checked) == (other.healthy, other.is_checked)
+    // By its state, its health, and by who is to see it, a task has all of its names, or few, or none.
+    (one.state, one.healthy, one.is_checked) == (other.state, other.healthy, other.is_checked)
         && visibility(one) == visibility(other)
         && one.ports.is_empty() == other.ports.is_empty()
         && aliases(one) == aliases(other)

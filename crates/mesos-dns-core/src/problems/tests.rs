@@ -5,10 +5,11 @@ use std::fmt::Write;
 use super::*;
 use crate::{
     cluster::{
-        self, Agent, Discovery, DiscoveryPort, Document, Endpoint, Framework, Host, Hosts, Masters,
-        PortRange, Task,
+        self, AddressSource, Agent, Container, Discovery, DiscoveryPort, Document, Endpoint, Framework, Host,
+        Hosts, Masters, NetworkMode, Noted, OMISSIONS_MAX, Omission, PortKind, PortRange, PortScope,
+        SkippedPart, Task, TaskAddress, TaskState, Visibility, Whose,
     },
-    records::Health,
+    records::{Addresses, Extra, Health, Networks},
     table::Seed,
     test_support::{policy, task},
 };
@@ -28,19 +29,31 @@ fn discovered(id: &str, framework: &str, name: &str, ports: &[i64]) -> Task {
     Task { discovery: Some(Box::new(discovery)), ..task(id, "x", framework, "a-S0") }
 }
 
+fn document(agents: Vec<Agent>, frameworks: Vec<Framework>, tasks: Vec<Task>) -> Document {
+    Document { agents, frameworks, tasks, ..Document::default() }
+}
+
+fn cluster(document: &Document) -> Cluster {
+    let (masters, hosts) = (Masters::default(), Hosts::default());
+    cluster::apply(&Cluster::default(), document.clone(), masters, hosts, Seed(1)).0
+}
+
 /// All that is found, a line each: kind, owners, names, tasks.
 fn found(agents: Vec<Agent>, frameworks: Vec<Framework>, tasks: Vec<Task>) -> String {
-    let document = Document { agents, frameworks, tasks, ..Document::default() };
-    let empty = Cluster::default();
-    let cluster = cluster::apply(&empty, document, Masters::default(), Hosts::default(), Seed(1)).0;
+    found_in(&document(agents, frameworks, tasks), &policy())
+}
+
+fn found_in(document: &Document, policy: &Policy) -> String {
     let mut text = String::new();
-    for (kind, listed) in find(&cluster, &policy()) {
+    for (kind, listed) in find(&cluster(document), policy) {
         assert_eq!(listed.total as usize, listed.problems.len());
         for problem in listed.problems {
             assert_eq!(problem.kind, kind);
             let owner = |owner: &Owner| {
                 let parts = [owner.agent.as_deref(), owner.framework.as_deref(), owner.task.as_deref()];
-                parts.into_iter().flatten().collect::<Vec<_>>().join("/")
+                let at = owner.at.map(|at| format!("@{at}"));
+                let parts = parts.into_iter().flatten().map(str::to_owned).chain(at);
+                parts.collect::<Vec<_>>().join("/")
             };
             let owners: Vec<_> = problem.owners.iter().map(owner).collect();
             let (owners, names) = (owners.join(" "), problem.names.join(" "));
@@ -228,4 +241,167 @@ fn instances_with_other_names_are_looked_at_too() {
     let cluster = cluster::apply(&empty, document, Masters::default(), Hosts::default(), Seed(1)).0;
     let policy = Policy { health: Health::Require, ..policy() };
     assert_eq!(find(&cluster, &policy)[&Kind::TaskCollision].total, 1);
+}
+
+/// Of a task that is known, it is a problem of its service; of others, by what could be read of them.
+#[test]
+fn what_could_not_be_used() {
+    let omission = |part, framework: &str, task: &str, name: &str, at: Option<u64>| {
+        let known = |text: &str| Some(text).filter(|text| !text.is_empty()).map(Arc::from);
+        let whose = Whose { framework: known(framework), task: known(task), at, ..Whose::default() };
+        Omission { part, whose, name: name.into(), count: 3 }
+    };
+    let mut omissions = Noted::default();
+    for omission in [
+        omission(SkippedPart::Label, "F", "2", "", None),
+        omission(SkippedPart::Label, "F", "1", "", None),
+        omission(SkippedPart::PortRange, "F", "1", "", None),
+        omission(SkippedPart::Task, "F", "lost.1", "lost", None),
+        omission(SkippedPart::Task, "F", "lost.2", "lost", None),
+        omission(SkippedPart::Task, "F", "nameless.1", "", None),
+        omission(SkippedPart::Task, "F", "nameless.2", "", None),
+        omission(SkippedPart::Task, "F", "", "", Some(70)),
+        omission(SkippedPart::Task, "F", "", "", Some(50)),
+        omission(SkippedPart::Framework, "", "", "", Some(90)),
+        omission(SkippedPart::FrameworkAddress, "F", "", "marathon", None),
+    ] {
+        omissions.note(omission.part, || omission);
+    }
+    let tasks = vec![task("1", "web", "F", "a-S0"), task("2", "web", "F", "a-S0")];
+    let document = Document { omissions, ..document(vec![agent("a-S0")], vec![framework("F", "m")], tasks) };
+    assert_eq!(
+        found_in(&document, &policy()),
+        "skipped-framework [@90] [] 0\n\
+         skipped-framework-address [F] [marathon] 0\n\
+         skipped-label [F/1 F/2] [web] 2\n\
+         skipped-port-range [F/1] [web] 1\n\
+         skipped-task [F/@50 F/@70] [] 2\n\
+         skipped-task [F/lost.1 F/lost.2] [lost] 2\n\
+         skipped-task [F/nameless.1] [] 1\n\
+         skipped-task [F/nameless.2] [] 1\n"
+    );
+    let keys: Vec<_> = find(&cluster(&document), &policy())[&Kind::SkippedTask]
+        .problems
+        .iter()
+        .map(|problem| (problem.key().owner.to_string(), problem.key().name))
+        .collect();
+    let expected = ["", "lost", "nameless.1", "nameless.2"].map(|name| ("F".to_owned(), name.to_owned()));
+    assert_eq!(keys, expected, "where something stands is no part of what it is known by");
+}
+
+#[test]
+fn what_is_not_listed_is_counted() {
+    let mut omissions = Noted::default();
+    for number in 0..OMISSIONS_MAX + 30 {
+        let whose = Whose { task: Some(number.to_string().into()), ..Whose::default() };
+        omissions.note(SkippedPart::Task, || Omission {
+            part: SkippedPart::Task,
+            whose,
+            name: number.to_string().into(),
+            count: 1,
+        });
+    }
+    let document = Document { omissions, ..Document::default() };
+    let found = find(&cluster(&document), &policy());
+    let Listed { total, problems } = &found[&Kind::SkippedTask];
+    assert_eq!((*total, problems.len()), (OMISSIONS_MAX + 30, LISTED_MAX));
+}
+
+fn at(address: &str, task: Task) -> Task {
+    let (source, address) = (AddressSource::NetInfo, address.parse().unwrap());
+    Task { addresses: [TaskAddress { source, address, network: None }].into(), ..task }
+}
+
+#[test]
+fn addresses_and_ports_that_nobody_reaches() {
+    let bridge = Container { mode: NetworkMode::Bridge, networks: [].into(), mappings: [].into() };
+    let behind = |id: &str, scope: PortScope| {
+        let kind = PortKind { scope, protocol: "tcp".into(), ..PortKind::default() };
+        let ports = [DiscoveryPort { number: 80, kind: kind.into() }].into();
+        let discovery = Discovery { name: "behind".into(), ports, ..Discovery::default() };
+        let task = Task { container: Some(Arc::new(bridge.clone())), ..task(id, "x", "F", "a-S0") };
+        Task { discovery: Some(Box::new(discovery)), ..task }
+    };
+    let killing = Task { state: TaskState::Killing, ..at("169.254.0.9", task("5", "late", "F", "a-S0")) };
+    let staging = Task { state: TaskState::Staging, ..at("169.254.0.9", task("6", "soon", "F", "a-S0")) };
+    let tasks = vec![
+        at("127.0.0.1", task("1", "self", "F", "a-S0")),
+        at("224.0.0.9", task("2", "self", "F", "a-S0")),
+        at("9.0.0.1", task("3", "self", "F", "a-S0")),
+        behind("4", PortScope::Container),
+        behind("7", PortScope::Host),
+        killing,
+        staging,
+    ];
+    let document = document(vec![agent("a-S0")], vec![framework("F", "m")], tasks);
+    let auto = Addresses::Auto(Networks::default());
+    let policy = Policy { addresses: auto, health: Health::Prefer, ..policy() };
+    assert_eq!(
+        found_in(&document, &policy),
+        "impossible-address [F/5] [late] 1\n\
+         impossible-address [F/1] [self] 2\n\
+         unreachable-port [F/4] [behind] 1\n"
+    );
+    // Under `ignore`, who is being killed has no names.
+    let ignoring = found_in(&document, &Policy { health: Health::Ignore, ..policy });
+    assert!(!ignoring.contains("late") && ignoring.contains("self"), "{ignoring}");
+}
+
+#[test]
+fn who_is_not_to_be_seen() {
+    let seen_by = |id: &str, name: &str, visibility, port: Option<Visibility>| {
+        let kind = PortKind { visibility: port, ..PortKind::default() };
+        let ports = [DiscoveryPort { number: 80, kind: kind.into() }].into();
+        let discovery = Discovery { name: name.into(), visibility, ports, ..Discovery::default() };
+        Task { discovery: Some(Box::new(discovery)), ..task(id, "x", "F", "a-S0") }
+    };
+    let (few, many) = (Visibility::Framework, Visibility::Cluster);
+    let tasks = vec![
+        seen_by("1", "Hid_den", few, None),
+        seen_by("2", "partly", many, Some(few)),
+        seen_by("3", "port", few, Some(many)),
+        seen_by("4", "shown", many, None),
+        // It has no names, so nobody shares one with it.
+        seen_by("5", "shown", few, None),
+        Task { framework_id: "G".into(), ..seen_by("6", "alone", few, None) },
+    ];
+    let document = document(vec![agent("a-S0")], vec![framework("F", "m"), framework("G", "G_G")], tasks);
+    let extra = Extra { visibility: many, ..Extra::default() };
+    assert_eq!(
+        found_in(&document, &Policy { extra, ..policy() }),
+        "hidden-task [F/1] [Hid_den] 1\n\
+         hidden-task [F/2] [partly] 1\n\
+         hidden-task [F/4] [shown] 1\n\
+         hidden-task [G/6] [alone] 1\n"
+    );
+    assert_eq!(Kind::HiddenTask.stands(), Stands::Meant);
+}
+
+/// The table in the documentation is made of what stands here.
+#[test]
+fn the_committed_table_has_all_kinds() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/problems.md");
+    let mut page = std::fs::read_to_string(&path).unwrap();
+    let row = |kind: Kind| {
+        let logged = match kind.stands() {
+            Stands::Meant => "info",
+            Stands::Wrong => "warn",
+        };
+        format!("| `{}` | {logged} | {} |\n", kind.name(), kind.reason())
+    };
+    let table: String = Kind::ALL.into_iter().map(row).collect();
+    let head = "| kind | log | reason |\n| --- | --- | --- |\n";
+    let begin = page.find(head).unwrap() + head.len();
+    let rows = |page: &str| page[begin..].lines().take_while(|line| line.starts_with('|')).count();
+    let length =
+        |page: &str| page[begin..].split_inclusive('\n').take(rows(page)).map(str::len).sum::<usize>();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        page.replace_range(begin..begin + length(&page), &table);
+        std::fs::write(&path, &page).unwrap();
+    }
+    assert_eq!(
+        &page[begin..begin + length(&page)],
+        table,
+        "docs/problems.md is old: run this test with UPDATE_DOCS=1"
+    );
 }

@@ -105,7 +105,7 @@ impl<T: Trace> Pass<'_, T> {
     /// Whether DNS can carry a further name. Nobody parses the v1 API for one, so it is not shown there instead.
     pub(super) fn fits(&mut self, owner: &Owner) -> bool {
         if owner.name().is_none() {
-            self.withheld.unencodable = self.withheld.unencodable.saturating_add(1);
+            self.unpublished.unencodable.insert(owner.to_text());
         }
         owner.name().is_some()
     }

@@ -227,6 +227,16 @@ pub(super) fn shown(task: &Task, least: Visibility) -> Shown {
     }
 }
 
+/// Whether a task, or a port of it, is not shown.
+pub fn hides(task: &Task, policy: &Policy) -> bool {
+    let (least, discovery) = (policy.extra.visibility, task.discovery.as_deref());
+    least > Visibility::default()
+        && discovery.is_some_and(|discovery| {
+            discovery.visibility < least && discovery.ports.is_empty()
+                || discovery.ports.iter().any(|port| !is_shown(port, discovery, least))
+        })
+}
+
 /// Whether a port is shown.
 pub(super) fn is_shown(port: &DiscoveryPort, discovery: &Discovery, least: Visibility) -> bool {
     port.kind.visibility.unwrap_or(discovery.visibility) >= least

@@ -4,7 +4,10 @@
 //! [`zone`](crate::zone) decides per name what is answered. Health has been damped before ([`watch::health`]
 //! (crate::watch::health)); a pure function cannot know how long something has lasted.
 
-use super::{Fitness, Policy};
+use super::{
+    Fitness, Policy,
+    extra::{self, Shown},
+};
 use crate::cluster::{Task, TaskState};
 
 /// What becomes of unhealthy tasks (`health`).
@@ -39,7 +42,16 @@ pub(crate) enum Presence {
 
 /// Whether a task is answered at all, under whatever name.
 pub fn is_answered(task: &Task, policy: &Policy) -> bool {
-    Presence::of(task, policy).is_answered()
+    Presence::of(task, policy).is_answered() && !is_invisible(task, policy)
+}
+
+/// Whether a task would be answered if it were meant to be seen by more (`visibility`).
+pub fn is_hidden(task: &Task, policy: &Policy) -> bool {
+    Presence::of(task, policy).is_answered() && is_invisible(task, policy)
+}
+
+fn is_invisible(task: &Task, policy: &Policy) -> bool {
+    extra::shown(task, policy.extra.visibility) == Shown::Nothing
 }
 
 impl Presence {

@@ -13,6 +13,7 @@
 mod address;
 mod browse;
 mod extra;
+mod faults;
 mod fixed;
 mod health;
 mod infrastructure;
@@ -34,10 +35,11 @@ use ipnet::IpNet;
 
 pub(crate) use address::{AddressWhy, OnHost, PortWhy, Sign, of_agent as agent_addresses};
 pub use address::{Addresses, Networks, Reach};
-pub use extra::{Extra, ExtraName, ExtraNames};
+pub use extra::{Extra, ExtraName, ExtraNames, hides};
+pub use faults::Faults;
 pub use fixed::{Fixed, FixedOwner, Rule};
 pub(crate) use health::Presence;
-pub use health::{Health, is_answered};
+pub use health::{Health, is_answered, is_hidden};
 pub use infrastructure::{agent, framework, masters, server};
 pub(crate) use infrastructure::{agent_telling, framework_telling};
 pub use label::{Rules, agent_suffix, fragment, label, task_hash};
@@ -161,20 +163,20 @@ pub enum Data {
     Unknown,
 }
 
-/// Records that were not made, by reason. Shown in the metrics.
+/// What has no records, by reason, each counted once for its task, however many names that has. Shown in the metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Withheld {
-    /// The owner would be, or lie under, a name that is ours.
+    /// Names that would be, or lie under, one that is ours; of a framework with such a name, its tasks.
     pub special: u32,
-    /// Whoever runs it does not mean it to be seen by enough others (`visibility`).
+    /// Tasks and ports that are not meant to be seen by enough others (`visibility`).
     pub hidden: u32,
-    /// The port cannot exist.
+    /// Ports that cannot exist, or are too many.
     pub ports: u32,
-    /// Made, but DNS cannot carry it: only the v1 API shows it.
+    /// Names with records that DNS cannot carry: only the v1 API shows them.
     pub unencodable: u32,
-    /// The address cannot be anybody's that others could reach.
+    /// Addresses that cannot be anybody's that others could reach.
     pub addresses: u32,
-    /// The port is one of a container of which no address is known.
+    /// Ports of containers of which no address is known at which they are open.
     pub unreachable: u32,
 }
 

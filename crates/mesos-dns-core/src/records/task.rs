@@ -1,6 +1,9 @@
 //! The records of one task.
 
-use std::{collections::HashSet, net::IpAddr};
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::IpAddr,
+};
 
 use super::{
     Data, ExtraName, Fitness, Owner, Policy, Record, TASK_PORTS_MAX, Withheld,
@@ -43,18 +46,18 @@ pub fn contribution(
 ///
 /// It tells `T` why; nearly always that is nobody.
 pub struct Maker<'a, T = ()> {
-    cluster: &'a Cluster,
-    policy: &'a Policy,
+    pub(super) cluster: &'a Cluster,
+    pub(super) policy: &'a Policy,
     /// Whether loopback addresses are good.
-    keeps_loopback: bool,
+    pub(super) keeps_loopback: bool,
     /// Where services have no names for their ports (see [`ports`]).
     nested: HashSet<Name>,
     services: Services,
     /// Reused from task to task.
-    whereabouts: Whereabouts,
+    pub(super) whereabouts: Whereabouts,
     ports: Vec<u16>,
     spots: Spots,
-    trace: T,
+    pub(super) trace: T,
 }
 
 impl<'a> Maker<'a> {
@@ -84,13 +87,6 @@ impl<'a, T: Trace> Maker<'a, T> {
     /// Whether a maker for another version of the cluster makes the same of what did not change.
     pub fn agrees_with(&self, other: &Self) -> bool {
         self.keeps_loopback == other.keeps_loopback && self.nested == other.nested
-    }
-
-    /// The addresses that a task has names for.
-    pub fn addresses(&mut self, task: &Task, agent: &Agent) -> &[IpAddr] {
-        let agent_addresses = address::of_agent(agent, &self.cluster.hosts);
-        self.whereabouts.find(task, agent_addresses, &self.policy.addresses, self.keeps_loopback, self.trace);
-        &self.whereabouts.task
     }
 
     /// Lists the records of one task; see the function of this name.
@@ -147,6 +143,8 @@ impl<'a, T: Trace> Maker<'a, T> {
         let is_reserved = task.discovery.is_some() && raw.is_none();
         withheld.special = u32::from(is_reserved);
         let is_raw = raw.is_some() && munged.is_some();
+        let mut unpublished = Unpublished::default();
+        let mut is_first = true;
         let main = if munged.is_some() { 1 } else { 0 };
         // The raw name first, as the oldest clients know it; then the one that fits the rules; then what labels ask for.
         let bases = [&mut raw, &mut munged].map(|base| base.as_mut().map(|base| &mut **base));
@@ -174,7 +172,9 @@ impl<'a, T: Trace> Maker<'a, T> {
                 additions: additions.as_ref(),
                 is_main: number == main,
                 nested: &self.nested,
+                counts: std::mem::take(&mut is_first),
                 withheld: &mut withheld,
+                unpublished: &mut unpublished,
                 emit: &mut *emit,
                 trace,
             };
@@ -189,6 +189,7 @@ impl<'a, T: Trace> Maker<'a, T> {
             trace.begins(Scope::Port);
             pass.describe();
         }
+        unpublished.count(&mut withheld);
         trace.begins(Scope::Names);
         self.claim(instance, task, (agent, agent_addresses), emit);
         withheld
@@ -267,7 +268,10 @@ pub(super) struct Pass<'a, T> {
     pub(super) is_main: bool,
     /// Where services have no names for their ports.
     pub(super) nested: &'a HashSet<Name>,
-    pub(super) withheld: &'a mut Withheld,
+    /// Whether what is withheld of the task, by whatever names, is counted in this pass: one does.
+    counts: bool,
+    withheld: &'a mut Withheld,
+    pub(super) unpublished: &'a mut Unpublished,
     emit: &'a mut dyn FnMut(Record),
     pub(super) trace: T,
 }
@@ -312,13 +316,13 @@ impl<'a, T: Trace> Pass<'a, T> {
         if infrastructure::is_special_owner(&owner)
             && self.trace.leaves_out(Scope::Record, Why::ReservedOwner)
         {
-            self.withheld.special = self.withheld.special.saturating_add(1);
+            self.unpublished.special.insert(owner.to_text());
             return;
         }
         let target_fits = !matches!(&data, Data::Srv { target, .. } if target.name().is_none());
         let is_carried = owner.name().is_some() && target_fits;
         if !is_carried {
-            self.withheld.unencodable = self.withheld.unencodable.saturating_add(1);
+            self.unpublished.unencodable.insert(owner.to_text());
             self.trace.leaves_out(Scope::Record, Why::Unencodable);
         }
         let Some(additions) = self.additions else { return (self.emit)(Record { owner, data, fitness }) };
@@ -385,7 +389,7 @@ impl<'a, T: Trace> Pass<'a, T> {
     /// SRV records of `resources.ports`, which are the agent's. Without discovery information the plain zone has them
     /// too, and its records still lead to the agent.
     fn resource_ports(&mut self, ports: &[u16], beyond: u32, in_plain_zone: bool) {
-        self.withheld.ports = self.withheld.ports.saturating_add(beyond);
+        self.tally(|withheld| &mut withheld.ports, beyond);
         let zones = if in_plain_zone { &[Zone::Agent, Zone::Plain][..] } else { &[Zone::Agent] };
         for port in ports {
             self.turns_to(Why::ResourcePort(*port));
@@ -406,12 +410,12 @@ impl<'a, T: Trace> Pass<'a, T> {
             if !extra::is_shown(listed, discovery, self.policy.extra.visibility)
                 && self.trace.leaves_out(Scope::Port, Why::HiddenPort)
             {
-                self.withheld.hidden = self.withheld.hidden.saturating_add(1);
+                self.tally(|withheld| &mut withheld.hidden, 1);
                 continue;
             }
             let number = u16::try_from(listed.number).ok().filter(|port| *port > 0);
             if number.is_none() {
-                self.withheld.ports = self.withheld.ports.saturating_add(1);
+                self.tally(|withheld| &mut withheld.ports, 1);
                 if !T::LISTENS {
                     continue;
                 }
@@ -421,6 +425,7 @@ impl<'a, T: Trace> Pass<'a, T> {
             let port_name = Some(label(&listed.kind.name, rules)).filter(|name| !name.is_empty());
             let named =
                 [None, port_name.as_deref()].into_iter().take(if port_name.is_some() { 2 } else { 1 });
+            let mut is_lost = false;
             for prefix in named {
                 for protocol in protocols {
                     let Some(number) = number else {
@@ -432,12 +437,13 @@ impl<'a, T: Trace> Pass<'a, T> {
                             self.service(prefix, protocol, (target, port), Why::Port(number, why));
                         }
                         Lead { to: None, why } => {
-                            self.withheld.unreachable = self.withheld.unreachable.saturating_add(1);
+                            is_lost = true;
                             self.lacks_service(prefix, protocol, Why::Port(number, why));
                         }
                     }
                 }
             }
+            self.tally(|withheld| &mut withheld.unreachable, u32::from(is_lost));
             let Some(name) = port_name.as_ref().filter(|_| self.additions.is_some()) else { continue };
             let Some(number) = number else { continue };
             for protocol in protocols {
@@ -458,6 +464,14 @@ impl<'a, T: Trace> Pass<'a, T> {
         self.shared(owner, Data::service(port, target));
     }
 
+    /// Counts something of the task itself.
+    fn tally(&mut self, count: impl FnOnce(&mut Withheld) -> &mut u32, more: u32) {
+        if self.counts {
+            let count = count(self.withheld);
+            *count = count.saturating_add(more);
+        }
+    }
+
     /// Tells that a port has no record.
     fn lacks_service(&mut self, prefix: Option<&str>, protocol: &str, why: Why) {
         if T::LISTENS {
@@ -472,6 +486,22 @@ impl<'a, T: Trace> Pass<'a, T> {
             Target::Agent => self.agent_canonical.clone(),
             Target::Network(network) => self.name_on(network),
             Target::Own => self.canonical.clone(),
+        }
+    }
+}
+
+/// Names of a task that DNS does not answer. Several records can stand at one, and few tasks have any.
+#[derive(Default)]
+pub(super) struct Unpublished {
+    special: BTreeSet<String>,
+    pub(super) unencodable: BTreeSet<String>,
+}
+
+impl Unpublished {
+    fn count(&self, withheld: &mut Withheld) {
+        let Self { special, unencodable } = self;
+        for (count, names) in [(&mut withheld.special, special), (&mut withheld.unencodable, unencodable)] {
+            *count = count.saturating_add(u32::try_from(names.len()).unwrap_or(u32::MAX));
         }
     }
 }

@@ -51,7 +51,8 @@ impl Serialize for Enumerate<'_> {
 }
 
 impl Enumerate<'_> {
-    /// Tasks that are answered, on an agent we know, are the ones that can have records.
+    /// Tasks that are answered, on an agent we know, are the ones that can have records; of one that is hidden, nothing
+    /// is told.
     fn shows(&self, task: &Task) -> bool {
         records::is_answered(task, self.policy) && self.cluster.agents.get(&*task.agent_id).is_some()
     }

@@ -42,7 +42,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        cluster::{self, Cluster, Document, Framework, Hosts, Masters, Task, TaskState},
+        cluster::{
+            self, Cluster, Discovery, DiscoveryPort, Document, Framework, Hosts, Masters, PortKind, Task,
+            TaskState, Visibility,
+        },
         mesos,
         records::{self, Policy},
         table::Seed,
@@ -181,6 +184,26 @@ mod tests {
         let lost = task("lost", "x", "fw-1", "nobody");
         document.tasks = vec![task("plain", "x", "fw-1", "6e8f1c1a-7d0b-4f0a-S0"), starting, lost];
         assert_eq!(shown(document), [("plain".to_owned(), None)]);
+    }
+
+    /// What is not meant to be seen has no entry, not even its id; of a service with one port to be seen, that is shown.
+    #[test]
+    fn a_task_that_is_hidden_is_not_shown() {
+        let mut document = document();
+        let seen_by = |id: &str, port: Option<Visibility>| {
+            let kind = PortKind { visibility: port, ..PortKind::default() };
+            let ports = [DiscoveryPort { number: 80, kind: Arc::new(kind) }].into();
+            let discovery = Discovery { name: "web".into(), ports, ..Discovery::default() };
+            let task = task(id, "web", "fw-1", "6e8f1c1a-7d0b-4f0a-S0");
+            Task { discovery: Some(Box::new(discovery)), ..task }
+        };
+        document.tasks = vec![seen_by("hidden", None), seen_by("port", Some(Visibility::External))];
+        let ids = |policy: &Policy| {
+            shown_by(document.clone(), policy).into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&policy()), ["hidden", "port"]);
+        let extra = records::Extra { visibility: Visibility::Cluster, ..records::Extra::default() };
+        assert_eq!(ids(&Policy { extra, ..policy() }), ["port"]);
     }
 
     #[test]

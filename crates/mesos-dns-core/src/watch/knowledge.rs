@@ -32,7 +32,8 @@ use super::{
 };
 use crate::{
     cluster::{
-        Change, Cluster, Document, Hosts, Masters, Model, Subject, Task, TaskKey, TaskUpdate, Touched,
+        Change, Cluster, Document, Hosts, Masters, Model, Omission, Subject, Task, TaskKey, TaskUpdate,
+        Touched, Whose,
     },
     table::{Keyed, Seed},
 };
@@ -212,6 +213,7 @@ impl Knowledge {
         self.note_absent(&document, &kept, &returned, now);
         let (why, again) = (kept.why, kept.again.into_iter().chain(self.expires(now)).min());
         self.kept = why.map(|why| (why, kept.tasks.len()));
+        keep_omissions(&mut document, &kept, self.model.cluster());
         kept.restore(&mut document);
         let touched = self.model.replace(document, masters, hosts);
         let known = &self.model.cluster().tasks;
@@ -340,6 +342,7 @@ impl Knowledge {
             Change::FrameworkAt { id, .. } | Change::FrameworkRemoved(id) => {
                 _ = meanwhile.frameworks.insert(id.clone())
             }
+            Change::Omitted(_) => {}
             Change::TaskAdded(task) => _ = meanwhile.tasks.insert(task_key(task)),
             Change::TaskEnded { framework_id, id } => {
                 _ = meanwhile.tasks.insert((framework_id.clone(), id.clone()))
@@ -366,7 +369,10 @@ impl Knowledge {
             Change::TaskAdded(task) => self.seen(&task_key(task)),
             Change::TaskEnded { framework_id, id } => self.seen(&(framework_id.clone(), id.clone())),
             Change::TaskUpdated(update) => self.seen(&(update.framework_id.clone(), update.id.clone())),
-            Change::FrameworkAdded(_) | Change::FrameworkAt { .. } | Change::FrameworkRemoved(_) => {}
+            Change::FrameworkAdded(_)
+            | Change::FrameworkAt { .. }
+            | Change::FrameworkRemoved(_)
+            | Change::Omitted(_) => {}
         }
     }
 
@@ -401,6 +407,7 @@ impl Meanwhile {
         let on_returned = returned.iter().flat_map(|agent| model.tasks_on(agent)).map(|task| task.key());
         let touched = self.tasks.iter().map(|(of, id)| (&**of, &**id));
         let tasks: HashSet<(&str, &str)> = touched.chain(on_returned).collect();
+        self.restore_omissions(document, &tasks, known);
         document.tasks.retain(|task| !tasks.contains(&(&*task.framework_id, &*task.id)));
         let own = document.tasks.len();
         document
@@ -414,6 +421,41 @@ impl Meanwhile {
         let frameworks = self.frameworks.iter().filter_map(|id| known.frameworks.get(&**id));
         document.frameworks.extend(frameworks.map(|framework| (**framework).clone()));
         own
+    }
+
+    /// So it is with what was left out of all that.
+    fn restore_omissions(&self, document: &mut Document, tasks: &HashSet<(&str, &str)>, known: &Cluster) {
+        let is_touched = |omission: &Omission| match &omission.whose {
+            Whose { framework: Some(framework), task: Some(task), .. } => {
+                tasks.contains(&(&**framework, &**task))
+            }
+            Whose { framework: Some(framework), .. } => self.frameworks.contains(framework),
+            Whose { agent: Some(agent), .. } => self.agents.contains(agent),
+            _ => false,
+        };
+        take_over(document, known, is_touched);
+    }
+}
+
+/// What was left out of tasks that are kept is not told by the document either.
+fn keep_omissions(document: &mut Document, kept: &Kept, known: &Cluster) {
+    if known.omissions.is_empty() || kept.tasks.is_empty() {
+        return;
+    }
+    let tasks: HashSet<(&str, &str)> = kept.tasks.iter().map(|task| task.key()).collect();
+    take_over(document, known, |omission| match &omission.whose {
+        Whose { framework: Some(framework), task: Some(task), .. } => {
+            tasks.contains(&(&**framework, &**task))
+        }
+        _ => false,
+    });
+}
+
+/// Puts the omissions that are chosen into the document as we know them, in place of its own.
+fn take_over(document: &mut Document, known: &Cluster, is_chosen: impl Fn(&Omission) -> bool) {
+    document.omissions.retain(|omission| !is_chosen(omission));
+    for omission in known.omissions.iter().filter(|omission| is_chosen(omission)) {
+        document.omissions.note(omission.part, || Omission::clone(omission));
     }
 }
 

@@ -17,7 +17,7 @@ use mesos_dns_core::{
 /// What a master said; a snapshot is already put together.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Heard {
-    Snapshot(Document),
+    Snapshot(Box<Document>),
     Heartbeat,
     Change(Change),
     Passed(Passed),
@@ -45,7 +45,7 @@ impl Listener {
                     continue;
                 }
                 Said::Snapshot(outline) => {
-                    Heard::Snapshot(assemble(*outline, std::mem::take(&mut self.parts)))
+                    Heard::Snapshot(Box::new(assemble(*outline, std::mem::take(&mut self.parts))))
                 }
                 Said::Heartbeat => Heard::Heartbeat,
                 Said::Change(change) => Heard::Change(change),
@@ -150,6 +150,7 @@ pub(crate) fn line(heard: &Heard) -> String {
         }
         Heard::Change(Change::FrameworkAt { .. }) => unreachable!("no event says that"),
         Heard::Change(Change::FrameworkRemoved(id)) => format!("framework {} removed", short(id)),
+        Heard::Change(Change::Omitted(omissions)) => format!("left out: {omissions:?}"),
         Heard::Change(Change::TaskAdded(task)) => {
             let ports: Vec<_> = task.ports.iter().map(|range| (range.first, range.last)).collect();
             format!("{} added: {:?} on {} {ports:?}", name(&task.id), task.state, short(&task.agent_id))

@@ -5,6 +5,8 @@ use hyper::{
     header::{ALLOW, HeaderValue, LOCATION, RETRY_AFTER},
 };
 
+use mesos_dns_core::problems::Kind;
+
 use super::reply::{Reply, TEXT, whole};
 
 /// Why a request gets nothing.
@@ -30,6 +32,8 @@ pub(super) enum Refusal {
     NotFound,
     /// A path the original promised and never had.
     NotImplemented,
+    /// No problems are of the kind that it names.
+    UnknownKind,
     /// It brought a body that is not JSON.
     UnsupportedMediaType,
 }
@@ -38,6 +42,7 @@ impl Refusal {
     /// The answer. Texts up to 415 are those of the original.
     pub(super) fn response(self) -> Response<Reply> {
         let (status, text) = match &self {
+            Self::UnknownKind => return unknown_kind(),
             Self::BadRequest => (StatusCode::BAD_REQUEST, "400: Bad Request"),
             Self::Broken => (StatusCode::INTERNAL_SERVER_ERROR, "500: Internal Server Error"),
             Self::Busy => (
@@ -69,4 +74,10 @@ impl Refusal {
         response.headers_mut().extend(extra);
         response
     }
+}
+
+/// Whoever asks for a kind that there is not is told which there are.
+fn unknown_kind() -> Response<Reply> {
+    let kinds = Kind::ALL.map(Kind::name).join(", ");
+    whole(StatusCode::BAD_REQUEST, TEXT, format!("400: Bad Request: kind is one of {kinds}"))
 }

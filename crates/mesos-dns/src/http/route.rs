@@ -164,7 +164,7 @@ fn segments(uri: &Uri) -> Result<Vec<String>, Refusal> {
 fn wanted_kind(uri: &Uri) -> Result<Option<Kind>, Refusal> {
     let mut members = uri.query().unwrap_or_default().split('&');
     let named = members.find_map(|member| member.strip_prefix("kind="));
-    named.map(|name| Kind::named(name).ok_or(Refusal::BadRequest)).transpose()
+    named.map(|name| Kind::named(name).ok_or(Refusal::UnknownKind)).transpose()
 }
 
 /// Undoes percent escapes; `None` where one is broken or the result is no UTF-8.

@@ -18,7 +18,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use mesos_dns_core::{
     cluster::Skipped,
-    problems::{self, Key, Kind, Listed, Problem},
+    problems::{self, Key, Kind, Listed, Owner, Problem, Stands},
 };
 use tokio::{sync::oneshot, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -152,19 +152,19 @@ async fn count(published: Arc<Published>) -> io::Result<BTreeMap<Kind, Listed>> 
     counted.await.map_err(|_| io::Error::other("counting them broke down"))
 }
 
-/// Tells of new problems: the first few one by one, and how many more there are.
+/// Tells of new problems: the first few one by one, what is wrong before what is meant, and how many more there are.
 fn tell(new: &[Problem]) {
-    for problem in new.iter().take(LOGGED_MAX) {
-        let owner = problem.owners.first();
-        warn!(
-            kind = problem.kind.name(),
-            agent = owner.and_then(|owner| owner.agent.as_deref()),
-            framework = owner.and_then(|owner| owner.framework.as_deref()),
-            task = owner.and_then(|owner| owner.task.as_deref()),
-            names = ?problem.names,
-            tasks = problem.tasks,
-            "{}", problem.kind.reason()
-        );
+    let of = |stands| new.iter().filter(move |problem| problem.kind.stands() == stands);
+    for problem in of(Stands::Wrong).chain(of(Stands::Meant)).take(LOGGED_MAX) {
+        let owner = problem.owners.first().cloned().unwrap_or_default();
+        let Owner { agent, framework, task, at } = owner;
+        let (agent, framework, task) = (agent.as_deref(), framework.as_deref(), task.as_deref());
+        let (kind, names, tasks) = (problem.kind.name(), &problem.names, problem.tasks);
+        let reason = problem.kind.reason();
+        match problem.kind.stands() {
+            Stands::Wrong => warn!(kind, agent, framework, task, at, ?names, tasks, "{reason}"),
+            Stands::Meant => info!(kind, agent, framework, task, at, ?names, tasks, "{reason}"),
+        }
     }
     let more = new.len().saturating_sub(LOGGED_MAX);
     if more > 0 {

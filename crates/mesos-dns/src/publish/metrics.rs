@@ -90,7 +90,7 @@ impl PublishMetrics {
             ("serial", "SOA serial", &self.serial),
             (
                 "withheld_special",
-                "Frameworks and records withheld because their name is reserved",
+                "Names of tasks, and tasks of frameworks, withheld because they are reserved",
                 &self.withheld_special,
             ),
             (
@@ -110,10 +110,10 @@ impl PublishMetrics {
             ),
             (
                 "withheld_unreachable",
-                "SRV records withheld because no address is known at which their port is open",
+                "Ports withheld because no address is known at which they are open",
                 &self.withheld_unreachable,
             ),
-            ("unencodable_records", "Records that only the HTTP API can show", &self.unencodable),
+            ("unencodable_records", "Names that only the HTTP API can show", &self.unencodable),
         ] {
             zone.register(name, help, metric.clone());
         }

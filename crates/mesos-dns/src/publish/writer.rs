@@ -245,7 +245,8 @@ impl Publisher {
 
     fn change(&mut self, changes: Vec<Change>) {
         let now = Instant::now();
-        self.metrics.changes.inc_by(changes.len() as u64);
+        let is_event = |change: &&Change| !matches!(change, Change::Omitted(_));
+        self.metrics.changes.inc_by(changes.iter().filter(is_event).count() as u64);
         let subjects = changes.into_iter().map(|change| self.knowledge.handle_change(change, now));
         let unknown = subjects.filter(|subject| *subject == Subject::Unknown).count() as u64;
         if unknown > 0 {

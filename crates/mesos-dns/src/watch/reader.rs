@@ -120,7 +120,8 @@ impl Reading {
     }
 
     fn count(&self, heard: &Heard) {
-        self.metrics.events.inc_by(heard.changes.len() as u64);
+        let is_event = |change: &&Change| !matches!(change, Change::Omitted(_));
+        self.metrics.events.inc_by(heard.changes.iter().filter(is_event).count() as u64);
         self.metrics.events_unknown.inc_by(heard.unknown);
         self.metrics.events_malformed.inc_by(heard.malformed);
     }

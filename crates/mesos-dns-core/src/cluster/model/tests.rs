@@ -6,7 +6,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    cluster::{AddressSource, Container, DnsLabels, Endpoint, NetworkMode, Place, TaskAddress, TaskState},
+    cluster::{
+        AddressSource, Container, DnsLabels, Endpoint, NetworkMode, Noted, OMISSIONS_MAX, Omission, Place,
+        SkippedPart, TaskAddress, TaskState, Whose,
+    },
     test_support::{policy, soa},
     zone::{Serial, Zone},
 };
@@ -91,7 +94,7 @@ impl Plain {
     fn apply(&mut self, change: Change) {
         let key = |framework: &str, id: &str| (framework.to_owned(), id.to_owned());
         match change {
-            Change::AgentAdded(_) | Change::FrameworkAt { .. } => {}
+            Change::AgentAdded(_) | Change::FrameworkAt { .. } | Change::Omitted(_) => {}
             Change::AgentRemoved(id) => self.tasks.retain(|_, task| *task.agent_id != *id),
             Change::FrameworkAdded(new) => {
                 self.frameworks.insert(new.id.to_string(), new.name.to_string());
@@ -318,4 +321,123 @@ fn one_id_in_two_frameworks() {
     model.change(Change::TaskEnded { framework_id: "F2".into(), id: "t1".into() });
     assert_eq!(model.cluster().tasks.len(), 1);
     assert!(model.take().is_empty(), "came and went");
+}
+
+fn omission(part: SkippedPart, agent: &str, framework: &str, task: &str) -> Omission {
+    let known = |text: &str| Some(text).filter(|text| !text.is_empty()).map(Arc::from);
+    let whose = Whose { agent: known(agent), framework: known(framework), task: known(task), at: None };
+    Omission { part, whose, name: "x".into(), count: 1 }
+}
+
+/// What is known to be left out, in order.
+fn left_out(model: &Model) -> Vec<String> {
+    let line = |omission: &Arc<Omission>| {
+        let Whose { agent, framework, task, at } = &omission.whose;
+        let at = at.map(|at| at.to_string().into());
+        let whose: Vec<_> = [agent, framework, task, &at].into_iter().flatten().map(|id| &**id).collect();
+        format!("{:?} {}", omission.part, whose.join("/"))
+    };
+    let mut lines: Vec<_> = model.cluster().omissions.iter().map(line).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
+fn what_an_event_left_out_is_known_until_another_sets_it_right() {
+    let mut model = Model::new(Seed(1));
+    for change in [
+        Change::AgentAdded(agent(0, 0)),
+        Change::FrameworkAdded(framework(0, 0)),
+        Change::TaskAdded(task(0, 0, 0, 0)),
+        Change::TaskAdded(task(1, 0, 0, 0)),
+    ] {
+        model.change(change);
+    }
+    model.take();
+    let omitted = [
+        omission(SkippedPart::Label, "S0", "F0", "t0"),
+        omission(SkippedPart::TaskAddress, "", "F0", "t0"),
+        omission(SkippedPart::Task, "", "F0", "t0"),
+        omission(SkippedPart::Label, "", "F0", "t1"),
+        omission(SkippedPart::Task, "", "F0", "unknown"),
+        omission(SkippedPart::Agent, "S0", "", ""),
+        omission(SkippedPart::Agent, "S1", "", ""),
+        omission(SkippedPart::Framework, "", "F1", ""),
+        omission(SkippedPart::FrameworkAddress, "", "F1", ""),
+    ];
+    let mut expected = omitted.len();
+    let mut check = |model: &mut Model, change: Change, goes: &[&str]| {
+        let before = left_out(model);
+        let text = format!("{change:?}");
+        model.change(change);
+        let after = left_out(model);
+        let gone: Vec<_> = before.iter().filter(|line| !after.contains(line)).collect();
+        assert_eq!(gone, goes, "{text}");
+        expected -= goes.len();
+        assert_eq!(after.len(), expected, "{text}");
+        assert_eq!(model.take().omissions, !goes.is_empty(), "{text}");
+    };
+    model.change(Change::Omitted(omitted.clone().into()));
+    assert!(model.is_touched() && model.take().omissions);
+    // The same again is no news for the table.
+    model.change(Change::Omitted(omitted.into()));
+    model.take();
+    let update = |id: &str, addresses| {
+        let running = Some(RunningStatus { healthy: None, addresses });
+        let state = TaskState::Running;
+        Change::TaskUpdated(TaskUpdate { framework_id: "F0".into(), id: id.into(), state, running })
+    };
+    check(&mut model, update("unknown", None), &[]);
+    check(&mut model, update("t0", None), &["Task F0/t0"]);
+    check(&mut model, update("t0", Some(Box::default())), &["TaskAddress F0/t0"]);
+    check(&mut model, Change::TaskAdded(task(0, 0, 0, 1)), &["Label S0/F0/t0"]);
+    check(&mut model, Change::TaskAdded(task(2, 0, 0, 1)), &[]);
+    check(&mut model, Change::AgentAdded(agent(1, 0)), &["Agent S1"]);
+    check(&mut model, Change::FrameworkAdded(framework(1, 0)), &["Framework F1"]);
+    let at = Change::FrameworkAt { id: "F1".into(), host: None, port: None };
+    check(&mut model, at, &["FrameworkAddress F1"]);
+    check(&mut model, Change::AgentRemoved("S0".into()), &["Agent S0", "Label F0/t1"]);
+    check(&mut model, Change::FrameworkRemoved("F0".into()), &["Task F0/unknown"]);
+    assert!(model.cluster().omissions.is_empty());
+}
+
+#[test]
+fn a_document_replaces_what_was_left_out_before() {
+    let mut model = Model::new(Seed(1));
+    model.change(Change::Omitted([omission(SkippedPart::Task, "", "F", "event")].into()));
+    model.take();
+    let document = |tasks: &[&str]| {
+        let mut omissions = Noted::default();
+        for task in tasks {
+            omissions.note(SkippedPart::Task, || omission(SkippedPart::Task, "", "F", task));
+        }
+        Document { omissions, ..Document::default() }
+    };
+    let mut replace = |tasks: &[&str]| {
+        let touched = model.replace(document(tasks), Masters::default(), Hosts::default());
+        (left_out(&model), touched.omissions, touched.is_empty())
+    };
+    assert_eq!(replace(&["a", "b"]), (vec!["Task F/a".into(), "Task F/b".into()], true, false));
+    assert_eq!(replace(&["b", "a"]), (vec!["Task F/a".into(), "Task F/b".into()], false, true));
+    assert_eq!(replace(&[]), (vec![], true, false));
+    assert_eq!(replace(&[]), (vec![], false, true));
+}
+
+/// Whoever makes events can make many.
+#[test]
+fn only_so_many_are_listed() {
+    let mut model = Model::new(Seed(1));
+    let more = |model: &mut Model, part, from: u64, to: u64| {
+        let omitted = (from..to).map(|number| omission(part, "", "F", &number.to_string()));
+        model.change(Change::Omitted(omitted.collect()));
+    };
+    more(&mut model, SkippedPart::Task, 0, OMISSIONS_MAX + 9);
+    more(&mut model, SkippedPart::Label, 0, 3);
+    let known =
+        |model: &Model| (left_out(model).len() as u64, model.cluster().omissions.beyond(SkippedPart::Task));
+    assert_eq!(known(&model), (OMISSIONS_MAX + 3, 9));
+    // One comes right, and there is room for one.
+    model.change(Change::TaskEnded { framework_id: "F".into(), id: "5".into() });
+    more(&mut model, SkippedPart::Task, 20_000, 20_002);
+    assert_eq!(known(&model), (OMISSIONS_MAX + 3, 10));
 }

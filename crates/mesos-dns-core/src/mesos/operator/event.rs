@@ -5,12 +5,15 @@ use super::{
         json::{JsonError, Reader, Wanted},
         state::{
             Shape,
-            element::{Elements, Unusable},
+            element::{
+                Elements, Unusable,
+                whose::{Identity, Thing},
+            },
         },
     },
     stream::Said,
 };
-use crate::cluster::{Change, Skipped};
+use crate::cluster::{Change, Omission, Skipped, SkippedPart};
 
 /// Characters of an unknown type that are told.
 const TYPE_CHARS_MAX: usize = 40;
@@ -29,17 +32,48 @@ pub enum Passed {
     },
 }
 
-/// Decodes one event; an error if it is no JSON object.
-pub(super) fn decode(json: &[u8], elements: &mut Elements, skipped: &mut Skipped) -> Result<Said, JsonError> {
+/// Decodes one event, and tells what could not be used of it; an error if it is no JSON object. `at`: where it ends.
+pub(super) fn decode(
+    json: &[u8],
+    elements: &mut Elements,
+    skipped: &mut Skipped,
+    at: u64,
+) -> Result<(Said, Vec<Omission>), JsonError> {
     let event = event_type(json)?;
     if event == "HEARTBEAT" {
-        return Ok(Said::Heartbeat);
+        return Ok((Said::Heartbeat, Vec::new()));
     }
-    Ok(match change(&event, json, elements, skipped) {
+    let before = *skipped;
+    let said = match change(&event, json, elements, skipped) {
         Ok(Some(change)) => Said::Change(change),
         Ok(None) => Said::Passed(Passed::Unknown(shorten(&event))),
         Err(Unusable(reason)) => Said::Passed(Passed::Malformed { event: shorten(&event), reason }),
-    })
+    };
+    let is_malformed = matches!(said, Said::Passed(Passed::Malformed { .. }));
+    if !is_malformed && *skipped == before {
+        return Ok((said, Vec::new()));
+    }
+    let left_out: Vec<_> = SkippedPart::between(before, *skipped).collect();
+    let omissions = omissions(&event, json, (!is_malformed).then_some(&left_out), at);
+    Ok((said, omissions))
+}
+
+/// What could not be used of an event: these parts, or all that it is about.
+fn omissions(event: &str, json: &[u8], parts: Option<&Vec<(SkippedPart, u64)>>, at: u64) -> Vec<Omission> {
+    let (thing, path, whole): (_, &[&str], _) = match event {
+        "AGENT_ADDED" => (Thing::Agent, &["agent_added", "agent"], SkippedPart::Agent),
+        "FRAMEWORK_ADDED" => (Thing::Framework, &["framework_added", "framework"], SkippedPart::Framework),
+        "FRAMEWORK_UPDATED" => {
+            (Thing::Framework, &["framework_updated", "framework"], SkippedPart::Framework)
+        }
+        "TASK_ADDED" => (Thing::Task, &["task_added", "task"], SkippedPart::Task),
+        "TASK_UPDATED" => (Thing::Task, &["task_updated"], SkippedPart::Task),
+        // What is gone and what is not known is nobody's who could be told.
+        _ => return Vec::new(),
+    };
+    let identity = Identity::read(thing, inside(json, path).unwrap_or(b"null"));
+    let omission = |(part, count): &(_, _)| identity.omission(thing, *part, *count, at);
+    parts.map_or(&[(whole, 1)][..], Vec::as_slice).iter().map(omission).collect()
 }
 
 /// The type; empty if it is none. Reads to the end, so whatever else is in the event ends there, too.
@@ -66,24 +100,24 @@ fn change(
 ) -> Result<Option<Change>, Unusable> {
     Ok(Some(match event {
         "AGENT_ADDED" => {
-            let agent = elements.agent(Shape::Operator, inside(json, ["agent_added", "agent"])?, skipped);
+            let agent = elements.agent(Shape::Operator, inside(json, &["agent_added", "agent"])?, skipped);
             Change::AgentAdded(agent.ok_or(Unusable("its agent cannot be used"))?)
         }
         "AGENT_REMOVED" => {
-            let id = elements.id(inside(json, ["agent_removed", "agent_id"])?);
+            let id = elements.id(inside(json, &["agent_removed", "agent_id"])?);
             Change::AgentRemoved(id.ok_or(Unusable("its agent has no id"))?)
         }
-        "FRAMEWORK_ADDED" => framework(inside(json, ["framework_added", "framework"])?, elements)?,
-        "FRAMEWORK_UPDATED" => framework(inside(json, ["framework_updated", "framework"])?, elements)?,
+        "FRAMEWORK_ADDED" => framework(inside(json, &["framework_added", "framework"])?, elements)?,
+        "FRAMEWORK_UPDATED" => framework(inside(json, &["framework_updated", "framework"])?, elements)?,
         "FRAMEWORK_REMOVED" => {
-            let id = elements.framework_info_id(inside(json, ["framework_removed", "framework_info"])?);
+            let id = elements.framework_info_id(inside(json, &["framework_removed", "framework_info"])?);
             Change::FrameworkRemoved(id.ok_or(Unusable("its framework has no id"))?)
         }
         "TASK_ADDED" => {
-            let task = elements.task_added(inside(json, ["task_added", "task"])?, skipped);
+            let task = elements.task_added(inside(json, &["task_added", "task"])?, skipped);
             task.ok_or(Unusable("its task cannot be used"))?
         }
-        "TASK_UPDATED" => elements.task_updated(inside(json, ["task_updated"])?, skipped)?,
+        "TASK_UPDATED" => elements.task_updated(inside(json, &["task_updated"])?, skipped)?,
         "" => return Err(Unusable("it has no type")),
         "SUBSCRIBED" => return Err(Unusable("there was a snapshot before")),
         _ => return Ok(None),
@@ -96,7 +130,7 @@ fn framework(json: &[u8], elements: &mut Elements) -> Result<Change, Unusable> {
 }
 
 /// The value that so many members lead to, as written.
-fn inside<'a, const N: usize>(mut json: &'a [u8], path: [&str; N]) -> Result<&'a [u8], Unusable> {
+fn inside<'a>(mut json: &'a [u8], path: &[&str]) -> Result<&'a [u8], Unusable> {
     for wanted in path {
         let mut found = None;
         let read = Reader::new(json).object(|name, reader| {

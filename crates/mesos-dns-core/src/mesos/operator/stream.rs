@@ -44,7 +44,7 @@ pub enum Said {
     Snapshot(Box<Outline>),
     /// The master lives.
     Heartbeat,
-    /// Something happened.
+    /// Something happened. What of it could not be used is told next ([`Change::Omitted`]).
     Change(Change),
     /// An event of no use, to be counted.
     Passed(Passed),
@@ -168,10 +168,13 @@ impl Stream {
                 }
                 let event = if buffer.is_empty() { data } else { buffer.as_slice() };
                 let at = self.records.offset();
-                let said = event::decode(event, &mut self.elements, &mut self.skipped)
+                let (said, omissions) = event::decode(event, &mut self.elements, &mut self.skipped, at)
                     .map_err(|error| StreamError::NotJson { at, error })?;
                 buffer.clear();
                 buffer.shrink_to(BUFFER_BYTES);
+                if !omissions.is_empty() {
+                    self.next.push(Said::Change(Change::Omitted(omissions.into())));
+                }
                 Ok(Some(said))
             }
             Phase::Lost(error) => Err(error.clone()),

@@ -5,16 +5,21 @@
 use std::sync::Arc;
 
 use super::{
-    element::Elements,
+    element::{
+        Elements,
+        whose::{Identity, Thing},
+    },
     shape::{Kind, Shape},
     split::Batch,
 };
-use crate::cluster::{Agent, Framework, Skipped, Task};
+use crate::cluster::{Agent, Counts, Framework, OMISSIONS_MAX, Omission, Skipped, SkippedPart, Task};
 
 /// Decodes batches, one after the other. Keep it for all of a document: values of one decoder share their texts.
 #[derive(Default)]
 pub struct Decoder {
     elements: Elements,
+    /// How many omissions it told so far. It meets batches in their order, so these are the first of them.
+    noted: Counts,
 }
 
 /// The values of one batch.
@@ -23,6 +28,10 @@ pub struct Part {
     pub(super) sequence: u64,
     pub(super) runs: Vec<Run>,
     pub(super) skipped: Skipped,
+    /// Whose that was, each with the number of its list.
+    pub(super) omissions: Vec<(u32, Omission)>,
+    /// Those that are only counted.
+    pub(super) beyond: Counts,
 }
 
 /// Neighbouring values of one list.
@@ -48,14 +57,32 @@ impl Decoder {
     /// Turns each element of a batch into its value, or counts why not.
     pub fn decode(&mut self, batch: Batch) -> Part {
         let mut part = Part { sequence: batch.sequence, ..Part::default() };
-        for (list, kind, json) in batch.elements() {
+        for (list, kind, at, json) in batch.elements() {
             if part.runs.last().is_none_or(|run| run.list != list) {
                 part.runs.push(Run { list, values: Values::new(kind) });
             }
             let Some(run) = part.runs.last_mut() else { continue };
+            let before = part.skipped;
             self.element(batch.shape, json, &mut run.values, &mut part.skipped);
+            if part.skipped != before {
+                self.note(&mut part, list, before, (kind.into(), at, json));
+            }
         }
         part
+    }
+
+    /// Notes whose the element is of which something was left out since a moment before.
+    fn note(&mut self, part: &mut Part, list: u32, before: Skipped, (thing, at, json): (Thing, u64, &[u8])) {
+        let mut identity = None;
+        for (left_out, count) in SkippedPart::between(before, part.skipped) {
+            if self.noted.get(left_out) >= OMISSIONS_MAX {
+                part.beyond.add(left_out, 1);
+                continue;
+            }
+            self.noted.add(left_out, 1);
+            let identity = identity.get_or_insert_with(|| Identity::read(thing, json));
+            part.omissions.push((list, identity.omission(thing, left_out, count, at)));
+        }
     }
 
     fn element(&mut self, shape: Shape, json: &[u8], values: &mut Values, skipped: &mut Skipped) {

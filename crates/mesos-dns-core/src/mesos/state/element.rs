@@ -11,6 +11,7 @@ mod event;
 mod labels;
 mod operator;
 mod place;
+pub(in crate::mesos) mod whose;
 
 use std::{borrow::Cow, net::IpAddr, sync::Arc};
 

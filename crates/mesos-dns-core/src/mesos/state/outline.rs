@@ -14,7 +14,7 @@ use super::{
     decode::{Part, Run, Values},
     shape::{Kind, Member, Place, text},
 };
-use crate::cluster::{Document, Framework, Host};
+use crate::cluster::{Document, Framework, Host, Omission, SkippedPart, Task, Whose};
 
 /// The document without its elements.
 #[derive(Debug, Default)]
@@ -70,6 +70,8 @@ enum List {
 
 #[derive(Debug, Default)]
 struct RawFramework {
+    /// Where it begins in the document.
+    at: u64,
     id: Option<String>,
     name: Option<String>,
     pid: Option<String>,
@@ -144,23 +146,40 @@ impl Outline {
     }
 
     /// A framework that is no object.
-    pub(super) fn skip_framework(&mut self) {
-        let skipped = &mut self.document.skipped.frameworks;
-        *skipped = skipped.saturating_add(1);
+    pub(super) fn skip_framework(&mut self, at: u64) {
+        self.omit_framework(SkippedPart::Framework, &RawFramework { at, ..RawFramework::default() });
     }
 
-    pub(super) fn begin_framework(&mut self) {
-        self.framework = RawFramework::default();
+    pub(super) fn begin_framework(&mut self, at: u64) {
+        self.framework = RawFramework { at, ..RawFramework::default() };
+    }
+
+    /// Counts a framework that cannot be used, or its address.
+    fn omit_framework(&mut self, part: SkippedPart, raw: &RawFramework) {
+        let Document { skipped, omissions, .. } = &mut self.document;
+        let count = match part {
+            SkippedPart::FrameworkAddress => &mut skipped.framework_addresses,
+            _ => &mut skipped.frameworks,
+        };
+        *count = count.saturating_add(1);
+        let known = |text: &Option<String>| text.as_deref().filter(|text| !text.is_empty()).map(Arc::from);
+        omissions.note(part, || {
+            let framework: Option<Arc<str>> = known(&raw.id);
+            let at = framework.is_none().then_some(raw.at);
+            let whose = Whose { framework, at, ..Whose::default() };
+            Omission { part, whose, name: known(&raw.name).unwrap_or_default(), count: 1 }
+        });
     }
 
     pub(super) fn end_framework(&mut self) {
         let raw = std::mem::take(&mut self.framework);
-        let id = raw.id.filter(|id| !id.is_empty() && !raw.broken);
-        let Some(id) = id.map(Arc::<str>::from) else { return self.skip_framework() };
-        let skipped = &mut self.document.skipped;
+        let id = raw.id.as_deref().filter(|id| !id.is_empty() && !raw.broken);
+        let Some(id) = id.map(Arc::<str>::from) else {
+            return self.omit_framework(SkippedPart::Framework, &raw);
+        };
         let pid = raw.pid.as_deref().map(Pid::parse);
         if raw.broken_address || pid == Some(None) {
-            skipped.framework_addresses = skipped.framework_addresses.saturating_add(1);
+            self.omit_framework(SkippedPart::FrameworkAddress, &raw);
         }
         let pid = pid.flatten();
         let hostname = raw.hostname.filter(|name| !name.is_empty());
@@ -206,17 +225,34 @@ impl Outline {
         Ok(())
     }
 
-    /// Counts an element; tells how many of its kind there are now.
-    pub(super) fn count(&mut self, kind: Kind, oversized: bool) -> usize {
-        let skipped = &mut self.document.skipped;
-        let (counted, skipped) = match kind {
-            Kind::Agent | Kind::RecoveredAgent => (&mut self.counted_agents, &mut skipped.agents),
-            Kind::Framework => (&mut self.counted_frameworks, &mut skipped.frameworks),
-            Kind::Task | Kind::UnreachableTask => (&mut self.counted_tasks, &mut skipped.tasks),
+    /// Counts an element, which may be too large, at this place; tells how many of its kind there are now.
+    pub(super) fn count(&mut self, kind: Kind, oversized: Option<u64>) -> usize {
+        if let Some(at) = oversized {
+            self.omit_oversized(kind, at);
+        }
+        let counted = match kind {
+            Kind::Agent | Kind::RecoveredAgent => &mut self.counted_agents,
+            Kind::Framework => &mut self.counted_frameworks,
+            Kind::Task | Kind::UnreachableTask => &mut self.counted_tasks,
         };
-        *skipped = skipped.saturating_add(u64::from(oversized));
         *counted = counted.saturating_add(1);
         *counted
+    }
+
+    /// Nothing of it was kept, so only where it was can be told, and in which framework if that is known already.
+    fn omit_oversized(&mut self, kind: Kind, at: u64) {
+        let Document { skipped, omissions, .. } = &mut self.document;
+        let (part, count) = match kind {
+            Kind::Agent | Kind::RecoveredAgent => (SkippedPart::Agent, &mut skipped.agents),
+            Kind::Framework => (SkippedPart::Framework, &mut skipped.frameworks),
+            Kind::Task | Kind::UnreachableTask => (SkippedPart::Task, &mut skipped.tasks),
+        };
+        *count = count.saturating_add(1);
+        let framework = self.framework.id.as_deref().filter(|_| part == SkippedPart::Task).map(Arc::from);
+        omissions.note(part, || {
+            let whose = Whose { framework, at: Some(at), ..Whose::default() };
+            Omission { part, whose, name: Arc::default(), count: 1 }
+        });
     }
 }
 
@@ -263,6 +299,10 @@ pub fn assemble(mut outline: Outline, mut parts: Vec<Part>) -> Document {
     document.tasks.reserve_exact(parts.iter().map(Part::tasks).sum());
     for part in parts {
         document.skipped.add(part.skipped);
+        document.omissions.add_beyond(&part.beyond);
+        for (list, omission) in part.omissions {
+            omit(&mut document, lists.get(list as usize), omission);
+        }
         for Run { list, values } in part.runs {
             put(&mut document, lists.get(list as usize).unwrap_or(&List::Nothing), values);
         }
@@ -289,9 +329,29 @@ fn put(document: &mut Document, list: &List, values: Values) {
         }
         (_, Values::Tasks(tasks)) => {
             document.skipped.tasks = document.skipped.tasks.saturating_add(tasks.len() as u64);
+            tasks.iter().for_each(|task| omit_task(document, task));
         }
         _ => (),
     }
+}
+
+/// Notes what was left out of an element of this list.
+fn omit(document: &mut Document, list: Option<&List>, mut omission: Omission) {
+    if let Some(List::Tasks(Some(framework)) | List::UnreachableTasks(Some(framework))) = list {
+        omission.whose.framework = Some(framework.clone());
+    }
+    document.omissions.note(omission.part, || omission);
+}
+
+/// A task whose framework is of no use.
+fn omit_task(document: &mut Document, task: &Task) {
+    let part = SkippedPart::Task;
+    document.omissions.note(part, || {
+        let known = |id: &Arc<str>| Some(id).filter(|id| !id.is_empty()).cloned();
+        let (agent, framework) = (known(&task.agent_id), known(&task.framework_id));
+        let whose = Whose { agent, framework, task: Some((&*task.id).into()), at: None };
+        Omission { part, whose, name: task.service_name().clone(), count: 1 }
+    });
 }
 
 impl Outline {

@@ -36,17 +36,19 @@ pub struct Batch {
 struct Element {
     list: u32,
     kind: Kind,
+    /// Where it begins in the document.
+    at: u64,
     end: usize,
 }
 
 impl Batch {
-    /// The elements: number of their list, kind, bytes.
-    pub(super) fn elements(&self) -> impl Iterator<Item = (u32, Kind, &[u8])> {
+    /// The elements: number of their list, kind, where they begin in the document, bytes.
+    pub(super) fn elements(&self) -> impl Iterator<Item = (u32, Kind, u64, &[u8])> {
         let mut begin = 0;
         self.elements.iter().map(move |element| {
             let bytes = self.bytes.get(begin..element.end).unwrap_or_default();
             begin = element.end;
-            (element.list, element.kind, bytes)
+            (element.list, element.kind, element.at, bytes)
         })
     }
 
@@ -85,6 +87,8 @@ pub struct Splitter {
 struct Value {
     scan: Scan,
     target: Target,
+    /// Where it begins in the document.
+    at: u64,
     /// Whether it outgrew [`Limits::element_bytes`].
     oversized: bool,
 }
@@ -223,7 +227,7 @@ impl Splitter {
         let target = match (self.place, self.member) {
             (Place::List(kind), _) => Target::Element(kind),
             (Place::Frameworks, _) => {
-                self.outline.skip_framework();
+                self.outline.skip_framework(self.offset);
                 Target::Nothing
             }
             (_, Member::Other) => Target::Nothing,
@@ -236,7 +240,7 @@ impl Splitter {
     fn begin(&mut self, byte: u8, target: Target) -> Result<(), StateError> {
         let scan = Scan::new(byte).ok_or_else(|| self.unexpected(byte, "a value"))?;
         self.kept.clear();
-        self.value = Some(Value { scan, target, oversized: false });
+        self.value = Some(Value { scan, target, at: self.offset, oversized: false });
         Ok(())
     }
 
@@ -244,7 +248,7 @@ impl Splitter {
         match place {
             Place::List(_) => self.outline.begin_list(self.place, self.member),
             Place::Frameworks => self.outline.begin_frameworks(),
-            Place::Framework => self.outline.begin_framework(),
+            Place::Framework => self.outline.begin_framework(self.offset),
             _ => self.outline.begin_object(self.member),
         }
         self.parents.push((self.place, self.member));
@@ -316,7 +320,7 @@ impl Splitter {
         let kept: &[u8] = if value.oversized { b"[]" } else { &self.kept };
         match value.target {
             Target::Nothing => Ok(()),
-            Target::Element(kind) => self.end_element(kind, value.oversized),
+            Target::Element(kind) => self.end_element(kind, value.at, value.oversized),
             Target::Member => self.outline.set(self.place, self.member, kept).map_err(|wanted| {
                 self.malformed(format!("{} is not {wanted}", self.member.name(self.place)))
             }),
@@ -328,8 +332,8 @@ impl Splitter {
         }
     }
 
-    fn end_element(&mut self, kind: Kind, oversized: bool) -> Result<(), StateError> {
-        let count = self.outline.count(kind, oversized);
+    fn end_element(&mut self, kind: Kind, at: u64, oversized: bool) -> Result<(), StateError> {
+        let count = self.outline.count(kind, oversized.then_some(at));
         let (what, limit) = match kind {
             Kind::Agent | Kind::RecoveredAgent => ("agents", self.limits.agents),
             Kind::Framework => ("frameworks", self.limits.frameworks),
@@ -340,7 +344,7 @@ impl Splitter {
         }
         if !oversized {
             let list = self.outline.current_list();
-            self.batch.elements.push(Element { list, kind, end: self.batch.bytes.len() });
+            self.batch.elements.push(Element { list, kind, at, end: self.batch.bytes.len() });
         }
         Ok(())
     }

@@ -3,7 +3,9 @@
 mod health;
 
 use super::*;
-use crate::cluster::{Agent, Endpoint, Framework, Host, RunningStatus, TaskState, TaskUpdate};
+use crate::cluster::{
+    Agent, Endpoint, Framework, Host, Omission, RunningStatus, SkippedPart, TaskState, TaskUpdate, Whose,
+};
 
 const HOLD: u64 = 600;
 
@@ -338,4 +340,47 @@ fn schedulers_keep_their_addresses_over_a_stream_s_beginning() {
     story.reads(Origin::Subscribed, document(2, &[("a", 0..4), ("b", 4..8)], &[]));
     let framework = story.knowledge.cluster().frameworks.get("f").unwrap();
     assert_eq!((&framework.host, framework.port), (&host, Some(8080)));
+}
+
+fn omission(task: &str) -> Omission {
+    let whose = Whose { framework: Some("f".into()), task: Some(task.into()), ..Whose::default() };
+    Omission { part: SkippedPart::Label, whose, name: "web".into(), count: 1 }
+}
+
+fn leaving_out(tasks: &[&str], mut document: Document) -> Document {
+    tasks.iter().for_each(|task| document.omissions.note(SkippedPart::Label, || omission(task)));
+    document
+}
+
+fn left_out(story: &Story) -> Vec<String> {
+    let omissions = story.knowledge.cluster().omissions.iter();
+    let mut tasks: Vec<_> =
+        omissions.map(|omission| omission.whose.task.as_deref().unwrap().to_owned()).collect();
+    tasks.sort();
+    tasks
+}
+
+/// What was left out of something goes where that goes.
+#[test]
+fn what_is_held_keeps_what_was_left_out_of_it() {
+    let mut story = Story::new();
+    story.reads(Origin::Subscribed, leaving_out(&["1", "5"], document(1, &[("a", 0..4), ("b", 4..8)], &[])));
+    assert_eq!(left_out(&story), ["1", "5"]);
+    story.reads(Origin::Subscribed, document(2, &[("a", 0..4)], &["b"]));
+    story.holds(Some((Why::Recovering, 4, 1)));
+    assert_eq!(left_out(&story), ["5"]);
+}
+
+#[test]
+fn events_know_more_than_the_document_compared_with() {
+    let mut story = Story::new();
+    let whole = || document(1, &[("a", 0..4), ("b", 4..8)], &[]);
+    story.reads(Origin::Subscribed, leaving_out(&["1", "2"], whole()));
+    story.knowledge.expect_comparison();
+    story.hears(Change::TaskAdded(task(1, "a")));
+    story.hears(Change::TaskAdded(task(3, "a")));
+    story.hears(Change::Omitted([omission("3")].into()));
+    assert_eq!(left_out(&story), ["2", "3"]);
+    story.reads(Origin::Compared, leaving_out(&["1", "4"], whole()));
+    assert_eq!(left_out(&story), ["3", "4"]);
 }

@@ -2,19 +2,30 @@
 
 use super::*;
 use crate::cluster::{
-    AddressSource, Agent, Container, DnsLabels, Endpoint, Framework, Host, NetworkMode, Place, PortMapping,
-    PortRange, Protocol, RunningStatus, Skipped, TaskAddress, TaskState, TaskUpdate,
+    AddressSource, Agent, Container, DnsLabels, Endpoint, Framework, Host, NetworkMode, Omission, Place,
+    PortMapping, PortRange, Protocol, RunningStatus, Skipped, TaskAddress, TaskState, TaskUpdate, Whose,
 };
 
 /// What is said of one event, and what of it was left out.
 fn hear_event(event: impl AsRef<[u8]>) -> (Heard, Skipped) {
+    let (heard, _, skipped) = hear_all(event);
+    (heard, skipped)
+}
+
+/// The same, and whose that was.
+fn hear_all(event: impl AsRef<[u8]>) -> (Heard, Vec<Omission>, Skipped) {
     let bytes = stream([EMPTY.as_bytes(), event.as_ref()]);
     let mut stream = Stream::new(Limits::default());
     let (heard, error) = hear_in(&mut stream, &bytes, bytes.len());
     assert_eq!(error, None, "{}", event.as_ref().escape_ascii());
-    let [Heard::Snapshot(_), heard] = &*heard else { panic!("a snapshot and one event: {heard:?}") };
-    assert_eq!(hear(&bytes, 1).0.get(1), Some(heard), "in pieces");
-    (heard.clone(), stream.skipped())
+    assert_eq!(hear(&bytes, 1).0, heard, "in pieces");
+    match &*heard {
+        [Heard::Snapshot(_), heard] => (heard.clone(), Vec::new(), stream.skipped()),
+        [Heard::Snapshot(_), heard, Heard::Change(Change::Omitted(omissions))] => {
+            (heard.clone(), omissions.to_vec(), stream.skipped())
+        }
+        _ => panic!("a snapshot, one event, and perhaps what was left out of it: {heard:?}"),
+    }
 }
 
 fn change(event: impl AsRef<[u8]>) -> Change {
@@ -253,6 +264,50 @@ fn parts_of_no_use_are_counted() {
     let Heard::Change(Change::TaskAdded(task)) = heard else { panic!("a task is added: {heard:?}") };
     assert!(task.ports.is_empty() && task.addresses.is_empty());
     assert_eq!(skipped, Skipped { port_ranges: 3, task_addresses: 1, ..Skipped::default() });
+}
+
+/// What was left out of an event, a line for each: what, whose, its name, how often.
+fn check_omitted(event: impl AsRef<[u8]>, expected: &[&str]) {
+    let line = |omission: Omission| {
+        let Whose { agent, framework, task, at } = omission.whose;
+        let at = at.map(|_| "at".into());
+        let whose: Vec<_> = [agent, framework, task, at].into_iter().flatten().collect();
+        format!("{:?} {} {:?} {}", omission.part, whose.join("/"), &*omission.name, omission.count)
+    };
+    let found: Vec<_> = hear_all(event.as_ref()).1.into_iter().map(line).collect();
+    assert_eq!(found, expected, "{}", event.as_ref().escape_ascii());
+}
+
+#[test]
+fn whose_parts_of_no_use_are() {
+    check_omitted(
+        added(
+            r#""name":"web","resources":[{"name":"ports","type":"RANGES","ranges":{"range":[{},{}]}}],"labels":{"labels":[{
+            "key":"dns.ttl","value":"x"}]},"discovery":{"name":"api"}"#,
+        ),
+        &["Label F/t \"api\" 1", "PortRange F/t \"api\" 2"],
+    );
+    check_omitted(added(r#""statuses":[5]"#), &["Task F/t \"\" 1"]);
+    check_omitted(added(r#""framework_id":null,"name":"web""#), &["Task t \"web\" 1"]);
+    check_omitted(added(r#""task_id":{}"#), &["Task F/at \"\" 1"]);
+    let bad = r#""timestamp":1,"container_status":{"network_infos":[{"ip_address":"nowhere"}]}"#;
+    check_omitted(status("TASK_RUNNING", bad), &[]);
+    let bad = format!(r#""state":"TASK_RUNNING",{bad}"#);
+    check_omitted(status("TASK_RUNNING", &bad), &["TaskAddress F/t \"\" 1"]);
+    check_omitted(status("TASK_RUNNING", r#""timestamp":"now""#), &["Task F/t \"\" 1"]);
+    let agent = |agent: &str| format!(r#"{{"type":"AGENT_ADDED","agent_added":{{"agent":{{{agent}}}}}}}"#);
+    check_omitted(agent(r#""agent_info":{"id":{"value":"S"},"hostname":"n"},"pid":5"#), &["Agent S \"n\" 1"]);
+    // Such an agent shows itself that its address is not known.
+    check_omitted(agent(r#""agent_info":{"id":{"value":"S"}},"pid":"nowhere""#), &[]);
+    let framework = r#"{"framework":{"framework_info":{"id":{"value":"F"},"name":5}}}"#;
+    for event in ["FRAMEWORK_ADDED", "FRAMEWORK_UPDATED"] {
+        let text = format!(r#"{{"type":"{event}","{}":{framework}}}"#, event.to_lowercase());
+        check_omitted(text, &["Framework F \"\" 1"]);
+    }
+    check_omitted(r#"{"type":"TASK_ADDED"}"#, &["Task at \"\" 1"]);
+    for event in [r#"{"type":"AGENT_REMOVED"}"#, r#"{"type":"X"}"#, "{}", r#"{"type":"HEARTBEAT"}"#] {
+        check_omitted(event, &[]);
+    }
 }
 
 #[test]

@@ -197,13 +197,15 @@ proptest! {
         prop_assert_eq!(decode(nested.as_bytes()), decode_as(Shape::Operator, flat.as_bytes()), "{}\n{}", nested, flat);
     }
 
-    /// However a stream is cut, it says the same. Each event says one thing, except for an empty record.
+    /// However a stream is cut, it says the same. Each event says one thing, and perhaps what was left out of it, except
+    /// for an empty record.
     #[test]
     fn pieces_do_not_matter(events in prop::collection::vec(select(EVENTS.to_vec()), 0..8), piece in 1usize..400) {
         let bytes = stream([EMPTY].iter().chain(&events));
         let (heard, error) = hear(&bytes, bytes.len());
         prop_assert_eq!(error, None);
-        prop_assert_eq!(heard.len(), 1 + events.iter().filter(|event| !event.is_empty()).count());
+        let is_event = |heard: &&Heard| !matches!(heard, Heard::Change(Change::Omitted(_)));
+        prop_assert_eq!(heard.iter().filter(is_event).count(), 1 + events.iter().filter(|event| !event.is_empty()).count());
         prop_assert_eq!(hear(&bytes, piece).0, heard);
     }
 

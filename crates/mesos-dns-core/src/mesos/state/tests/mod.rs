@@ -4,6 +4,7 @@ mod broken;
 mod laws;
 mod networks;
 mod odd;
+mod omissions;
 mod plain;
 mod saved;
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::cluster::{
-    AddressSource, Agent, Discovery, DiscoveryPort, Endpoint, Framework, Host, PortRange, Skipped, Task,
-    TaskAddress, TaskState,
+    AddressSource, Agent, Discovery, DiscoveryPort, Endpoint, Framework, Host, Noted, PortRange, Skipped,
+    Task, TaskAddress, TaskState,
 };
 
 #[test]
@@ -59,6 +59,7 @@ fn one_of_everything() {
         tasks: vec![task],
         unreachable: Vec::new(),
         skipped: Skipped::default(),
+        omissions: Noted::default(),
         complete: true,
     };
     assert_eq!(decode(SMALL.as_bytes()), Ok(expected));
