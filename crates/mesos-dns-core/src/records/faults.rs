@@ -1,6 +1,6 @@
 //! What of a task cannot be published, whatever names it has.
 
-use super::{Maker, address, extra, label, trace::Trace};
+use super::{Maker, address, extra, label};
 use crate::cluster::{Agent, DiscoveryPort, Task};
 
 /// See the head of this file.
@@ -14,7 +14,7 @@ pub struct Faults {
     pub has_unreachable_port: bool,
 }
 
-impl<T: Trace> Maker<'_, T> {
+impl Maker<'_> {
     /// What of a task that is answered cannot be published.
     pub fn faults(&mut self, task: &Task, agent: &Agent) -> Faults {
         let agent_addresses = address::of_agent(agent, &self.cluster.hosts);
