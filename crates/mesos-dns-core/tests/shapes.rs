@@ -138,9 +138,9 @@ fn withheld(withheld: Withheld) -> String {
         (special, "reserved names"),
         (hidden, "names or ports that are not for everybody"),
         (ports, "impossible ports"),
-        (unencodable, "records that only HTTP shows"),
+        (unencodable, "names that only HTTP shows"),
         (addresses, "impossible addresses"),
-        (unreachable, "records of ports without an address"),
+        (unreachable, "ports without an address"),
     ];
     let told: Vec<String> = counts
         .iter()
