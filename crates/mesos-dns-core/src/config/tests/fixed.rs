@@ -240,7 +240,7 @@ fn aliases_that_lead_nowhere_are_told() {
 
 #[test]
 fn bad_zone_files_are_told_line_by_line() {
-    let file = "a A 10.0.0.1\nb A nowhere\nx.org. A 10.0.0.1\nsub NS ns.sub\nd DNAME x.\na CNAME b\ns RRSIG A 8 2 60 20300101000000 20200101000000 1 mesos. AAAA\n* A 10.0.0.1\n";
+    let file = "a A 10.0.0.1\nb A nowhere\nx.org. A 10.0.0.1\nsub NS ns.sub\nd DNAME x.\na CNAME b\ns RRSIG A 8 2 60 20300101000000 20200101000000 1 mesos. AAAA\n* A 10.0.0.1\nkey DS 1 8 2 aa\n";
     let text = with_master(r#""zoneFiles": ["a.zone"]"#);
     let problems = build_around(&text, &with_files(&[("a.zone", file)])).unwrap_err();
     let said: Vec<String> = problems.lines().collect();
@@ -252,11 +252,12 @@ fn bad_zone_files_are_told_line_by_line() {
         (6, "a CNAME stands alone, and the name has a record in a.zone, line 1"),
         (7, "s.mesos. is part of a signed zone"),
         (8, "*.mesos. is a wildcard"),
+        (9, "key.mesos. would be a zone of its own"),
     ]) {
         assert!(line.starts_with("/etc/config.json:1:"), "{line}");
         assert!(line.contains(&format!("\"zoneFiles\": a.zone:{number}: {part}")), "{line}");
     }
-    assert_eq!(said.len(), 7, "{said:#?}");
+    assert_eq!(said.len(), 8, "{said:#?}");
     assert!(bad(&text).contains("cannot read \"a.zone\": not read; give a file"), "{}", bad(&text));
     let many = with_files(&[("a.zone", &"x A nowhere\n".repeat(1000))]);
     assert_eq!(build_around(&text, &many).unwrap_err().remarks.len(), REMARKS_MAX);
