@@ -69,7 +69,7 @@ fn records_in_the_file() {
         (
             r#"{"name": "s", "type": "SRV", "value": "1 2 3 a\\.b.mesos."}"#,
             "s.mesos.",
-            &["1 2 3 a.b.mesos."],
+            &[r"1 2 3 a\.b.mesos."],
         ),
         (
             r#"{"name": "db", "type": "A", "value": "10.0.0.7", "ttl": 300}"#,
@@ -294,10 +294,15 @@ fn dumped_and_read_again() {
     let _ = zone.compile();
     let mut dumped = Vec::new();
     let soa = Soa { ttl: 5, ..test_support::soa() };
-    write_zone_file(&zone.snapshot(Arc::new(soa), Serial(1)), &mut dumped).unwrap();
+    let snapshot = zone.snapshot(Arc::new(soa), Serial(1));
+    write_zone_file(&snapshot, &mut dumped).unwrap();
     let dumped = String::from_utf8(dumped).unwrap();
     let again = build_around(&text, &with_files(&[("a.zone", &dumped)])).unwrap();
     assert_eq!(records(&again), records(&first), "{dumped}");
+    // The v1 API escapes nothing else, and takes no such name for the one with another label.
+    assert_eq!(snapshot.listed(r"a\.b.mesos.").unwrap().name, r"a\.b.mesos.");
+    assert!(snapshot.listed("a.b.mesos.").is_none());
+    assert_eq!(snapshot.listed("_s.mesos.").unwrap().srv, [(r"a\.b.mesos.".to_owned(), 2)]);
 }
 
 #[test]
