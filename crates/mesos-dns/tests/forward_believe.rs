@@ -131,6 +131,7 @@ async fn chains_that_cross_our_border_are_followed_to_their_end() {
             "out.mesos." => "www.example.com".to_owned(),
             "circle.mesos." => "circle.example.com".to_owned(),
             "lost.mesos." => "nowhere.example.com".to_owned(),
+            "moved.mesos." => return Some(made(&asked, 0, &[(1, &name, 1, 5, vec![10, 0, 0, 1])])),
             long => {
                 let step: u32 = long.strip_prefix('s')?.split('.').next()?.parse().ok()?;
                 format!("s{}.example.com", step + 1)
@@ -145,6 +146,7 @@ async fn chains_that_cross_our_border_are_followed_to_their_end() {
     }
     assert_eq!(subject.short("out.mesos").await, (0, 2));
     assert_eq!(subject.short("lost.mesos").await, (3, 1), "what the alias leads to is not there");
+    assert_eq!(subject.told(&question("moved.mesos", 1, 0)).await.data, [1], "no alias any more");
     assert_eq!(server.seen().len(), 3);
     // Each alias of a circle is told once.
     for (name, count) in [("circle.example.com", 2), ("circle.mesos", 2)] {

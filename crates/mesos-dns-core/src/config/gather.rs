@@ -21,6 +21,9 @@ pub const FIXED_RECORDS_MAX: usize = 100_000;
 /// Types that no data can have: those of queries, and OPT (RFC 6895 section 3.1).
 const META: std::ops::RangeInclusive<u16> = 128..=255;
 
+/// What a zone says of the key of one that it delegates (RFC 4034 section 5).
+const DS: u16 = 43;
+
 /// What signers add to a zone, besides signatures (RFC 4034, RFC 5155).
 const NSEC: u16 = 47;
 const NSEC3: u16 = 50;
@@ -220,7 +223,7 @@ fn refusal(entry: &Entry, apex: &Name) -> Option<Refusal> {
     }
     match entry.rtype {
         rtype::SOA | rtype::NS if is_apex => Some(Refusal::Ours),
-        rtype::SOA | rtype::NS => {
+        rtype::SOA | rtype::NS | DS => {
             wrong("would be a zone of its own, and none is delegated", "write its records, or remove it")
         }
         rtype::CNAME if is_apex => {

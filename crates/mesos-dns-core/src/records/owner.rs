@@ -64,13 +64,17 @@ impl From<Name> for Owner {
     }
 }
 
-/// A name as the v1 API spells it: labels and dots, nothing escaped.
+/// A name as the v1 API spells it: labels and dots, nothing escaped but a dot within a label.
 ///
-/// Generated names hold no dot within a label, so no two names give the same text.
+/// Generated names hold none, so no two of them give the same text; what an operator writes down may.
 pub(crate) fn plain_text(name: NameView<'_>) -> String {
     let mut text = String::with_capacity(name.as_wire().len().saturating_add(LABEL_BYTES_MAX / 8));
     for label in name.labels() {
-        text.push_str(&String::from_utf8_lossy(label));
+        let label = String::from_utf8_lossy(label);
+        match label.contains('.') {
+            true => text.push_str(&label.replace('.', "\\.")),
+            false => text.push_str(&label),
+        }
         text.push('.');
     }
     text

@@ -237,8 +237,11 @@ impl Snapshot {
     /// What the v1 API shows under this stored name (exact spelling, trailing dot); `None` if nothing.
     pub fn listed(&self, name: &str) -> Option<Listed> {
         let owner = Owner::new(name);
-        let node =
+        let plain =
             owner.name().filter(|_| owner.spelling().is_none()).and_then(|wire| self.find(wire.as_wire()));
+        // Of names that an operator wrote down, a dot within a label is spelled with a backslash.
+        let escaped = || Name::parse(name).ok().filter(|_| name.contains("\\."));
+        let node = plain.or_else(|| self.find(escaped()?.as_wire()));
         let entry = self.listing.get(name);
         let listed = self.named(node, entry).listed();
         (!listed.is_empty()).then_some(listed)

@@ -76,8 +76,10 @@ pub fn own_answer(query: &[u8], shared: &Shared) -> Option<Vec<u8>> {
     let peer = Peer { address: Ipv4Addr::LOCALHOST.into(), transport: Transport::Tcp };
     let mut out = vec![0; TCP_PAYLOAD_BYTES_MAX];
     // Who may ask was found out when the client's query came. Where it is, nobody knows here.
-    let selection = Selection { most: shared.settings.load().selection.most, ..Selection::ALL };
-    let settings = Settings { recursion_available: true, selection, ..Settings::default() };
+    let chosen = shared.settings.load();
+    let selection = Selection { most: chosen.selection.most, ..Selection::ALL };
+    let reverse = chosen.reverse.clone();
+    let settings = Settings { recursion_available: true, selection, reverse, ..Settings::default() };
     let action = decide(query, &published.zone, &standing, &settings, peer, rand::random(), &mut out);
     let Action::Send { length, .. } = action else { return None };
     out.truncate(length);
@@ -96,6 +98,8 @@ pub fn failure(query: &[u8], peer: SocketAddr, transport: Transport) -> Option<V
 
 #[cfg(test)]
 mod tests {
+    use mesos_dns_core::{answer::Reversing, wire::ReverseZones};
+
     use super::*;
 
     /// An alias from outside that leads here must not get around what the operator chose.
@@ -111,5 +115,17 @@ mod tests {
             u16::from_be_bytes([reply[6], reply[7]])
         };
         assert_eq!((answers(None), answers(Some(2))), (3, 2));
+    }
+
+    /// Nor must it end where the domain does: names of addresses can be ours as well.
+    #[test]
+    fn our_own_zone_tells_the_forwarder_of_listed_prefixes() {
+        let prefix = "10.0.0.0/8".parse().unwrap();
+        let reverse = Reversing::Listed(ReverseZones::new(vec![prefix], Vec::new()));
+        let (shared, ..) = fixture::shared(Settings { reverse, ..Settings::default() });
+        fixture::publish_all(&shared.board, 1, &[[10, 0, 0, 1].into()]);
+        let rcode = |name: &str| own_answer(&fixture::query(7, name, 12), &shared).unwrap()[3] & 15;
+        assert_eq!((rcode("10.in-addr.arpa."), rcode("1.0.0.10.in-addr.arpa.")), (0, 3));
+        assert_eq!(rcode("1.0.0.11.in-addr.arpa."), 5);
     }
 }

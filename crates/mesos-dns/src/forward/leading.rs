@@ -40,15 +40,15 @@ pub(super) struct Journey<'a> {
 }
 
 impl Forwarder {
-    /// The whole reply to a query for a name of ours that leads to one that is not; `None` if the name is no such.
+    /// The whole reply to a query for a name of our domain, which leads out of it; or did, when it was sent here, and our
+    /// zone says what there is now. `None` if the name is no such, or our zone cannot be asked.
     pub(super) async fn lead_out(&self, journey: &Journey<'_>) -> Option<(Outcome, Vec<u8>)> {
         let key = Key::of(journey.query);
         if !key.name.is_within(&journey.active.policy.settings().domain) {
             return None;
         }
-        let (ours, next) = self.ours(journey, &key)?;
-        next.is_some().then_some(())?;
-        Some(self.follow(journey, key, (ours, next)).await)
+        let ours = self.ours(journey, &key)?;
+        Some(self.follow(journey, key, ours).await)
     }
 
     /// The whole reply to a query, of which a server's answer leads to a name of ours.

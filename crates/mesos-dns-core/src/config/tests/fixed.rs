@@ -69,7 +69,7 @@ fn records_in_the_file() {
         (
             r#"{"name": "s", "type": "SRV", "value": "1 2 3 a\\.b.mesos."}"#,
             "s.mesos.",
-            &["1 2 3 a.b.mesos."],
+            &[r"1 2 3 a\.b.mesos."],
         ),
         (
             r#"{"name": "db", "type": "A", "value": "10.0.0.7", "ttl": 300}"#,
@@ -240,7 +240,7 @@ fn aliases_that_lead_nowhere_are_told() {
 
 #[test]
 fn bad_zone_files_are_told_line_by_line() {
-    let file = "a A 10.0.0.1\nb A nowhere\nx.org. A 10.0.0.1\nsub NS ns.sub\nd DNAME x.\na CNAME b\ns RRSIG A 8 2 60 20300101000000 20200101000000 1 mesos. AAAA\n* A 10.0.0.1\n";
+    let file = "a A 10.0.0.1\nb A nowhere\nx.org. A 10.0.0.1\nsub NS ns.sub\nd DNAME x.\na CNAME b\ns RRSIG A 8 2 60 20300101000000 20200101000000 1 mesos. AAAA\n* A 10.0.0.1\nkey DS 1 8 2 aa\n";
     let text = with_master(r#""zoneFiles": ["a.zone"]"#);
     let problems = build_around(&text, &with_files(&[("a.zone", file)])).unwrap_err();
     let said: Vec<String> = problems.lines().collect();
@@ -252,11 +252,12 @@ fn bad_zone_files_are_told_line_by_line() {
         (6, "a CNAME stands alone, and the name has a record in a.zone, line 1"),
         (7, "s.mesos. is part of a signed zone"),
         (8, "*.mesos. is a wildcard"),
+        (9, "key.mesos. would be a zone of its own"),
     ]) {
         assert!(line.starts_with("/etc/config.json:1:"), "{line}");
         assert!(line.contains(&format!("\"zoneFiles\": a.zone:{number}: {part}")), "{line}");
     }
-    assert_eq!(said.len(), 7, "{said:#?}");
+    assert_eq!(said.len(), 8, "{said:#?}");
     assert!(bad(&text).contains("cannot read \"a.zone\": not read; give a file"), "{}", bad(&text));
     let many = with_files(&[("a.zone", &"x A nowhere\n".repeat(1000))]);
     assert_eq!(build_around(&text, &many).unwrap_err().remarks.len(), REMARKS_MAX);
@@ -293,10 +294,15 @@ fn dumped_and_read_again() {
     let _ = zone.compile();
     let mut dumped = Vec::new();
     let soa = Soa { ttl: 5, ..test_support::soa() };
-    write_zone_file(&zone.snapshot(Arc::new(soa), Serial(1)), &mut dumped).unwrap();
+    let snapshot = zone.snapshot(Arc::new(soa), Serial(1));
+    write_zone_file(&snapshot, &mut dumped).unwrap();
     let dumped = String::from_utf8(dumped).unwrap();
     let again = build_around(&text, &with_files(&[("a.zone", &dumped)])).unwrap();
     assert_eq!(records(&again), records(&first), "{dumped}");
+    // The v1 API escapes nothing else, and takes no such name for the one with another label.
+    assert_eq!(snapshot.listed(r"a\.b.mesos.").unwrap().name, r"a\.b.mesos.");
+    assert!(snapshot.listed("a.b.mesos.").is_none());
+    assert_eq!(snapshot.listed("_s.mesos.").unwrap().srv, [(r"a\.b.mesos.".to_owned(), 2)]);
 }
 
 #[test]
