@@ -10,6 +10,8 @@
 mod ask;
 #[path = "support/daemon.rs"]
 mod daemon;
+#[path = "differential/everything.rs"]
+mod everything;
 #[path = "differential/explained.rs"]
 mod explained;
 #[path = "support/http_peer.rs"]
@@ -25,12 +27,13 @@ mod rival;
 #[path = "differential/server.rs"]
 mod server;
 
-use std::{collections::BTreeMap, fmt::Write, net::SocketAddr, process::Command};
+use std::{collections::BTreeMap, fmt::Write, fs, net::SocketAddr, path::Path, process::Command};
 
 use ask::{ask, id};
 use daemon::Daemon;
+use domain::base::iana::Rtype;
 use explained::{EXPLAINED, Facet, Pair, differences};
-use master::{Master, captured, ordinary};
+use master::{Master, captured, document_of, ordinary};
 use mesos_dns_core::wire::Name;
 use question::{Question, Questions};
 use reply::Reply;
@@ -71,21 +74,37 @@ fn cluster() -> Value {
     whole
 }
 
-/// What `mesos-dns dump` writes of a running server.
-fn dump(http: SocketAddr) -> Vec<u8> {
+/// What `mesos-dns dump` writes of a source.
+fn dump(arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mesos-dns"));
-    let output = command.args(["dump", &format!("http://{http}")]).output().unwrap();
+    let output = command.arg("dump").args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
+    String::from_utf8(output.stdout).unwrap()
 }
 
-fn owners(zone: &[u8]) -> Vec<Name> {
-    let text = std::str::from_utf8(zone).unwrap();
-    let lines = text.lines().filter(|line| !line.starts_with('$'));
-    let mut owners: Vec<Name> =
-        lines.map(|line| Name::parse(line.split(' ').next().unwrap()).unwrap()).collect();
-    owners.dedup();
-    owners
+/// What a running server has of the document that its master shows. It tells only addresses and services, so the rest is
+/// taken from where it has it, and the serial from it.
+fn dump_with_all_types(daemon: &Daemon, document: &Path) -> String {
+    let config = format!("-config={}", daemon.file().display());
+    let all = dump(&[&config, document.to_str().unwrap()]);
+    let of_server = dump(&[&format!("http://{}", daemon.http)]);
+    let is_soa = |line: &&str| line.contains(" IN SOA ");
+    let soa = of_server.lines().find(is_soa).unwrap();
+    all.lines().map(|line| if is_soa(&line) { soa } else { line }.to_owned() + "\n").collect()
+}
+
+/// The owner and type of each record.
+fn records(zone: &str) -> Vec<(Name, u16)> {
+    let lines = zone.lines().filter(|line| !line.starts_with('$'));
+    let record = |line: &str| {
+        let (owner, rest) = line.split_once(' ').unwrap();
+        let (_, rest) = rest.split_once("IN ").unwrap();
+        let rtype: Rtype = rest.split(' ').next().unwrap().parse().unwrap();
+        (Name::parse(owner).unwrap(), rtype.to_int())
+    };
+    let mut records: Vec<_> = lines.map(record).collect();
+    records.dedup();
+    records
 }
 
 /// What a server said to each query, read; or why it cannot be read.
@@ -109,17 +128,36 @@ fn hex(bytes: &[u8]) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn we_answer_as_knot_and_nsd_do() {
+    let mut report = Report::default();
+    // Names as the original has them.
     let master = Master::start(&cluster()).await;
     let daemon = Daemon::start(json!({
         "masters": [master.address().to_string()], "recurseon": false, "nsid": NSID, "workers": 1,
         "IPSources": ["netinfo", "mesos", "host"],
     }));
     daemon.until_ready("loaded", |ready| ready["ready"] == true).await;
-    let zone = dump(daemon.http);
+    let zone = dump(&[&format!("http://{}", daemon.http)]);
+    let is_complete = compare(&daemon, &zone, &mut report);
+    drop(daemon);
+
+    // All further ones, and what operators write down.
+    let (master, directory) = (Master::start(&everything::cluster()).await, tempfile::tempdir().unwrap());
+    let daemon = Daemon::start(everything::config(master.address(), directory.path()));
+    daemon.until_ready("loaded", |ready| ready["ready"] == true).await;
+    let document = directory.path().join("state.json");
+    fs::write(&document, document_of(master.address(), &everything::cluster()).to_string()).unwrap();
+    let zone = dump_with_all_types(&daemon, &document);
+    everything::is_in(&zone);
+    compare(&daemon, &zone, &mut report);
+    report.close(setting("DIFFERENTIAL", QUERIES) >= EXHAUSTIVE && is_complete);
+}
+
+/// Asks us and the others about this zone. Returns whether all the others are there.
+fn compare(daemon: &Daemon, zone: &str, report: &mut Report) -> bool {
     let others: Vec<Server> =
-        [Kind::Knot, Kind::Nsd].into_iter().filter_map(|kind| Server::start(kind, &zone)).collect();
+        [Kind::Knot, Kind::Nsd].into_iter().filter_map(|kind| Server::start(kind, zone.as_bytes())).collect();
     let (queries, seed) = (setting("DIFFERENTIAL", QUERIES), setting("DIFFERENTIAL_SEED", 1));
-    let mut source = Questions::new(seed as u64, &Name::parse("mesos").unwrap(), &owners(&zone));
+    let mut source = Questions::new(seed as u64, &Name::parse("mesos").unwrap(), &records(zone));
     let questions: Vec<Question> = (0..queries).map(|_| source.roll()).collect();
 
     // Which of them each server is asked, and what it says.
@@ -142,7 +180,6 @@ async fn we_answer_as_knot_and_nsd_do() {
         reply.map(read)
     });
     let ours: Vec<Option<Reply>> = ours.collect();
-    let mut report = Report::default();
     for ((other, asked), theirs) in others.iter().zip(&asked).zip(&theirs) {
         for (at, theirs) in asked.iter().zip(theirs) {
             let (question, ours) = (&questions[*at], ours[*at].as_ref());
@@ -150,7 +187,7 @@ async fn we_answer_as_knot_and_nsd_do() {
         }
     }
     println!("{queries} queries to us and {:?}", others.iter().map(|other| other.kind).collect::<Vec<_>>());
-    report.close(queries >= EXHAUSTIVE && others.len() == 2);
+    others.len() == 2
 }
 
 /// Our response code and theirs.

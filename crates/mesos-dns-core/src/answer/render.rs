@@ -160,8 +160,8 @@ impl<'a> Reply<'a> {
         self.answer(&[&owner, &fixed, &[i0, i1, w0, w1, p0, p1], target])
     }
 
-    /// Writes records of another type as answers, their names as they are: who does not know the type could not read
-    /// them otherwise (RFC 3597 section 4). `false` if there is none.
+    /// Writes records of another type as answers, their names as they are, but for PTR: who does not know the type could
+    /// not read them otherwise (RFC 3597 section 4). `false` if there is none.
     pub(super) fn others(&mut self, set: &[Other], order: impl Iterator<Item = usize>, ttl: u32) -> bool {
         for item in order.filter_map(|index| set.get(index)) {
             if !self.other(item, ttl) {
@@ -173,8 +173,22 @@ impl<'a> Reply<'a> {
 
     fn other(&mut self, item: &Other, ttl: u32) -> bool {
         let owner = self.owner;
+        if let Some(label) = self.label_below_question(item) {
+            let data = label.len().saturating_add(QNAME_POINTER.len());
+            let fixed = fixed(item.rtype, ttl, u16::try_from(data).unwrap_or(u16::MAX));
+            return self.answer(&[&owner, &fixed, label, &QNAME_POINTER]);
+        }
         let fixed = fixed(item.rtype, ttl, u16::try_from(item.rdata.len()).unwrap_or(u16::MAX));
         self.answer(&[&owner, &fixed, &item.rdata])
+    }
+
+    /// What the target of a PTR record has in front of the question's name, if that is one label. A pointer says the rest
+    /// (RFC 1035 section 4.1.4), so lists of services for whoever browses are half as long.
+    fn label_below_question<'b>(&self, item: &'b Other) -> Option<&'b [u8]> {
+        let name = self.out.get(HEADER_BYTES..self.qname_end)?;
+        let first = usize::from(*item.rdata.first()?).saturating_add(1);
+        let (label, rest) = item.rdata.split_at_checked(first)?;
+        (item.rtype == rtype::PTR && rest.eq_ignore_ascii_case(name)).then_some(label)
     }
 
     /// Writes the CNAME record of a node as answer; what follows is about the name that it leads to. `false` if there

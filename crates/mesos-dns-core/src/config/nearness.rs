@@ -11,6 +11,7 @@ use super::{
 use crate::{
     answer::{Ranking, Reversing},
     forward::{local::LocalZone, server::Server},
+    records::ExtraName,
     wire::{Name, ReverseName, ReverseZones},
 };
 
@@ -53,10 +54,13 @@ pub(super) fn oddities(settings: &Settings) -> Vec<Remark> {
     };
     let subnet = subnet.is_set().then(|| old("ResolvSubnetFirst", mend).at(subnet.place()));
     let places = &settings.places;
-    let idle = places.is_set() && ranking(settings) == Ranking::Shuffle;
+    let is_told = |name: &ExtraName| matches!(name, ExtraName::Places | ExtraName::Text | ExtraName::Browse);
+    let has_names = settings.extra_names.value.0.iter().any(is_told);
+    let idle = places.is_set() && ranking(settings) == Ranking::Shuffle && !has_names;
     let idle = idle.then(|| {
-        let mend = "write \"answers\": \"nearest\" to have near records first";
-        Remark::new("does not change the order of answers", mend).about("places").at(places.place())
+        let mend =
+            "write \"answers\": \"nearest\" to have near records first, or \"extraNames\": [\"places\"]";
+        Remark::new("has no effect", mend).about("places").at(places.place())
     });
     [reverse, subnet, idle].into_iter().flatten().collect()
 }

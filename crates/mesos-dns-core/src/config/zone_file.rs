@@ -81,7 +81,22 @@ fn spelled_out(record: &ScannedRecord) -> Result<Entry, Fault> {
     if matches!(record.data(), ZoneRecordData::Unknown(_)) {
         rdata = understood(record.rtype(), &rdata).ok_or(Fault::Data)?;
     }
+    if leads_to_at(record.rtype(), &rdata) {
+        return Err(Fault::At);
+    }
     Ok(Entry { owner, rtype: record.rtype().to_int(), ttl: record.ttl().as_secs(), rdata })
+}
+
+/// Whether a name in the data begins with a label `@`. The reader knows what it stands for in front of a record only, and
+/// no host is called so.
+fn leads_to_at(rtype: Rtype, rdata: &[u8]) -> bool {
+    let name = match rtype {
+        Rtype::CNAME | Rtype::PTR => Some(rdata),
+        Rtype::MX | Rtype::SVCB | Rtype::HTTPS => rdata.get(2..),
+        Rtype::SRV => rdata.get(6..),
+        _ => None,
+    };
+    name.is_some_and(|name| name.starts_with(b"\x01@"))
 }
 
 /// Data that was written as bytes (RFC 3597 section 5), of whatever type: that of a type we know is lower-case where case
@@ -99,6 +114,9 @@ fn understood(rtype: Rtype, rdata: &[u8]) -> Option<Vec<u8>> {
 /// Why an entry of a zone file was not read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
+    /// `@` in the data of a record.
+    #[error("@ stands for the domain in front of a record only")]
+    At,
     /// `$INCLUDE`: files are read where they are named, by whoever may.
     #[error("$INCLUDE is not followed")]
     Include,
@@ -135,6 +153,7 @@ impl Fault {
     /// What to do about it.
     pub(super) fn mend(&self) -> &'static str {
         match self {
+            Self::At => "write the domain, with its last dot",
             Self::Include => "list the other file in zoneFiles",
             Self::Data => "write it as text, without \\#",
             Self::Open => "close it",
@@ -295,6 +314,20 @@ mod tests {
         ] {
             assert_eq!(lines(&format!("a {text}")), [format!("1 a.mesos. 5 {read}")], "{text}");
         }
+    }
+
+    /// They would lead to a host called `@`.
+    #[test]
+    fn an_at_sign_is_no_target() {
+        for text in ["CNAME @", "PTR @", "MX 1 @", "SRV 1 2 3 @", "SVCB 1 @", "HTTPS 0 @", "CNAME \\@.mesos."]
+        {
+            assert_eq!(
+                lines(&format!("a {text}")),
+                ["1 @ stands for the domain in front of a record only"],
+                "{text}"
+            );
+        }
+        assert_eq!(lines("@ MX 320 a")[0], "1 mesos. 5 15 01400161056d65736f7300");
     }
 
     /// A file is outside bytes, even if the operator's.

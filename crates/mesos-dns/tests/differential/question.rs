@@ -57,29 +57,29 @@ const OUTSIDE: [&str; 8] =
 pub(crate) struct Questions {
     dice: StdRng,
     apex: Vec<u8>,
-    owners: Vec<Vec<u8>>,
+    records: Vec<(Vec<u8>, u16)>,
 }
 
 impl Questions {
-    /// About the zone with this apex and these owners; what comes follows from the seed.
-    pub(crate) fn new(seed: u64, apex: &Name, owners: &[Name]) -> Self {
+    /// About the zone with this apex, and records of these owners and types; what comes follows from the seed.
+    pub(crate) fn new(seed: u64, apex: &Name, records: &[(Name, u16)]) -> Self {
         Self {
             dice: StdRng::seed_from_u64(seed),
             apex: apex.as_wire().to_vec(),
-            owners: owners.iter().map(|name| name.as_wire().to_vec()).collect(),
+            records: records.iter().map(|(name, rtype)| (name.as_wire().to_vec(), *rtype)).collect(),
         }
     }
 
     /// The next.
     pub(crate) fn roll(&mut self) -> Question {
         let is_tcp = self.in_hundred(20);
-        let mut name = self.name();
+        let (mut name, qtype) = if self.in_hundred(25) { self.record() } else { (self.name(), self.qtype()) };
         if self.in_hundred(50) {
             self.spell(&mut name);
         }
         Question {
             name,
-            qtype: self.qtype(),
+            qtype,
             class: self.class(),
             flags: self.flags(),
             edns: self.in_hundred(60).then(|| self.edns()),
@@ -95,9 +95,13 @@ impl Questions {
         all[self.dice.random_range(0..all.len())].clone()
     }
 
+    /// Owner and type of a record that is there.
+    fn record(&mut self) -> (Vec<u8>, u16) {
+        self.records[self.dice.random_range(0..self.records.len())].clone()
+    }
+
     fn name(&mut self) -> Vec<u8> {
-        let owner = self.dice.random_range(0..self.owners.len());
-        let owner = self.owners[owner].clone();
+        let owner = self.record().0;
         let name = match self.dice.random_range(0..100) {
             0..45 => owner,
             // Its parents, of which many hold nothing.
@@ -125,8 +129,7 @@ impl Questions {
 
     /// A name of 255 octets, or nearly.
     fn longest(&mut self) -> Vec<u8> {
-        let owner = self.dice.random_range(0..self.owners.len());
-        let mut name = self.owners[owner].clone();
+        let mut name = self.record().0;
         loop {
             let space = (NAME_BYTES_MAX - name.len()).saturating_sub(1).min(63);
             if space == 0 {
@@ -246,6 +249,11 @@ impl Question {
             message.extend(&edns.options);
         }
         message
+    }
+
+    /// How long a datagram that answers it may be.
+    pub(crate) fn datagram_bytes_max(&self) -> usize {
+        self.edns.as_ref().map_or(512, |edns| edns.payload_bytes.clamp(512, 1232)).into()
     }
 
     /// Its operation code.

@@ -14,6 +14,7 @@ use domain::{
 /// What one server said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {
+    pub(crate) bytes: usize,
     /// The second header word without the response code.
     pub(crate) flags: u16,
     /// All twelve bits of it.
@@ -50,6 +51,7 @@ impl Reply {
         }
         let flags = u16::from_be_bytes([bytes[2], bytes[3]]);
         let mut reply = Self {
+            bytes: bytes.len(),
             flags: flags & !15,
             rcode: flags & 15,
             question: bytes[12..question.pos()].to_vec(),

@@ -212,7 +212,7 @@ fn what_is_odd_is_reported_by_name() {
         ),
         (r#""reversednson": true"#, "remove it: private addresses are told by name"),
         (r#""ResolvSubnetFirst": true"#, "is a key of another Mesos-DNS; write \"answers\": \"nearest\""),
-        (r#""places": {"10.1.0.0/16": "eu/a"}"#, "\"places\": does not change the order of answers"),
+        (r#""places": {"10.1.0.0/16": "eu/a"}"#, "\"places\": has no effect; write"),
         (r#""httpTokensFile": "x""#, "\"httpTokensFile\": is not in force in this version"),
         (
             r#""health": "require", "healthyMinimumPercent": 50"#,
@@ -236,6 +236,9 @@ fn what_is_odd_is_reported_by_name() {
         assert!(warnings[0].starts_with("/etc/config.json:1:") && warnings[0].contains(said), "{warnings:?}");
     }
     assert!(warnings(&with_master(r#""health": "ignore", "mesosTLSVerify": false"#)).is_empty());
+    assert!(
+        warnings(&with_master(r#""extraNames": ["places"], "places": {"10.1.0.0/16": "eu/a"}"#)).is_empty()
+    );
     let many: Vec<String> = (0..1000).map(|number| format!("\"x{number}\": 1")).collect();
     assert_eq!(warnings(&with_master(&many.join(","))).len(), REMARKS_MAX);
 }
