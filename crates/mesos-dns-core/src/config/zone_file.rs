@@ -18,7 +18,7 @@ use domain::{
     zonefile::inplace::{Entry as Scanned, ScannedRecord, Zonefile},
 };
 
-use crate::wire::Name;
+use crate::wire::{Name, NameError};
 
 /// One record as written, its names spelled out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,13 +74,15 @@ pub(super) fn read(text: &[u8], apex: &Name, ttl: u32, mut tell: impl FnMut(usiz
 
 /// A record without anything of the reader in it.
 fn spelled_out(record: &ScannedRecord) -> Result<Entry, Fault> {
-    let labels = record.owner().iter_labels().map(|label| label.as_slice()).filter(|label| !label.is_empty());
-    let owner = Name::from_labels(labels).map_err(|_| Fault::Unreadable)?;
+    let mut labels: Vec<&[u8]> = record.owner().iter_labels().map(|label| label.as_slice()).collect();
+    // The root. The reader takes one more dot for one more label.
+    labels.pop_if(|label| label.is_empty());
+    let owner = Name::from_labels(labels).map_err(Fault::of_name)?;
     let mut rdata: Vec<u8> = Vec::new();
     record.data().compose_canonical_rdata(&mut rdata).map_err(|_| Fault::Unreadable)?;
-    if matches!(record.data(), ZoneRecordData::Unknown(_)) {
-        rdata = understood(record.rtype(), &rdata).ok_or(Fault::Data)?;
-    }
+    // So it does in data, which then are none of their type.
+    let fault = if matches!(record.data(), ZoneRecordData::Unknown(_)) { Fault::Data } else { Fault::Odd };
+    let rdata = understood(record.rtype(), &rdata).ok_or(fault)?;
     if leads_to_at(record.rtype(), &rdata) {
         return Err(Fault::At);
     }
@@ -99,8 +101,8 @@ fn leads_to_at(rtype: Rtype, rdata: &[u8]) -> bool {
     name.is_some_and(|name| name.starts_with(b"\x01@"))
 }
 
-/// Data that was written as bytes (RFC 3597 section 5), of whatever type: that of a type we know is lower-case where case
-/// means nothing. `None` if it is none of its type: clients could not read a message that holds it.
+/// Data as they were read, or written as bytes (RFC 3597 section 5): those of a type we know are lower-case where case
+/// means nothing. `None` if they are none of their type: clients could not read a message that holds them.
 fn understood(rtype: Rtype, rdata: &[u8]) -> Option<Vec<u8>> {
     let mut parser = Parser::from_ref(rdata);
     let data = AllRecordData::parse_any_rdata(rtype, &mut parser).ok()?;
@@ -138,6 +140,13 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    fn of_name(error: NameError) -> Self {
+        match error {
+            NameError::EmptyLabel | NameError::BadEscape => Self::Odd,
+            NameError::LabelTooLong | NameError::NameTooLong => Self::Unreadable,
+        }
+    }
+
     /// The reader's text without its own line and column, which count from where we cut; its shortest ones spelled out.
     fn of_reader(text: &str) -> Self {
         let what = text.splitn(3, ':').nth(2).unwrap_or(text).trim();
@@ -328,6 +337,28 @@ mod tests {
             );
         }
         assert_eq!(lines("@ MX 320 a")[0], "1 mesos. 5 15 01400161056d65736f7300");
+    }
+
+    /// The reader has a label for each dot.
+    #[test]
+    fn names_have_no_empty_labels() {
+        let bad = [
+            "a.. A 10.0.0.1",
+            "a..b A 10.0.0.1",
+            ".a A 10.0.0.1",
+            "a CNAME b..",
+            "a CNAME b..c",
+            "a MX 1 b..",
+            "a SRV 0 1 2 b..",
+            "a PTR b..c.",
+            "a NAPTR 1 2 \"\" \"\" \"\" b..",
+        ];
+        for text in bad {
+            let said = lines(text);
+            assert!(said.len() == 1 && !said[0].contains("mesos."), "{text} {said:?}");
+        }
+        assert_eq!(lines("a MX 1 ."), ["1 a.mesos. 5 15 000100"]);
+        assert_eq!(lines(". A 10.0.0.1"), ["1 . 5 1 0a000001"]);
     }
 
     /// A file is outside bytes, even if the operator's.
