@@ -20,7 +20,7 @@ mod render;
 mod reverse;
 mod standing;
 
-use std::{net::IpAddr, time::Duration};
+use std::{iter::Take, net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 
@@ -32,7 +32,7 @@ use crate::{
     zone::{Node, Snapshot},
 };
 use alias::{End, Way};
-use nearest::{Located, Nearest};
+use nearest::{Client, Located};
 use options::Options;
 use order::Order;
 use render::Reply;
@@ -302,20 +302,20 @@ struct Source<'a> {
 
 impl Source<'_> {
     /// Has records written in the order in which this client is told them.
-    fn ordered<T: Located>(
-        &self,
-        set: &[T],
-        dice: u64,
-        write: impl FnOnce(&mut dyn Iterator<Item = usize>) -> bool,
-    ) -> bool {
-        let most = self.selection.most_of_a_set();
+    fn ordered<T: Located>(&self, set: &[T], dice: u64, write: impl FnOnce(Take<Order<'_>>) -> bool) -> bool {
         if self.selection.ranking == Ranking::Nearest
             && set.len() > 1
-            && let Some(order) = Nearest::of(set, (self.zone, self.selection, self.client), dice)
+            && let Some(client) = Client::find(self.zone, self.selection, self.client)
         {
-            return write(&mut order.take(most));
+            let most = self.selection.most_of_a_set();
+            return client.ordered(set, self.zone, dice, |order| write(order.take(most)));
         }
-        write(&mut Order::new(set.len(), dice).take(most))
+        write(self.shuffled(set.len(), dice))
+    }
+
+    /// So many records in random order, as many of them as are told.
+    fn shuffled(&self, count: usize, dice: u64) -> Take<Order<'static>> {
+        Order::new(count, dice).take(self.selection.most_of_a_set())
     }
 }
 
@@ -385,11 +385,11 @@ fn records(reply: &mut Reply, qtype: u16, node: &Node, source: &Source, dice: u6
         rtype::SRV => {
             // Priorities and weights say more than where a client is.
             let count = node.srv().len().saturating_add(node.preferred().len());
-            reply.services(node, Order::new(count, dice).take(source.selection.most_of_a_set()), zone)
+            reply.services(node, source.shuffled(count, dice), zone)
         }
         other => {
             let set = node.others_of(other);
-            reply.others(set, Order::new(set.len(), dice).take(source.selection.most_of_a_set()), ttl)
+            reply.others(set, source.shuffled(set.len(), dice), ttl)
         }
     }
 }
