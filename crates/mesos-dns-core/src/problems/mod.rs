@@ -7,6 +7,8 @@
 //! What is told is told of services, not of tasks: a hundred instances that lack an address are one problem with a
 //! hundred tasks. A service is what a framework calls by one name; several instances of one are no collision.
 
+mod services;
+mod sharing;
 mod survey;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -163,19 +165,29 @@ pub struct Listed {
 }
 
 impl Listed {
-    fn new(mut problems: Vec<Problem>) -> Self {
-        let total = problems.len() as u64;
-        problems.sort_by_cached_key(Problem::key);
-        problems.truncate(LISTED_MAX);
-        Self { total, problems }
+    /// Counts one more, and lists it if it is among the first.
+    fn add(&mut self, problem: Problem) {
+        self.total = self.total.saturating_add(1);
+        self.problems.push(problem);
+        // However many there are, no more are held than it takes to find out which are the first.
+        if self.problems.len() >= 2 * LISTED_MAX {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        self.problems.sort_by_cached_key(Problem::key);
+        self.problems.truncate(LISTED_MAX);
     }
 }
 
 /// Lists what is wrong in one version of the cluster, by kind; a kind without problems is in it too.
 pub fn find(cluster: &Cluster, policy: &Policy) -> BTreeMap<Kind, Listed> {
     let mut found = Survey::new(cluster, policy).problems();
-    let listed = |kind| (kind, Listed::new(found.remove(&kind).unwrap_or_default()));
-    Kind::ALL.into_iter().map(listed).collect()
+    for kind in Kind::ALL {
+        found.entry(kind).or_default().cut();
+    }
+    found
 }
 
 #[cfg(test)]
