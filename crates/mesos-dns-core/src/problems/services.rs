@@ -111,7 +111,7 @@ fn are_alike(one: &Task, other: &Task) -> bool {
         task.discovery.iter().flat_map(|discovery| discovery.ports.iter()).map(|port| &*port.kind)
     }
     fn networks(task: &Task) -> impl Iterator<Item = Option<&str>> {
-        task.addresses.iter().map(|address| address.network.as_deref())
+        task.addresses.iter().map(|address| address.network.as_deref().map(String::as_str))
     }
     fn aliases(task: &Task) -> Option<&[Arc<str>]> {
         task.labels.as_ref().map(|labels| &*labels.aliases)
