@@ -45,7 +45,7 @@ use crate::{
     table::{Seed, Table},
     wire::Name,
 };
-use addresses::Addresses;
+use addresses::{Addresses, Spots};
 use change::{Manner, What};
 use compile::{Ledger, Pending};
 use gate::Gate;
@@ -63,6 +63,8 @@ pub struct Zone {
     listing: Table<Entry>,
     /// Whose each address is.
     addresses: Addresses,
+    /// What the claims to them share.
+    spots: Spots,
     /// What waits for [`Zone::compile`].
     pending: Vec<Pending>,
     pending_claims: Vec<addresses::Pending>,
@@ -90,6 +92,7 @@ impl Zone {
             nodes,
             listing: Table::new(seed),
             addresses: Addresses::new(seed),
+            spots: Spots::default(),
             pending: Vec::new(),
             pending_claims: Vec::new(),
             ledger: Ledger::Everything,
@@ -174,13 +177,15 @@ impl Zone {
     }
 
     fn change_claim(&mut self, owner: &Owner, reverse: &Reverse, by: i32) {
+        self.pending_claims.push(addresses::Pending::new(owner, reverse, by).shared(&mut self.spots));
         self.count_agent(reverse, by);
-        self.pending_claims.push(addresses::Pending::new(owner, reverse, by));
     }
 
     fn count_agent(&mut self, reverse: &Reverse, by: i32) {
-        if let Some(spot) = reverse.spot.as_ref().filter(|_| reverse.is_counted) {
-            self.addresses.count(spot, by);
+        let Some(spot) = reverse.spot.as_ref().filter(|_| reverse.is_counted) else { return };
+        self.addresses.count(spot, by);
+        if by < 0 {
+            self.spots.forget(spot);
         }
     }
 
