@@ -20,7 +20,7 @@ mod render;
 mod reverse;
 mod standing;
 
-use std::{iter::Take, net::IpAddr, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 
@@ -32,7 +32,7 @@ use crate::{
     zone::{Node, Snapshot},
 };
 use alias::{End, Way};
-use nearest::{Client, Located};
+use nearest::Client;
 use options::Options;
 use order::Order;
 use render::Reply;
@@ -301,21 +301,10 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Has records written in the order in which this client is told them.
-    fn ordered<T: Located>(&self, set: &[T], dice: u64, write: impl FnOnce(Take<Order<'_>>) -> bool) -> bool {
-        if self.selection.ranking == Ranking::Nearest
-            && set.len() > 1
-            && let Some(client) = Client::find(self.zone, self.selection, self.client)
-        {
-            let most = self.selection.most_of_a_set();
-            return client.ordered(set, self.zone, dice, |order| write(order.take(most)));
-        }
-        write(self.shuffled(set.len(), dice))
-    }
-
-    /// So many records in random order, as many of them as are told.
-    fn shuffled(&self, count: usize, dice: u64) -> Take<Order<'static>> {
-        Order::new(count, dice).take(self.selection.most_of_a_set())
+    /// Where the client is, if near ones of so many records come first for it.
+    fn near(&self, count: usize) -> Option<Client<'_>> {
+        let is_asked = self.selection.ranking == Ranking::Nearest && count > 1;
+        is_asked.then(|| Client::find(self.zone, self.selection, self.client)).flatten()
     }
 }
 
@@ -372,24 +361,44 @@ fn records(reply: &mut Reply, qtype: u16, node: &Node, source: &Source, dice: u6
     let zone = source.zone;
     let is_apex = node.name() == zone.apex();
     let ttl = node.ttl().unwrap_or(zone.soa().ttl);
+    let most = source.selection.most_of_a_set();
+    let shuffled = |count| Order::new(count, dice).take(most);
     match qtype {
         rtype::SOA if is_apex => reply.soa(zone),
         rtype::NS if is_apex => reply.ns(zone),
         rtype::ANY if is_apex => reply.soa(zone),
         rtype::ANY => any(node).is_some_and(|rtype| records(reply, rtype, node, source, dice)),
-        rtype::A => source.ordered(node.a(), dice, |order| reply.addresses_v4(node.a(), order, ttl)),
-        rtype::AAAA => source.ordered(node.aaaa(), dice, |order| reply.addresses_v6(node.aaaa(), order, ttl)),
-        rtype::SRV if node.preferred().is_empty() => {
-            source.ordered(node.srv(), dice, |order| reply.services(node, order, zone))
+        rtype::A => {
+            let set = node.a();
+            match source.near(set.len()) {
+                None => reply.addresses_v4(set, shuffled(set.len()), ttl),
+                Some(client) => {
+                    client.ordered(set, zone, dice, |order| reply.addresses_v4(set, order.take(most), ttl))
+                }
+            }
+        }
+        rtype::AAAA => {
+            let set = node.aaaa();
+            match source.near(set.len()) {
+                None => reply.addresses_v6(set, shuffled(set.len()), ttl),
+                Some(client) => {
+                    client.ordered(set, zone, dice, |order| reply.addresses_v6(set, order.take(most), ttl))
+                }
+            }
         }
         rtype::SRV => {
+            let (set, preferred) = (node.srv(), node.preferred().len());
             // Priorities and weights say more than where a client is.
-            let count = node.srv().len().saturating_add(node.preferred().len());
-            reply.services(node, source.shuffled(count, dice), zone)
+            match source.near(set.len()).filter(|_| preferred == 0) {
+                None => reply.services(node, shuffled(set.len().saturating_add(preferred)), zone),
+                Some(client) => {
+                    client.ordered(set, zone, dice, |order| reply.services(node, order.take(most), zone))
+                }
+            }
         }
         other => {
             let set = node.others_of(other);
-            reply.others(set, source.shuffled(set.len(), dice), ttl)
+            reply.others(set, shuffled(set.len()), ttl)
         }
     }
 }

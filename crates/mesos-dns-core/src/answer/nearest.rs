@@ -104,6 +104,24 @@ const AREA: u8 = 1;
 const REGION: u8 = 2;
 const FAR: u8 = 3;
 
+/// Indices of records, near ones first.
+pub(super) struct Nearest<'a> {
+    first: std::slice::Iter<'a, u32>,
+    /// Those that nobody looked at.
+    rest: Order,
+}
+
+impl Iterator for Nearest<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        match self.first.next() {
+            Some(index) => usize::try_from(*index).ok(),
+            None => self.rest.next(),
+        }
+    }
+}
+
 /// Where a client is.
 pub(super) struct Client<'a> {
     agent: Option<&'a str>,
@@ -133,7 +151,7 @@ impl<'a> Client<'a> {
         set: &[T],
         zone: &Snapshot,
         dice: u64,
-        write: impl FnOnce(Order<'_>) -> R,
+        write: impl FnOnce(Nearest<'_>) -> R,
     ) -> R {
         // The room for a large set takes longer to clear than a small one takes to be put in order.
         match set.len() {
@@ -150,7 +168,7 @@ impl<'a> Client<'a> {
         set: &[T],
         zone: &Snapshot,
         dice: u64,
-        write: impl FnOnce(Order<'_>) -> R,
+        write: impl FnOnce(Nearest<'_>) -> R,
     ) -> R {
         let mut all = [Seen::default(); ROOM];
         let mut rest = Order::new(set.len(), dice);
@@ -165,7 +183,7 @@ impl<'a> Client<'a> {
         arrange(seen, zone.census(), &mut Dice::new(dice.rotate_left(32)));
         let mut first = [0; ROOM];
         first.iter_mut().zip(seen).for_each(|(space, seen)| *space = seen.index);
-        write(Order::listed(first.get(..looked_at).unwrap_or_default(), rest))
+        write(Nearest { first: first.get(..looked_at).unwrap_or_default().iter(), rest })
     }
 
     fn tier(&self, spot: &Spot) -> u8 {

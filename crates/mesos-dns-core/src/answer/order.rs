@@ -23,35 +23,21 @@ const SORTED: [u8; SHUFFLE_MAX] = {
 /// Small sets are shuffled (Fisher and Yates). Large ones are walked from a random start in steps of a
 /// random size without common factor with their number: each record is equally likely at each place,
 /// at no cost for the ones that are not written.
-pub(super) enum Order<'a> {
-    /// These, and behind them others.
-    Listed {
-        first: std::slice::Iter<'a, u32>,
-        rest: Strides,
-    },
-    Shuffled {
-        indices: [u8; SHUFFLE_MAX],
-        at: usize,
-        count: usize,
-    },
-    Strided(Strides),
+pub(super) enum Order {
+    Shuffled { indices: [u8; SHUFFLE_MAX], at: usize, count: usize },
+    Strided { next: usize, step: usize, left: usize, count: usize },
 }
 
-/// A walk in steps of one size.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Strides {
-    next: usize,
-    step: usize,
-    left: usize,
-    count: usize,
-}
-
-impl<'a> Order<'a> {
+impl Order {
     /// A random order of `count` records; the same for the same `dice`.
     pub(super) fn new(count: usize, dice: u64) -> Self {
         let mut dice = Dice::new(dice);
         if count > SHUFFLE_MAX {
-            return Self::Strided(Strides::new(count, &mut dice));
+            let mut step = dice.below(count).max(1);
+            while common_factor(step, count) != 1 {
+                step = step.checked_rem(count).unwrap_or(0).saturating_add(1);
+            }
+            return Self::Strided { next: dice.below(count), step, left: count, count };
         }
         let mut indices = SORTED;
         if let Some(used) = indices.get_mut(..count) {
@@ -61,51 +47,25 @@ impl<'a> Order<'a> {
         }
         Self::Shuffled { indices, at: 0, count }
     }
-
-    /// These indices first, which were taken from `rest`, and then what is left of it.
-    pub(super) fn listed(first: &'a [u32], rest: Order<'_>) -> Self {
-        let rest = match rest {
-            Order::Strided(rest) => rest,
-            // All of a small set are among the first.
-            Order::Listed { .. } | Order::Shuffled { .. } => Strides::default(),
-        };
-        Self::Listed { first: first.iter(), rest }
-    }
 }
 
-impl Iterator for Order<'_> {
+impl Iterator for Order {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
         match self {
-            Self::Listed { first, rest } => match first.next() {
-                Some(index) => usize::try_from(*index).ok(),
-                None => rest.next(),
-            },
             Self::Shuffled { indices, at, count } => {
                 let index = indices.get(..*count)?.get(*at)?;
                 *at = at.saturating_add(1);
                 Some(usize::from(*index))
             }
-            Self::Strided(strides) => strides.next(),
+            Self::Strided { next, step, left, count } => {
+                *left = left.checked_sub(1)?;
+                let index = *next;
+                *next = next.saturating_add(*step).checked_rem(*count)?;
+                Some(index)
+            }
         }
-    }
-}
-
-impl Strides {
-    fn new(count: usize, dice: &mut Dice) -> Self {
-        let mut step = dice.below(count).max(1);
-        while common_factor(step, count) != 1 {
-            step = step.checked_rem(count).unwrap_or(0).saturating_add(1);
-        }
-        Self { next: dice.below(count), step, left: count, count }
-    }
-
-    fn next(&mut self) -> Option<usize> {
-        self.left = self.left.checked_sub(1)?;
-        let index = self.next;
-        self.next = index.saturating_add(self.step).checked_rem(self.count)?;
-        Some(index)
     }
 }
 

@@ -282,14 +282,17 @@ impl<'a> Reply<'a> {
     }
 
     /// Writes records of one size as answers, as many as fit.
-    fn answers<const N: usize>(&mut self, records: impl Iterator<Item = [u8; N]>) {
-        for record in records {
-            if !self.put_whole(record) {
-                self.is_truncated = true;
-                return;
-            }
-            self.count(0);
+    fn answers<const N: usize>(&mut self, mut records: impl Iterator<Item = [u8; N]>) {
+        let space = self.out.get_mut(self.length..self.limit).unwrap_or_default();
+        let mut written = 0_u16;
+        for (space, record) in space.as_chunks_mut().0.iter_mut().zip(&mut records) {
+            *space = record;
+            written = written.saturating_add(1);
         }
+        self.is_truncated |= records.next().is_some();
+        self.length = self.length.saturating_add(usize::from(written).saturating_mul(N));
+        let [answers, ..] = &mut self.counts;
+        *answers = answers.saturating_add(written);
     }
 
     fn additional<const N: usize>(&mut self, record: [u8; N]) -> bool {
@@ -406,6 +409,7 @@ pub(super) fn numbers(zone: &Snapshot) -> [u8; 20] {
 }
 
 /// An A record of this owner.
+#[inline]
 pub(super) fn a_record([p0, p1]: [u8; 2], fixed: [u8; 10], item: &A) -> [u8; A_BYTES] {
     let [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9] = fixed;
     let [a, b, c, d] = item.address.octets();
@@ -413,6 +417,7 @@ pub(super) fn a_record([p0, p1]: [u8; 2], fixed: [u8; 10], item: &A) -> [u8; A_B
 }
 
 /// An AAAA record of this owner.
+#[inline]
 pub(super) fn aaaa_record(owner: [u8; 2], fixed: [u8; 10], item: &Aaaa) -> [u8; AAAA_BYTES] {
     let mut record = [0; AAAA_BYTES];
     let octets = owner.into_iter().chain(fixed).chain(item.address.octets());
