@@ -155,8 +155,8 @@ impl<'a> Client<'a> {
     ) -> R {
         // The room for a large set takes longer to clear than a small one takes to be put in order.
         match set.len() {
-            ..=16 => self.ordered_in::<T, R, 16>(set, zone, dice, write),
-            ..=128 => self.ordered_in::<T, R, 128>(set, zone, dice, write),
+            0..=16 => self.ordered_in::<T, R, 16>(set, zone, dice, write),
+            17..=128 => self.ordered_in::<T, R, 128>(set, zone, dice, write),
             _ => self.ordered_in::<T, R, LOOKED_AT_MAX>(set, zone, dice, write),
         }
     }
