@@ -63,9 +63,10 @@ fn main() {
         clock.show("compile");
         whole.show("zone in all");
         println!("{} records, {} KiB more resident", zone.records(), (resident_bytes() - before) >> 10);
-        let clock = Clock::start();
+        let (clock, before) = (Clock::start(), forget_peak());
         let found = problems::find(&cluster, &policy);
         clock.show("problems");
+        println!("{} KiB for a moment", peak_bytes().saturating_sub(before) >> 10);
         println!("{} problems", found.values().map(|listed| listed.total).sum::<u64>());
     }
 }
@@ -125,4 +126,18 @@ fn resident_bytes() -> usize {
     let text = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: usize = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
     pages * 4096
+}
+
+/// Makes the kernel forget how much memory the process had at most; returns how much it has.
+fn forget_peak() -> usize {
+    fs::write("/proc/self/clear_refs", "5").expect("it is ours");
+    peak_bytes()
+}
+
+/// Most memory of the process that was in use.
+fn peak_bytes() -> usize {
+    let text = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    let kibibytes: usize = line.trim().trim_end_matches(" kB").parse().unwrap_or_default();
+    kibibytes << 10
 }

@@ -108,7 +108,7 @@ fn expected_task(cluster: &Cluster, task: &Task) -> core::Task {
             .map(|(place, address)| TaskAddress {
                 source: AddressSource::NetInfo,
                 address: *address,
-                network: expected_network(service.network, place).map(Arc::from),
+                network: expected_network(service.network, place).map(|name| Arc::new(name.into())),
             })
             .collect(),
         is_checked: service.health_checked,
@@ -157,7 +157,7 @@ fn expected_discovery(service: &Service, task: &Task, name: &str) -> Discovery {
     Discovery {
         name: name.into(),
         visibility,
-        version: if is_assorted && service.number.is_multiple_of(2) { "1.4" } else { "" }.into(),
+        version: (is_assorted && service.number.is_multiple_of(2)).then(|| Arc::new("1.4".into())),
         ports: service.ports.iter().enumerate().map(port).collect(),
     }
 }

@@ -33,7 +33,7 @@ use crate::{
     zone::{Node, Snapshot},
 };
 use alias::{End, Way};
-use nearest::{Located, Nearest};
+use nearest::Client;
 use options::Options;
 use order::Order;
 use render::Reply;
@@ -330,26 +330,14 @@ struct Source<'a, T> {
 }
 
 impl<T: Trace> Source<'_, T> {
-    /// Has records written in the order in which this client is told them.
-    fn ordered<L: Located>(
-        &self,
-        set: &[L],
-        dice: u64,
-        write: impl FnOnce(&mut dyn Iterator<Item = usize>) -> bool,
-    ) -> bool {
-        let most = self.selection.most_of_a_set();
+    /// Where the client is, if near ones of these records come first for it.
+    fn near<L: Located>(&self, set: &[L]) -> Option<Client<'_>> {
+        let is_asked = self.selection.ranking == Ranking::Nearest && set.len() > 1;
         if T::LISTENS {
-            let is_ranked = self.selection.ranking == Ranking::Nearest && set.len() > 1;
-            let near = is_ranked.then(|| Near::of(set, (self.zone, self.selection, self.client)));
+            let near = is_asked.then(|| Near::of(set, (self.zone, self.selection, self.client)));
             self.tell_order(set.len(), near.flatten());
         }
-        if self.selection.ranking == Ranking::Nearest
-            && set.len() > 1
-            && let Some(order) = Nearest::of(set, (self.zone, self.selection, self.client), dice)
-        {
-            return write(&mut order.take(most));
-        }
-        write(&mut Order::new(set.len(), dice).take(most))
+        is_asked.then(|| Client::find(self.zone, self.selection, self.client)).flatten()
     }
 
     fn tell_order(&self, count: usize, near: Option<Near>) {
@@ -428,26 +416,50 @@ fn records<T: Trace>(reply: &mut Reply, qtype: u16, node: &Node, source: &Source
     source.trace.hears(Heard::Found(node));
     let is_apex = node.name() == zone.apex();
     let ttl = node.ttl().unwrap_or(zone.soa().ttl);
+    let most = source.selection.most_of_a_set();
+    let shuffled = |count| Order::new(count, dice).take(most);
     match qtype {
         rtype::SOA if is_apex => reply.soa(zone),
         rtype::NS if is_apex => reply.ns(zone),
         rtype::ANY if is_apex => reply.soa(zone),
         rtype::ANY => any(node).is_some_and(|rtype| records(reply, rtype, node, source, dice)),
-        rtype::A => source.ordered(node.a(), dice, |order| reply.addresses_v4(node.a(), order, ttl)),
-        rtype::AAAA => source.ordered(node.aaaa(), dice, |order| reply.addresses_v6(node.aaaa(), order, ttl)),
-        rtype::SRV if node.preferred().is_empty() => {
-            source.ordered(node.srv(), dice, |order| reply.services(node, order, zone))
+        rtype::A => {
+            let set = node.a();
+            match source.near(set) {
+                None => reply.addresses_v4(set, shuffled(set.len()), ttl),
+                Some(client) => {
+                    client.ordered(set, zone, dice, |order| reply.addresses_v4(set, order.take(most), ttl))
+                }
+            }
+        }
+        rtype::AAAA => {
+            let set = node.aaaa();
+            match source.near(set) {
+                None => reply.addresses_v6(set, shuffled(set.len()), ttl),
+                Some(client) => {
+                    client.ordered(set, zone, dice, |order| reply.addresses_v6(set, order.take(most), ttl))
+                }
+            }
         }
         rtype::SRV => {
+            let (set, preferred) = (node.srv(), node.preferred().len());
             // Priorities and weights say more than where a client is.
-            let count = node.srv().len().saturating_add(node.preferred().len());
-            source.tell_order(count, None);
-            reply.services(node, Order::new(count, dice).take(source.selection.most_of_a_set()), zone)
+            if preferred > 0 {
+                let count = set.len().saturating_add(preferred);
+                source.tell_order(count, None);
+                return reply.services(node, shuffled(count), zone);
+            }
+            match source.near(set) {
+                None => reply.services(node, shuffled(set.len()), zone),
+                Some(client) => {
+                    client.ordered(set, zone, dice, |order| reply.services(node, order.take(most), zone))
+                }
+            }
         }
         other => {
             let set = node.others_of(other);
             source.tell_order(set.len(), None);
-            reply.others(set, Order::new(set.len(), dice).take(source.selection.most_of_a_set()), ttl)
+            reply.others(set, shuffled(set.len()), ttl)
         }
     }
 }

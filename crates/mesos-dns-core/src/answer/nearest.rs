@@ -128,58 +128,33 @@ impl Near {
 }
 
 /// Indices of records, near ones first.
-pub(super) struct Nearest {
-    first: [u32; LOOKED_AT_MAX],
-    looked_at: usize,
-    at: usize,
+pub(super) struct Nearest<'a> {
+    first: std::slice::Iter<'a, u32>,
+    /// Those that nobody looked at.
     rest: Order,
 }
 
-impl Nearest {
-    /// The order for this client; `None` if nothing is known of where it is, or of where agents are.
-    pub(super) fn of<T: Located>(
-        set: &[T],
-        (zone, selection, client): (&Snapshot, &Selection, IpAddr),
-        dice: u64,
-    ) -> Option<Self> {
-        let client = Client::find(zone, selection, client)?;
-        let mut all = [Seen::default(); LOOKED_AT_MAX];
-        let mut rest = Order::new(set.len(), dice);
-        let mut looked_at = 0_usize;
-        for (space, turn) in all.iter_mut().zip(0_u32..) {
-            let Some(index) = rest.next() else { break };
-            let spot = set.get(index).and_then(|item| item.spot(zone));
-            *space = Seen::new(index, turn, spot, &client, zone);
-            looked_at = looked_at.saturating_add(1);
-        }
-        let seen = all.get_mut(..looked_at)?;
-        arrange(seen, zone.census(), &mut Dice::new(dice.rotate_left(32)));
-        let mut first = [0; LOOKED_AT_MAX];
-        first.iter_mut().zip(seen).for_each(|(space, seen)| *space = seen.index);
-        Some(Self { first, looked_at, at: 0, rest })
-    }
-}
-
-impl Iterator for Nearest {
+impl Iterator for Nearest<'_> {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
-        let Some(index) = self.first.get(..self.looked_at)?.get(self.at) else { return self.rest.next() };
-        self.at = self.at.saturating_add(1);
-        usize::try_from(*index).ok()
+        match self.first.next() {
+            Some(index) => usize::try_from(*index).ok(),
+            None => self.rest.next(),
+        }
     }
 }
 
 /// Where a client is.
-struct Client<'a> {
+pub(super) struct Client<'a> {
     agent: Option<&'a str>,
     area: Area,
 }
 
 impl<'a> Client<'a> {
     /// By its address: that of an agent or a container, else as the operator says, else near agents whose addresses begin
-    /// like it.
-    fn find(zone: &'a Snapshot, selection: &Selection, address: IpAddr) -> Option<Self> {
+    /// like it. `None` if nothing is known of where it is, or of where agents are.
+    pub(super) fn find(zone: &'a Snapshot, selection: &Selection, address: IpAddr) -> Option<Self> {
         if zone.census().all() == 0 {
             return None;
         }
@@ -191,6 +166,47 @@ impl<'a> Client<'a> {
         }
         let area = Area::of_address(address);
         (zone.census().of_area(&area) > 0).then_some(Self { agent: None, area })
+    }
+
+    /// Has records written in the order for this client, near ones first.
+    pub(super) fn ordered<T: Located, R>(
+        &self,
+        set: &[T],
+        zone: &Snapshot,
+        dice: u64,
+        write: impl FnOnce(Nearest<'_>) -> R,
+    ) -> R {
+        // The room for a large set takes longer to clear than a small one takes to be put in order.
+        match set.len() {
+            0..=16 => self.ordered_in::<T, R, 16>(set, zone, dice, write),
+            17..=128 => self.ordered_in::<T, R, 128>(set, zone, dice, write),
+            _ => self.ordered_in::<T, R, LOOKED_AT_MAX>(set, zone, dice, write),
+        }
+    }
+
+    /// The same with room for so many records. Not a part of other functions: they would have that much on the stack.
+    #[inline(never)]
+    fn ordered_in<T: Located, R, const ROOM: usize>(
+        &self,
+        set: &[T],
+        zone: &Snapshot,
+        dice: u64,
+        write: impl FnOnce(Nearest<'_>) -> R,
+    ) -> R {
+        let mut all = [Seen::default(); ROOM];
+        let mut rest = Order::new(set.len(), dice);
+        let mut looked_at = 0_usize;
+        for (space, turn) in all.iter_mut().zip(0_u32..) {
+            let Some(index) = rest.next() else { break };
+            let spot = set.get(index).and_then(|item| item.spot(zone));
+            *space = Seen::new(index, turn, spot, self, zone);
+            looked_at = looked_at.saturating_add(1);
+        }
+        let seen = all.get_mut(..looked_at).unwrap_or_default();
+        arrange(seen, zone.census(), &mut Dice::new(dice.rotate_left(32)));
+        let mut first = [0; ROOM];
+        first.iter_mut().zip(seen).for_each(|(space, seen)| *space = seen.index);
+        write(Nearest { first: first.get(..looked_at).unwrap_or_default().iter(), rest })
     }
 
     fn tier(&self, spot: &Spot) -> u8 {

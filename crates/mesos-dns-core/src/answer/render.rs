@@ -24,6 +24,12 @@ const PADDING: [u8; 468] = [0; 468];
 /// Most SRV targets whose addresses are added; more would not fit a datagram anyway.
 const TARGETS_MAX: usize = 64;
 
+/// Bytes of an A record whose owner is a pointer.
+const A_BYTES: usize = 16;
+
+/// Bytes of an AAAA record whose owner is a pointer.
+const AAAA_BYTES: usize = 28;
+
 /// A reply being written.
 pub(super) struct Reply<'a> {
     out: &'a mut [u8],
@@ -90,13 +96,8 @@ impl<'a> Reply<'a> {
 
     /// Writes A records as answers; `false` if there is none.
     pub(super) fn addresses_v4(&mut self, set: &[A], order: impl Iterator<Item = usize>, ttl: u32) -> bool {
-        let owner = self.owner;
-        for item in order.filter_map(|index| set.get(index)) {
-            let fixed = fixed(rtype::A, ttl, 4);
-            if !self.answer(&[&owner, &fixed, &item.address.octets()]) {
-                break;
-            }
-        }
+        let (owner, fixed) = (self.owner, fixed(rtype::A, ttl, 4));
+        self.answers(order.filter_map(|index| set.get(index)).map(|item| a_record(owner, fixed, item)));
         !set.is_empty()
     }
 
@@ -107,13 +108,8 @@ impl<'a> Reply<'a> {
         order: impl Iterator<Item = usize>,
         ttl: u32,
     ) -> bool {
-        let owner = self.owner;
-        for item in order.filter_map(|index| set.get(index)) {
-            let fixed = fixed(rtype::AAAA, ttl, 16);
-            if !self.answer(&[&owner, &fixed, &item.address.octets()]) {
-                break;
-            }
-        }
+        let (owner, fixed) = (self.owner, fixed(rtype::AAAA, ttl, 16));
+        self.answers(order.filter_map(|index| set.get(index)).map(|item| aaaa_record(owner, fixed, item)));
         !set.is_empty()
     }
 
@@ -156,8 +152,9 @@ impl<'a> Reply<'a> {
         let ([i0, i1], [w0, w1]) = (priority.to_be_bytes(), weight.to_be_bytes());
         let [p0, p1] = port.to_be_bytes();
         let data = u16::try_from(target.len()).unwrap_or(u16::MAX).saturating_add(6);
-        let (owner, fixed) = (self.owner, fixed(rtype::SRV, ttl, data));
-        self.answer(&[&owner, &fixed, &[i0, i1, w0, w1, p0, p1], target])
+        let ([o0, o1], [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9]) = (self.owner, fixed(rtype::SRV, ttl, data));
+        let head = [o0, o1, f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, i0, i1, w0, w1, p0, p1];
+        self.answer(&[&head, target])
     }
 
     /// Writes records of another type as answers, their names as they are, but for PTR: who does not know the type could
@@ -273,16 +270,14 @@ impl<'a> Reply<'a> {
         for (target, at) in targets.iter() {
             let Some(node) = zone.find(target.as_wire()) else { continue };
             let ttl = node.ttl().unwrap_or(zone.soa().ttl);
-            let [o0, o1] = (at | 0xc000).to_be_bytes();
+            let owner = (at | 0xc000).to_be_bytes();
             for item in node.a() {
-                let fixed = fixed(rtype::A, ttl, 4);
-                if !self.additional(&[&[o0, o1], &fixed, &item.address.octets()]) {
+                if !self.additional(a_record(owner, fixed(rtype::A, ttl, 4), item)) {
                     return;
                 }
             }
             for item in node.aaaa() {
-                let fixed = fixed(rtype::AAAA, ttl, 16);
-                if !self.additional(&[&[o0, o1], &fixed, &item.address.octets()]) {
+                if !self.additional(aaaa_record(owner, fixed(rtype::AAAA, ttl, 16), item)) {
                     return;
                 }
             }
@@ -300,8 +295,22 @@ impl<'a> Reply<'a> {
         fits
     }
 
-    fn additional(&mut self, parts: &[&[u8]]) -> bool {
-        let fits = self.put(parts);
+    /// Writes records of one size as answers, as many as fit.
+    fn answers<const N: usize>(&mut self, mut records: impl Iterator<Item = [u8; N]>) {
+        let space = self.out.get_mut(self.length..self.limit).unwrap_or_default();
+        let mut written = 0_u16;
+        for (space, record) in space.as_chunks_mut().0.iter_mut().zip(&mut records) {
+            *space = record;
+            written = written.saturating_add(1);
+        }
+        self.is_truncated |= records.next().is_some();
+        self.length = self.length.saturating_add(usize::from(written).saturating_mul(N));
+        let [answers, ..] = &mut self.counts;
+        *answers = answers.saturating_add(written);
+    }
+
+    fn additional<const N: usize>(&mut self, record: [u8; N]) -> bool {
+        let fits = self.put_whole(record);
         if fits {
             self.count(2);
         }
@@ -312,6 +321,20 @@ impl<'a> Reply<'a> {
         if let Some(count) = self.counts.get_mut(section) {
             *count = count.saturating_add(1);
         }
+    }
+
+    /// Appends a record, or nothing if it does not fit. Its size is known, so no copying of pieces is called for.
+    fn put_whole<const N: usize>(&mut self, record: [u8; N]) -> bool {
+        let end = self.length.saturating_add(N);
+        let Some(space) = self.out.get_mut(self.length..).and_then(<[u8]>::first_chunk_mut) else {
+            return false;
+        };
+        if end > self.limit {
+            return false;
+        }
+        *space = record;
+        self.length = end;
+        true
     }
 
     /// Appends all parts, or nothing if they do not fit.
@@ -397,6 +420,25 @@ pub(super) fn numbers(zone: &Snapshot) -> [u8; 20] {
         space.copy_from_slice(&value.to_be_bytes());
     }
     numbers
+}
+
+/// An A record of this owner.
+#[inline]
+pub(super) fn a_record([p0, p1]: [u8; 2], fixed: [u8; 10], item: &A) -> [u8; A_BYTES] {
+    let [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9] = fixed;
+    let [a, b, c, d] = item.address.octets();
+    [p0, p1, f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, a, b, c, d]
+}
+
+/// An AAAA record of this owner.
+#[inline]
+pub(super) fn aaaa_record(owner: [u8; 2], fixed: [u8; 10], item: &Aaaa) -> [u8; AAAA_BYTES] {
+    let mut record = [0; AAAA_BYTES];
+    let octets = owner.into_iter().chain(fixed).chain(item.address.octets());
+    for (space, octet) in record.iter_mut().zip(octets) {
+        *space = octet;
+    }
+    record
 }
 
 /// Distinct names in the message that a pointer can reach, and where they are.

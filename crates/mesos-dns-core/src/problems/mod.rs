@@ -13,6 +13,8 @@
 
 mod kind;
 mod omitted;
+mod services;
+mod sharing;
 mod survey;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -99,12 +101,19 @@ pub struct Listed {
 }
 
 impl Listed {
-    /// `beyond`: how many more there are that nothing is known of.
-    fn new(mut problems: Vec<Problem>, beyond: u64) -> Self {
-        let total = (problems.len() as u64).saturating_add(beyond);
-        problems.sort_by_cached_key(Problem::key);
-        problems.truncate(LISTED_MAX);
-        Self { total, problems }
+    /// Counts one more, and lists it if it is among the first.
+    fn add(&mut self, problem: Problem) {
+        self.total = self.total.saturating_add(1);
+        self.problems.push(problem);
+        // However many there are, no more are held than it takes to find out which are the first.
+        if self.problems.len() >= 2 * LISTED_MAX {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        self.problems.sort_by_cached_key(Problem::key);
+        self.problems.truncate(LISTED_MAX);
     }
 }
 
@@ -112,11 +121,14 @@ impl Listed {
 pub fn find(cluster: &Cluster, policy: &Policy) -> BTreeMap<Kind, Listed> {
     let mut found = Survey::new(cluster, policy).problems();
     omitted::find(cluster, &mut found);
-    let listed = |kind: Kind| {
+    for kind in Kind::ALL {
+        let listed = found.entry(kind).or_default();
+        listed.cut();
+        // Of these nothing is known but their number.
         let beyond = kind.part().map_or(0, |part| cluster.omissions.beyond(part));
-        (kind, Listed::new(found.remove(&kind).unwrap_or_default(), beyond))
-    };
-    Kind::ALL.into_iter().map(listed).collect()
+        listed.total = listed.total.saturating_add(beyond);
+    }
+    found
 }
 
 #[cfg(test)]

@@ -6,14 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Kind, OWNERS_MAX, Owner, Problem};
+use super::{Kind, Listed, OWNERS_MAX, Owner, Problem};
 use crate::cluster::{Cluster, Omission};
 
 /// What makes things one problem.
 type Group = (Kind, Owner, String);
 
 /// Adds what was left out to what was found.
-pub(super) fn find(cluster: &Cluster, found: &mut BTreeMap<Kind, Vec<Problem>>) {
+pub(super) fn find(cluster: &Cluster, found: &mut BTreeMap<Kind, Listed>) {
     if cluster.omissions.is_empty() {
         return;
     }
@@ -33,7 +33,7 @@ pub(super) fn find(cluster: &Cluster, found: &mut BTreeMap<Kind, Vec<Problem>>) 
         }
     }
     for ((kind, ..), problem) in groups {
-        found.entry(kind).or_default().push(problem);
+        found.entry(kind).or_default().add(problem);
     }
 }
 

@@ -168,14 +168,14 @@ impl<'a> Additions<'a> {
     /// What there is to know of the instance, as strings `key=value` (RFC 6763 section 6.3).
     pub(super) fn text(&self) -> Data {
         let place = self.place;
-        let version = self.task.discovery.as_ref().map(|discovery| &*discovery.version);
+        let version = self.task.discovery.as_ref().and_then(|discovery| discovery.version.as_deref());
         let health = self.task.healthy.map(|healthy| if healthy { "healthy" } else { "unhealthy" });
         let known = [
             ("task", Some(&*self.task.id)),
             ("agent", Some(&*self.agent.id)),
             ("region", place.map(|place| &*place.region)),
             ("zone", place.map(|place| &*place.zone)),
-            ("version", version.filter(|version| !version.is_empty())),
+            ("version", version.map(String::as_str)),
             ("health", health),
         ];
         let mut rdata = Vec::new();

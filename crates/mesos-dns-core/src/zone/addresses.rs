@@ -5,7 +5,7 @@
 //! holds one claim without an allocation.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     net::{IpAddr, Ipv6Addr},
     sync::Arc,
 };
@@ -56,6 +56,12 @@ impl Pending {
     pub(super) fn new(owner: &Owner, reverse: &Reverse, by: i32) -> Self {
         let claim = Claim { rank: reverse.rank, name: owner.name().cloned(), spot: reverse.spot.clone() };
         Self { address: mapped(reverse.address), claim, by }
+    }
+
+    /// The same with a spot that other claims share.
+    pub(super) fn shared(mut self, spots: &mut Spots) -> Self {
+        self.claim.spot = self.claim.spot.map(|spot| if self.by > 0 { spots.share(spot) } else { spot });
+        self
     }
 
     fn concerns_same(&self, other: &Self) -> bool {
@@ -233,6 +239,27 @@ fn mapped(address: IpAddr) -> Ipv6Addr {
     match address {
         IpAddr::V4(address) => address.to_ipv6_mapped(),
         IpAddr::V6(address) => address,
+    }
+}
+
+//------------ Spots ---------------------------------------------------------
+
+/// Equal spots in one allocation: claims that were made at different times, or on different cores, bring each their own.
+#[derive(Default)]
+pub(super) struct Spots(HashSet<Arc<Spot>>);
+
+impl Spots {
+    fn share(&mut self, spot: Arc<Spot>) -> Arc<Spot> {
+        if let Some(known) = self.0.get(&spot) {
+            return known.clone();
+        }
+        self.0.insert(spot.clone());
+        spot
+    }
+
+    /// Nothing is there any more.
+    pub(super) fn forget(&mut self, spot: &Spot) {
+        self.0.remove(spot);
     }
 }
 

@@ -258,7 +258,8 @@ impl Filler<'_> {
     /// Takes what a [`Loader`] made.
     pub fn take(&mut self, made: Made) {
         self.zone.withheld.add(made.withheld);
-        self.claims.extend(made.claims);
+        let spots = &mut self.zone.spots;
+        self.claims.extend(made.claims.into_iter().map(|claim| claim.shared(spots)));
         made.others.iter().for_each(|record| self.zone.add(record));
         for (hash, node) in made.parents {
             self.add_parent(hash, node);

@@ -48,7 +48,7 @@ use crate::{
     table::{Seed, Table},
     wire::Name,
 };
-use addresses::Addresses;
+use addresses::{Addresses, Spots};
 use change::{Manner, What};
 use compile::{Ledger, Pending};
 use gate::Gate;
@@ -66,6 +66,8 @@ pub struct Zone {
     listing: Table<Entry>,
     /// Whose each address is.
     addresses: Addresses,
+    /// What the claims to them share.
+    spots: Spots,
     /// What waits for [`Zone::compile`].
     pending: Vec<Pending>,
     pending_claims: Vec<addresses::Pending>,
@@ -93,6 +95,7 @@ impl Zone {
             nodes,
             listing: Table::new(seed),
             addresses: Addresses::new(seed),
+            spots: Spots::default(),
             pending: Vec::new(),
             pending_claims: Vec::new(),
             ledger: Ledger::Everything,
@@ -177,13 +180,15 @@ impl Zone {
     }
 
     fn change_claim(&mut self, owner: &Owner, reverse: &Reverse, by: i32) {
+        self.pending_claims.push(addresses::Pending::new(owner, reverse, by).shared(&mut self.spots));
         self.count_agent(reverse, by);
-        self.pending_claims.push(addresses::Pending::new(owner, reverse, by));
     }
 
     fn count_agent(&mut self, reverse: &Reverse, by: i32) {
-        if let Some(spot) = reverse.spot.as_ref().filter(|_| reverse.is_counted) {
-            self.addresses.count(spot, by);
+        let Some(spot) = reverse.spot.as_ref().filter(|_| reverse.is_counted) else { return };
+        self.addresses.count(spot, by);
+        if by < 0 {
+            self.spots.forget(spot);
         }
     }
 

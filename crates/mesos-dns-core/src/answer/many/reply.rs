@@ -11,17 +11,11 @@ use crate::{
         options::EDE_BYTES,
         order::Order,
         rcode,
-        render::{OPT_BYTES, QNAME_POINTER, fixed, numbers},
+        render::{OPT_BYTES, QNAME_POINTER, a_record, aaaa_record, fixed, numbers},
     },
     wire::{FLAG_TC, HEADER_BYTES, rtype},
     zone::{A, Aaaa, Srv},
 };
-
-/// Bytes of an A record whose owner is a pointer.
-const A_BYTES: usize = 16;
-
-/// Bytes of an AAAA record whose owner is a pointer.
-const AAAA_BYTES: usize = 28;
 
 /// A reply being written.
 pub(super) struct Writer<'a, 'o> {
@@ -259,21 +253,4 @@ impl<'a, 'o> Writer<'a, 'o> {
             }
         }
     }
-}
-
-/// An A record.
-fn a_record([p0, p1]: [u8; 2], fixed: [u8; 10], item: &A) -> [u8; A_BYTES] {
-    let [f0, f1, f2, f3, f4, f5, f6, f7, f8, f9] = fixed;
-    let [a, b, c, d] = item.address.octets();
-    [p0, p1, f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, a, b, c, d]
-}
-
-/// An AAAA record.
-fn aaaa_record(owner: [u8; 2], fixed: [u8; 10], item: &Aaaa) -> [u8; AAAA_BYTES] {
-    let mut record = [0; AAAA_BYTES];
-    let octets = owner.into_iter().chain(fixed).chain(item.address.octets());
-    for (space, octet) in record.iter_mut().zip(octets) {
-        *space = octet;
-    }
-    record
 }

@@ -73,8 +73,8 @@ fn cluster(agents: &[(u8, u8)], elsewhere: u8) -> Cluster {
 impl Cluster {
     fn order(&self, client: Ipv4Addr, dice: u64) -> Option<Vec<usize>> {
         let selection = Selection { ranking: Ranking::Nearest, ..Selection::ALL };
-        let order = Nearest::of(&self.instances, (&self.zone, &selection, client.into()), dice)?;
-        Some(order.collect())
+        let client = Client::find(&self.zone, &selection, client.into())?;
+        Some(client.ordered(&self.instances, &self.zone, dice, |order| order.collect()))
     }
 
     /// How often each instance comes first if each agent asks so often.
@@ -189,14 +189,17 @@ fn large_sets_have_their_near_ones_first() {
     let crowd: Vec<Instance> =
         (0..3000_u32).map(|n| Instance(Ipv4Addr::from_bits(0x0b00_0000 + n))).collect();
     let selection = Selection { ranking: Ranking::Nearest, ..Selection::ALL };
-    let client = IpAddr::from(cluster.hosts[0]);
+    let client = Client::find(&cluster.zone, &selection, cluster.hosts[0].into()).unwrap();
     let mut firsts = BTreeMap::new();
     for dice in 0..3000_u64 {
-        let mut order = Nearest::of(&crowd, (&cluster.zone, &selection, client), dice).unwrap();
-        *firsts.entry(order.next().unwrap()).or_insert(0) += 1;
+        let (first, rest) = client.ordered(&crowd, &cluster.zone, dice, |mut order| {
+            let first = order.next().unwrap();
+            (first, if dice < 3 { order.collect() } else { Vec::new() })
+        });
+        *firsts.entry(first).or_insert(0) += 1;
         if dice < 3 {
-            let mut all: Vec<usize> = order.collect();
-            all.extend(firsts.keys().copied().filter(|first| !all.contains(first)).collect::<Vec<_>>());
+            let mut all: Vec<usize> = rest;
+            all.push(first);
             all.sort_unstable();
             assert_eq!(all, (0..3000).collect::<Vec<_>>());
         }
@@ -220,9 +223,8 @@ fn clients_are_found() {
         ..Selection::ALL
     };
     let first = |client: &str, dice| {
-        let order =
-            Nearest::of(&cluster.instances, (&cluster.zone, &selection, client.parse().unwrap()), dice);
-        order.map(|mut order| order.next().unwrap())
+        let client = Client::find(&cluster.zone, &selection, client.parse().unwrap())?;
+        client.ordered(&cluster.instances, &cluster.zone, dice, |mut order| order.next())
     };
     for dice in 0..50 {
         assert_eq!(first("10.0.3.1", dice), Some(0), "on the first agent");

@@ -217,7 +217,7 @@ fn what_an_update_does_not_say_stays() {
     let address = TaskAddress {
         source: AddressSource::NetInfo,
         address: [9, 0, 0, 9].into(),
-        network: Some("a".into()),
+        network: Some(Arc::new("a".into())),
     };
     let running = RunningStatus { healthy: Some(true), addresses: Some([address.clone()].into()) };
     let (framework_id, id): (Arc<str>, Box<str>) = ("F1".into(), "t1".into());
@@ -240,7 +240,7 @@ fn a_document_that_differs_in_what_is_good_to_know_touches() {
             addresses: task
                 .addresses
                 .iter()
-                .map(|at| TaskAddress { network: Some("a".into()), ..at.clone() })
+                .map(|at| TaskAddress { network: Some(Arc::new("a".into())), ..at.clone() })
                 .collect(),
             ..task.clone()
         },

@@ -131,7 +131,7 @@ impl Elements {
                 continue;
             };
             let address = address.to_canonical();
-            let network = Some(network).filter(|name| !name.is_empty()).map(|name| self.names.get(name));
+            let network = self.names.rare(network);
             let is_same = |known: &&mut TaskAddress| (known.source, known.address) == (source, address);
             if let Some(known) = self.addresses.iter_mut().find(is_same) {
                 known.network = known.network.take().or(network);

@@ -204,8 +204,8 @@ impl Writer<'_> {
         if discovery.visibility != Visibility::default() {
             self.member("visibility", visibility(discovery.visibility))?;
         }
-        if !discovery.version.is_empty() {
-            self.member("version", &*discovery.version)?;
+        if let Some(version) = &discovery.version {
+            self.member("version", &**version)?;
         }
         self.raw(", \"ports\": {")?;
         self.list("ports", discovery.ports.iter(), Self::port)?;

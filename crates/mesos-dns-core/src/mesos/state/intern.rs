@@ -19,7 +19,7 @@ const TEXTS: usize = 1 << 15;
 /// Kinds of ports that are remembered, a power of two.
 const KINDS: usize = 1 << 8;
 
-/// Fault domains, and ways of being attached to networks, that are remembered: a power of two.
+/// Fault domains, ways of being attached to networks, and the rarer texts that are remembered: a power of two.
 const PLACES: usize = 1 << 8;
 
 /// Remembers what it was asked for lately.
@@ -28,6 +28,7 @@ pub(super) struct Interner {
     kinds: Slots<PortKind>,
     places: Slots<Place>,
     containers: Slots<Container>,
+    rare_texts: Slots<String>,
 }
 
 impl Default for Interner {
@@ -37,6 +38,7 @@ impl Default for Interner {
             kinds: Slots::new(KINDS),
             places: Slots::new(PLACES),
             containers: Slots::new(PLACES),
+            rare_texts: Slots::new(PLACES),
         }
     }
 }
@@ -45,6 +47,12 @@ impl Interner {
     /// The text, shared with whoever asked for the same not long ago.
     pub(super) fn get(&mut self, text: &str) -> Arc<str> {
         self.texts.get(text, |other| other == text, || Arc::from(text))
+    }
+
+    /// A text that few have, likewise shared; `None` for an empty one.
+    pub(super) fn rare(&mut self, text: &str) -> Option<Arc<String>> {
+        let is = |other: &String| other == text;
+        (!text.is_empty()).then(|| self.rare_texts.get(text, is, || Arc::new(text.to_owned())))
     }
 
     /// What a port is for, likewise shared.

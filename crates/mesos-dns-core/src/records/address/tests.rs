@@ -107,7 +107,7 @@ fn task() -> impl Strategy<Value = Task> {
     let found = (source, address(), network()).prop_map(|(source, address, network)| TaskAddress {
         source,
         address,
-        network,
+        network: network.map(|name| Arc::new(name.to_string())),
     });
     let ports = prop::collection::vec(prop::sample::select(vec![31000_u32, 31001, 81]), 0..3);
     let parts = (prop::collection::vec(found, 0..4), container(), discovery(), ports);

@@ -53,7 +53,12 @@ fn task(labels: Option<DnsLabels>, discovery: Option<Discovery>) -> Task {
 }
 
 fn discovery(name: &str, ports: Vec<DiscoveryPort>) -> Discovery {
-    Discovery { name: name.into(), ports: ports.into(), version: "1.2".into(), ..Discovery::default() }
+    Discovery {
+        name: name.into(),
+        ports: ports.into(),
+        version: Some(Arc::new("1.2".into())),
+        ..Discovery::default()
+    }
 }
 
 fn labels(aliases: &[&str]) -> DnsLabels {

@@ -418,7 +418,8 @@ fn networks_places_and_labels() {
         Container { mode: NetworkMode::Bridge, networks: Box::default(), mappings: [mapping].into() };
     assert_eq!((task.is_checked, task.container.as_deref()), (true, Some(&container)));
     assert_eq!(task.labels.as_deref(), Some(&DnsLabels { ttl: Some(9), ..DnsLabels::default() }));
-    let named = |name: &str| TaskAddress { network: Some(name.into()), ..net_info("9.0.0.1") };
+    let named =
+        |name: &str| TaskAddress { network: Some(std::sync::Arc::new(name.into())), ..net_info("9.0.0.1") };
     let running = |addresses: [TaskAddress; 1]| {
         Some(RunningStatus { healthy: None, addresses: Some(addresses.into()) })
     };

@@ -31,7 +31,7 @@ impl Elements {
             ports: ports.collect(),
             name: self.names.get(name),
             visibility: raw.visibility.unwrap_or_default(),
-            version: self.names.get(&raw.version),
+            version: self.names.rare(&raw.version),
         }))
     }
 }

@@ -149,7 +149,7 @@ fn task(value: &Value, framework: &str) -> Option<(Option<Task>, Skipped)> {
         Box::new(Discovery {
             name: discovery_name.into(),
             visibility: visibility(&discovery["visibility"]).unwrap_or_default(),
-            version: string(discovery, "version").unwrap_or_default().into(),
+            version: string(discovery, "version").filter(|version| !version.is_empty()).map(Into::into),
             ports: discovery_ports.into(),
         })
     });
@@ -203,7 +203,7 @@ fn addresses(status: &Value) -> Option<(Vec<TaskAddress>, u64)> {
             continue;
         };
         let address = address.to_canonical();
-        let network = Some(name).filter(|name| !name.is_empty()).map(Into::into);
+        let network = Some(name).filter(|name| !name.is_empty()).map(|name| name.to_string().into());
         let known = found.iter_mut().find(|known| (known.source, known.address) == (source, address));
         match known {
             Some(known) if known.network.is_none() => known.network = network,

@@ -76,6 +76,7 @@ fn addresses() -> impl Strategy<Value = Box<[TaskAddress]>> {
             .map(|(source, address, network)| {
                 // Only statuses name networks.
                 let network = network.filter(|_| source == AddressSource::NetInfo);
+                let network = network.map(|name| Arc::new(name.to_string()));
                 TaskAddress { source, address, network }
             })
             .collect();
@@ -102,7 +103,8 @@ fn discovery() -> impl Strategy<Value = Discovery> {
     let kind = (text(), text(), scope, option::of(visibility()))
         .prop_map(|(name, protocol, scope, visibility)| PortKind { name, protocol, scope, visibility });
     let port = (number, kind).prop_map(|(number, kind)| DiscoveryPort { number, kind: kind.into() });
-    (id(), visibility(), text(), vec(port, 0..4)).prop_map(|(name, visibility, version, ports)| Discovery {
+    let version = option::of(id().prop_map(|version| Arc::new(version.to_string())));
+    (id(), visibility(), version, vec(port, 0..4)).prop_map(|(name, visibility, version, ports)| Discovery {
         name,
         visibility,
         version,
