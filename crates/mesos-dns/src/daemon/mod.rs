@@ -210,6 +210,7 @@ impl Daemon {
         let interfaces = configuration::interface_addresses();
         let sockets = sockets::dns(&config)?;
         let http_socket = sockets::http(&config)?;
+        let http_identity = sockets::http_identity(&config)?;
         let admin_socket = sockets::admin(&config)?;
         let addresses = Addresses {
             dns: sockets.iter().map(|(sockets, _)| sockets.address).collect(),
@@ -272,7 +273,12 @@ impl Daemon {
             metrics.legacy.clone(),
             registry,
         );
-        let api = Arc::new(api.showing(problems));
+        let http_limits = descriptors::of_http(descriptors);
+        let api = api.showing(problems).with_watchers(descriptors::of_watchers(&http_limits)).asking({
+            let view = view.clone();
+            move || view.sources()
+        });
+        let api = Arc::new(api);
         let mut servers = JoinSet::new();
         servers.spawn({
             let counted = counter.run(shutdown.clone());
@@ -297,6 +303,9 @@ impl Daemon {
             let (shared, clients, shutdown) = (shared.clone(), clients.clone(), shutdown.clone());
             servers.spawn(async move { Ok(dns::serve_tcp(tcp, carrier, shared, clients, shutdown).await?) });
         }
+        if let (Some(address), Some(identity)) = (addresses.http, &http_identity) {
+            identities.push((address, identity.clone()));
+        }
         servers.spawn({
             let watched = dns::watch_identities(identities.clone(), metrics.dns.clone(), shutdown.clone());
             async move {
@@ -306,8 +315,10 @@ impl Daemon {
         });
         let workers = dns::serve_udp(udp, config.pin_workers, &shared)?;
         if let Some(listener) = http_socket {
-            let (api, limits, shutdown) = (api.clone(), descriptors::of_http(descriptors), shutdown.clone());
-            servers.spawn(async move { Ok(http::serve(listener, api, limits, shutdown).await?) });
+            let (api, shutdown) = (api.clone(), shutdown.clone());
+            servers.spawn(async move {
+                Ok(http::serve(listener, http_identity, api, http_limits, shutdown).await?)
+            });
         }
         if let Some(socket) = admin_socket {
             let flush = {

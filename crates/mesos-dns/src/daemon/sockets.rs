@@ -61,6 +61,17 @@ pub(super) fn http(config: &Config) -> anyhow::Result<Option<std::net::TcpListen
     })
 }
 
+/// Who we are to HTTP clients, if the API is served over TLS.
+pub(super) fn http_identity(config: &Config) -> anyhow::Result<Option<Arc<Identity>>> {
+    let Some(ClientCertificate { cert_file, key_file }) =
+        config.http_certificate.as_ref().filter(|_| config.http_on)
+    else {
+        return Ok(None);
+    };
+    let identity = Identity::for_http(Path::new(cert_file), Path::new(key_file));
+    Ok(Some(Arc::new(identity.context("the HTTP server cannot start")?)))
+}
+
 /// The socket for the operator, if there is to be one.
 pub(super) fn admin(config: &Config) -> anyhow::Result<Option<PrivateSocket>> {
     let socket = config.admin_socket.as_ref().map(|path| PrivateSocket::bind(path.as_ref())).transpose();

@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 use crate::{
     dns::StandingCell,
-    http::Standing,
+    http::{Sources, Standing},
     publish::Board,
     watch::{Contact, Source},
 };
@@ -97,6 +97,16 @@ impl View {
             );
         }
         Standing { state, reasons, age }
+    }
+
+    /// What is known of where the data come from.
+    pub(super) fn sources(&self) -> Sources {
+        let contact = self.seen.load().contact.borrow().clone();
+        Sources {
+            is_following: contact.source == Source::Events,
+            last_contact: contact.age(Instant::now()),
+            leader_version: contact.version,
+        }
     }
 
     /// Tells DNS clients and metrics how things stand, each second and with each version, until told to stop.
