@@ -4,7 +4,7 @@
 # usage: scripts/install.sh build   what compiling needs
 #        scripts/install.sh demo    that, and what the demonstration tells people to type
 #        scripts/install.sh test    that, and what the tests run against
-#        scripts/install.sh test-all  that, and what only the long run has: Go, 450 MB
+#        scripts/install.sh test-all  that, and what only the long run has: Go, 450 MB, and schemathesis, 100 MB
 #        scripts/install.sh bench   what compiling needs, and what the benchmark compares with
 #        scripts/install.sh fuzz    what compiling needs, and cargo-fuzz
 #
@@ -100,6 +100,16 @@ cargo_tool() {
   [ "$weight" = required ] && failed=1
 }
 
+# A Python program in a place of its own: the system's Python is not ours to change.
+python_tool() {
+  local folder=${XDG_CACHE_HOME:-$HOME/.cache}/mesos-dns/$1
+  [ -x "$folder/bin/$1" ] && return
+  say "installing $1 into $folder"
+  python3 -m venv "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check "$1==$2" && return
+  rm -rf "$folder"
+  say "could not install $1"
+}
+
 required_command() {
   command -v "$1" >/dev/null 2>&1 && return
   say "missing: $1 ($2)"
@@ -143,7 +153,10 @@ if [ "$purpose" = test ]; then
   need ip iproute2
   need ps procps
   need unshare util-linux
-  [ "$is_long" = yes ] && need go golang-go
+  if [ "$is_long" = yes ]; then
+    need go golang-go
+    python3 -c 'import ensurepip' >/dev/null 2>&1 || missing_packages+=(python3-venv)
+  fi
 fi
 
 if [ "$purpose" = bench ]; then
@@ -170,6 +183,7 @@ if [ "$purpose" = test ]; then
   # All of it but the means to replace itself, which is half of the compiling.
   cargo_tool cargo-nextest required --no-default-features --features default-no-update
   cargo_tool cargo-deny optional
+  [ "$is_long" = yes ] && python_tool schemathesis 4.32.5
 fi
 
 if [ "$purpose" = fuzz ]; then

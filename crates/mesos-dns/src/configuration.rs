@@ -131,6 +131,7 @@ fn look_around(wants: &Wants<'_>) -> Surroundings {
         iam: text(wants.iam_config_file),
         secret: text(wants.secret_file),
         cookie_secret: text(wants.cookie_secret_file),
+        http_tokens: text(wants.http_tokens_file),
         unusable: wants.identities.iter().filter_map(|(cert, key)| unusable(cert, key)).collect(),
         zone_files: wants.zone_files.iter().map(|file| zone_file(file)).collect(),
     }

@@ -7,7 +7,7 @@ mod fixture;
 use std::{fs::File, io, sync::Arc, time::Duration};
 
 use mesos_dns::{
-    http::{Api, Settings, Standing, State, listener},
+    http::{Api, Settings, Standing, State, Tokens, listener},
     metrics::Metrics,
     publish::Board,
 };
@@ -31,6 +31,9 @@ async fn accepting_pauses_and_recovers() {
         refresh_seconds: 60,
         is_enumeration_on: true,
         allowed_hosts: Vec::new(),
+        file: String::new(),
+        rows: Vec::new(),
+        tokens: Tokens::default(),
         config: Box::new(|_| Vec::new()),
     };
     let standing = || Standing { state: State::Loading, reasons: Vec::new(), age: None };
@@ -38,8 +41,13 @@ async fn accepting_pauses_and_recovers() {
     let socket = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = socket.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let served =
-        tokio::spawn(listener::serve(socket, Arc::new(api), listener::Limits::default(), shutdown.clone()));
+    let served = tokio::spawn(listener::serve(
+        socket,
+        None,
+        Arc::new(api),
+        listener::Limits::default(),
+        shutdown.clone(),
+    ));
 
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: Some(256), maximum }).unwrap();

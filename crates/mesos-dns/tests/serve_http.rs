@@ -8,7 +8,7 @@ use std::{
 };
 
 use mesos_dns::{
-    http::{Api, Limit, Settings, Standing, State, TRANSFERS_MAX, listener},
+    http::{Api, Limit, Settings, Standing, State, TRANSFERS_MAX, Tokens, listener},
     metrics::Metrics,
     publish::{self, Board, Order, Orders, Publisher, Report},
 };
@@ -87,7 +87,7 @@ impl Server {
         let socket = listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = socket.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(listener::serve(socket, api.clone(), limits, shutdown.clone()));
+        let served = tokio::spawn(listener::serve(socket, None, api.clone(), limits, shutdown.clone()));
         Self { address, api, board, metrics, orders, shutdown, served }
     }
 
@@ -146,6 +146,9 @@ fn settings() -> Settings {
         refresh_seconds: 60,
         is_enumeration_on: true,
         allowed_hosts: vec!["api.example".into()],
+        file: "/etc/mesos-dns/config.json".into(),
+        rows: Vec::new(),
+        tokens: Tokens::default(),
         config: config(r#"{"masters": ["10.0.0.1:5050"], "ttl": 60}"#),
     }
 }

@@ -33,7 +33,7 @@ use crate::{
     zone::{Node, Snapshot},
 };
 use alias::{End, Way};
-use nearest::Client;
+use nearest::{Client, Located};
 use options::Options;
 use order::Order;
 use render::Reply;

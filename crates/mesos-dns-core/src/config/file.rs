@@ -106,6 +106,7 @@ impl File {
             iam_config_file: given(&self.settings.iam_config_file.value),
             secret_file: given(&self.settings.mesos_credentials.value.secret_file),
             cookie_secret_file: given(&self.settings.cookie_secret_file.value),
+            http_tokens_file: given(&self.settings.http_tokens_file.value),
             identities: self
                 .settings
                 .listeners
@@ -114,6 +115,9 @@ impl File {
                 .iter()
                 .flatten()
                 .filter_map(Written::identity)
+                .chain(
+                    given(&self.settings.http_cert_file.value).zip(given(&self.settings.http_key_file.value)),
+                )
                 .collect(),
             zone_files: self
                 .settings

@@ -265,7 +265,8 @@ keys! {
     enforce_rfc952: bool = false, "EnforceRFC952", "enforceRFC952", Original;
     /// Whether a cut answer says that it was cut.
     set_truncate_bit: bool = true, "SetTruncateBit", "setTruncateBit", Original;
-    /// Whether the HTTP API offers `/v1/enumerate`, `/v1/axfr` and `/v2/problems`.
+    /// Whether the HTTP API lists what is in the cluster: `/v1/enumerate`, `/v1/axfr`, and all of `/v2/` but `status`,
+    /// `config` and `openapi.json`.
     enumeration_on: bool = true, "EnumerationOn", "enumerationOn", Original;
     /// Whether to speak HTTPS with the masters.
     mesos_https_on: bool = false, "MesosHTTPSOn", "mesosHTTPSOn", Original;
@@ -356,6 +357,15 @@ keys! {
     /// Further names under which the HTTP API may be called, each whole or as *.suffix; others are refused,
     /// against DNS rebinding.
     http_allow_hosts: List = List::of::<String>([]), "httpAllowHosts", "httpAllowHosts", Ours;
+    /// File with the tokens that open the HTTP API: one in a line, of at least 16 characters; empty lines and such that
+    /// begin with # do not count. Clients send one as `Authorization: Bearer`. `/health`, `/ready` and
+    /// `/v2/openapi.json` need none. Read again at a reload. Empty: everybody may read.
+    http_tokens_file: String = String::new(), "httpTokensFile", "httpTokensFile", Ours;
+    /// PEM file with the certificate of the HTTP API, and its chain: with it, the API is served over HTTPS alone. Read
+    /// again when it changes.
+    http_cert_file: String = String::new(), "httpCertFile", "httpCertFile", Ours;
+    /// PEM file with the private key of `httpCertFile`.
+    http_key_file: String = String::new(), "httpKeyFile", "httpKeyFile", Ours;
     /// Form of the log: "auto" is text on a terminal and JSON elsewhere.
     log_format: LogFormat = LogFormat::Auto, "logFormat", "logFormat", Ours;
     /// File that keeps the last good cluster over a restart: names are answered from it, marked as stale, until a
@@ -399,12 +409,6 @@ keys! {
 
     /// Directory with secrets, one per file.
     secrets_dir: String = String::new(), "secretsDir", "secretsDir", Later;
-    /// File with the tokens that open the HTTP API.
-    http_tokens_file: String = String::new(), "httpTokensFile", "httpTokensFile", Later;
-    /// PEM file with the certificate of the HTTP API.
-    http_cert_file: String = String::new(), "httpCertFile", "httpCertFile", Later;
-    /// PEM file with the private key of `httpCertFile`.
-    http_key_file: String = String::new(), "httpKeyFile", "httpKeyFile", Later;
 
     /// Name server of the domain, before `SOAMname`.
     ns: Anything = Anything(false), "ns", "ns", Ignored;

@@ -14,10 +14,11 @@
 //! - `value`, `object`, `networks`, `json`: kinds of values, and JSON with places.
 //! - `fixed`, `zone_file`, `gather`: static records, as written in the file, in zone files, and together. `aliases`:
 //!   those of them that lead nowhere.
-//! - `validate`, `address`, `servers`, `listeners`, `nearness`: the rules. [`Remark`]: what is said when one is broken.
+//! - `validate`, `address`, `api`, `servers`, `listeners`, `nearness`: the rules. [`Remark`]: what is said when one is broken.
 
 mod address;
 mod aliases;
+mod api;
 mod file;
 mod fixed;
 mod gather;
@@ -136,7 +137,7 @@ pub struct Config {
     pub enforce_rfc952: bool,
     /// Whether cut answers say so.
     pub set_truncate_bit: bool,
-    /// Whether `/v1/enumerate` and `/v1/axfr` are offered.
+    /// Whether lists of what is in the cluster are offered.
     pub enumeration_on: bool,
     /// Whether to speak HTTPS with masters.
     pub mesos_https_on: bool,
@@ -204,6 +205,10 @@ pub struct Config {
     pub places: Vec<(IpNet, Arc<cluster::Place>)>,
     /// Host names under which the HTTP API may be called, besides our own.
     pub http_allow_hosts: Vec<String>,
+    /// Tokens that open the HTTP API; `None`: it is open.
+    pub http_tokens: Option<Vec<Secret>>,
+    /// PEM files of the certificate of the HTTP API and its key; `None`: it is served in the clear.
+    pub http_certificate: Option<ClientCertificate>,
     /// Form of the log.
     pub log_format: LogFormat,
     /// File that keeps the last good cluster; `None`: it is kept nowhere.
@@ -226,7 +231,7 @@ pub struct Config {
     path: String,
 }
 
-/// PEM files of our own certificate, as written.
+/// PEM files of a certificate of ours, as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// The certificate and its chain.
@@ -329,6 +334,8 @@ impl Config {
             hear(&mut problems, listeners::cookies(&settings, around)),
             hear(&mut problems, listeners::nsid(&settings)),
             hear(&mut problems, listeners::idle(&settings)),
+            hear(&mut problems, api::tokens(&settings, around)),
+            hear(&mut problems, api::certificate(&settings, around)),
         );
         let fixed = gather::fixed(&settings, around).map_err(|remarks| problems.extend(remarks)).ok();
         problems.truncate(REMARKS_MAX);
@@ -350,6 +357,8 @@ impl Config {
             Some(cookie_secrets),
             Some(()),
             Some(tcp_idle_seconds),
+            Some(http_tokens),
+            Some(http_certificate),
         ) = heard
         else {
             return Err(Problems { file: path, remarks: problems });
@@ -437,6 +446,8 @@ impl Config {
             max_answers: usize::try_from(s.max_answers.value.0).ok().filter(|most| *most > 0),
             places: s.places.value.0.clone(),
             http_allow_hosts: s.http_allow_hosts.value.texts(),
+            http_tokens,
+            http_certificate,
             log_format: s.log_format.value,
             snapshot_file: some(&s.snapshot_file.value),
             admin_socket: some(&s.admin_socket.value),

@@ -19,7 +19,9 @@ pub struct Wants<'a> {
     pub secret_file: Option<&'a str>,
     /// File with the secrets of DNS cookies, to be read.
     pub cookie_secret_file: Option<&'a str>,
-    /// PEM files of the listeners: certificate and key, to be loaded together.
+    /// File with the tokens of the HTTP API, to be read.
+    pub http_tokens_file: Option<&'a str>,
+    /// PEM files of the listeners, that of the HTTP API too: certificate and key, to be loaded together.
     pub identities: Vec<(&'a str, &'a str)>,
     /// Zone files, to be read.
     pub zone_files: Vec<&'a str>,
@@ -44,6 +46,8 @@ pub struct Surroundings {
     pub secret: Result<String, String>,
     /// Text of the file with the secrets of DNS cookies.
     pub cookie_secret: Result<String, String>,
+    /// Text of the file with the tokens of the HTTP API.
+    pub http_tokens: Result<String, String>,
     /// The listeners' certificates and keys that did not load or do not belong together, and why.
     pub unusable: Vec<Unusable>,
     /// What the zone files hold.
@@ -83,6 +87,7 @@ impl Surroundings {
             iam: unread(),
             secret: unread(),
             cookie_secret: unread(),
+            http_tokens: unread(),
             unusable: Vec::new(),
             zone_files: Vec::new(),
         }

@@ -260,7 +260,6 @@ fn troubles(service: &Service<'_>, maker: &mut Maker<'_>) -> [(Kind, u64); 6] {
         (Kind::UnreachablePort, with_unreachable_ports),
         (Kind::HiddenTask, service.hidden()),
     ]
-    }
 }
 
 /// Whether a name may be noted for a record: others may stand there on purpose, whoever else does.

@@ -11,6 +11,7 @@ mod axfr;
 mod enumerate;
 mod layout;
 mod lookup;
+pub mod v2;
 
 pub use axfr::Axfr;
 pub use enumerate::Enumerate;

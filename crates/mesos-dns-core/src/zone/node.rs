@@ -191,6 +191,11 @@ impl Node {
         self.rare().and_then(|rare| rare.ttl)
     }
 
+    /// Whether what stands here is what the operator wrote for a name of which the cluster has nothing.
+    pub fn is_filled(&self) -> bool {
+        self.rare().is_some_and(|rare| rare.is_filled)
+    }
+
     pub(super) fn slices(&self) -> Slices<'_> {
         match &self.content {
             Content::Mixed { mixed, .. } => mixed.sets.slices(),

@@ -374,7 +374,7 @@ impl ListedName<'_> {
 }
 
 /// Orders two names as their texts would be, without making the texts: label by label, a dot behind each.
-fn compare_texts(one: NameView<'_>, other: NameView<'_>) -> Ordering {
+pub(crate) fn compare_texts(one: NameView<'_>, other: NameView<'_>) -> Ordering {
     let mut pairs = one.labels().zip(other.labels());
     let differing = pairs.find(|(one, other)| one != other);
     let Some((one, other)) = differing else { return one.as_wire().len().cmp(&other.as_wire().len()) };

@@ -5,7 +5,7 @@ use std::{
     io::{self, Write},
 };
 
-use super::{Node, Other, Rdata, Snapshot};
+use super::{Node, Rdata, Snapshot};
 use crate::{
     records::Preference,
     wire::{Name, rtype},
@@ -42,7 +42,7 @@ fn write_node(node: &Node, weight: u16, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{name}{ttl} IN SRV {priority} {weight} {} {}", item.port, item.target)?;
     }
     for item in node.all_others() {
-        writeln!(out, "{name}{ttl} IN {}", Presented(item))?;
+        writeln!(out, "{name}{ttl} IN {}", Presented(item.rtype, &item.rdata))?;
     }
     Ok(())
 }
@@ -58,19 +58,17 @@ impl Rdata {
                 let Preference { priority, weight } = preference.unwrap_or(of_all);
                 format!("SRV {priority} {weight} {port} {target}")
             }
-            Self::Other { rtype, rdata } => {
-                Presented(&Other { rtype: *rtype, count: 1, rdata: rdata.clone() }).to_string()
-            }
+            Self::Other { rtype, rdata } => Presented(*rtype, rdata).to_string(),
         }
     }
 }
 
 /// Type and data of a record as a zone file has them.
-struct Presented<'a>(&'a Other);
+pub(crate) struct Presented<'a>(pub(crate) u16, pub(crate) &'a [u8]);
 
 impl fmt::Display for Presented<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Other { rtype, rdata, .. } = self.0;
+        let Self(rtype, rdata) = self;
         let target = Name::from_wire(rdata).ok();
         match (*rtype, target, strings(rdata)) {
             (rtype::CNAME, Some(target), _) => write!(out, "CNAME {target}"),
@@ -124,8 +122,7 @@ mod tests {
     #[test]
     fn data_are_presented() {
         let check = |rtype, rdata: &[u8], expected: &str| {
-            let other = Other { rtype, count: 1, rdata: rdata.into() };
-            assert_eq!(Presented(&other).to_string(), expected);
+            assert_eq!(Presented(rtype, rdata).to_string(), expected);
         };
         check(rtype::TXT, b"\x03a b\0\x04\"\\;\xff", r#"TXT "a b" "" "\"\\;\255""#);
         check(rtype::TXT, b"\x03a", r"TYPE16 \# 2 0361");

@@ -35,11 +35,18 @@ pub(super) fn of_dns(config: &Config, descriptors: u64) -> dns::ConnectionLimits
     dns::ConnectionLimits { connections, per_client: config.tcp_per_client }
 }
 
-/// What HTTP clients may take: connections are a quarter of what is there at most.
+/// What HTTP clients may take: connections are a quarter of what is there at most. Those who watch stay, so they come
+/// on top of the others.
 pub(super) fn of_http(descriptors: u64) -> http::Limits {
     let free = usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(DESCRIPTORS_RESERVED);
     let limits = http::Limits::default();
-    http::Limits { connections: limits.connections.min((free / 4).max(1)), ..limits }
+    let most = limits.connections.saturating_add(http::WATCHERS_MAX);
+    http::Limits { connections: most.min((free / 4).max(1)), ..limits }
+}
+
+/// How many of these connections may watch: at most all but an eighth of them, so that somebody can still ask.
+pub(super) fn of_watchers(http: &http::Limits) -> usize {
+    http.connections.saturating_sub((http.connections / 8).clamp(1, 1024)).min(http::WATCHERS_MAX)
 }
 
 #[cfg(test)]
@@ -49,20 +56,21 @@ mod tests {
 
     #[test]
     fn nobody_gets_more_than_there_is() {
-        for (members, descriptors, dns, http) in [
-            ("", 256, 64, 32),
-            ("", 20_000, 9936, 1024),
-            ("", u64::MAX, 10_000, 1024),
-            ("", 0, 1, 1),
-            (r#", "tcpConnections": 50"#, 20_000, 50, 1024),
-            (r#", "tcpConnections": 50000"#, 20_000, 19_872, 1024),
-            (r#", "tcpConnections": 50000"#, 100_000, 50_000, 1024),
+        for (members, descriptors, dns, http, watchers) in [
+            ("", 256, 64, 32, 28),
+            ("", 20_000, 9936, 4968, 4347),
+            ("", u64::MAX, 10_000, 11_024, 10_000),
+            ("", 0, 1, 1, 0),
+            (r#", "tcpConnections": 50"#, 20_000, 50, 4968, 4347),
+            (r#", "tcpConnections": 50000"#, 20_000, 19_872, 4968, 4347),
+            (r#", "tcpConnections": 50000"#, 100_000, 50_000, 11_024, 10_000),
         ] {
             let text = format!(r#"{{"masters": ["127.0.0.1:5050"], "externalon": false{members}}}"#);
             let config = configuration::from_bytes("config.json", text.as_bytes()).unwrap();
             let limits = of_dns(&config, descriptors);
             assert_eq!((limits.connections, limits.per_client), (dns, 64), "{members} {descriptors}");
-            assert_eq!(of_http(descriptors).connections, http, "{descriptors}");
+            let limits = of_http(descriptors);
+            assert_eq!((limits.connections, of_watchers(&limits)), (http, watchers), "{descriptors}");
         }
     }
 }

@@ -236,6 +236,7 @@ impl Daemon {
     ) -> anyhow::Result<Self> {
         let interfaces = configuration::interface_addresses();
         let Opened { dns: sockets, http: http_socket, admin: admin_socket } = opened;
+        let http_identity = sockets::http_identity(&config)?;
         let addresses = Addresses {
             dns: sockets.iter().map(|(sockets, _)| sockets.address).collect(),
             http: http_socket.as_ref().map(|listener| listener.local_addr()).transpose()?,
@@ -303,7 +304,15 @@ impl Daemon {
             problems: problems.clone(),
             origin: Box::new(view.clone().origin()),
         };
-        let api = api.showing(problems).explaining(Arc::new(move |question| explainer.explain(question)));
+        let http_limits = descriptors::of_http(descriptors);
+        let api = api
+            .showing(problems)
+            .explaining(Arc::new(move |question| explainer.explain(question)))
+            .with_watchers(descriptors::of_watchers(&http_limits))
+            .asking({
+                let view = view.clone();
+                move || view.sources()
+            });
         let api = Arc::new(api);
         let mut servers = JoinSet::new();
         servers.spawn({
@@ -334,6 +343,9 @@ impl Daemon {
                 });
             }
         }
+        if let (Some(address), Some(identity)) = (addresses.http, &http_identity) {
+            identities.push((address, identity.clone()));
+        }
         servers.spawn({
             let watched = dns::watch_identities(identities.clone(), metrics.dns.clone(), shutdown.clone());
             async move {
@@ -343,8 +355,10 @@ impl Daemon {
         });
         let workers = dns::serve_udp(udp, config.pin_workers, &shared)?;
         if let Some(listener) = http_socket {
-            let (api, limits, shutdown) = (api.clone(), descriptors::of_http(descriptors), shutdown.clone());
-            servers.spawn(async move { Ok(http::serve(listener, api, limits, shutdown).await?) });
+            let (api, shutdown) = (api.clone(), shutdown.clone());
+            servers.spawn(async move {
+                Ok(http::serve(listener, http_identity, api, http_limits, shutdown).await?)
+            });
         }
         if let Some(socket) = admin_socket {
             let flush = {

@@ -162,6 +162,9 @@ pub(super) fn http(config: &Config) -> http::Settings {
         refresh_seconds: i64::try_from(config.refresh_seconds.as_secs()).unwrap_or(i64::MAX),
         is_enumeration_on: config.enumeration_on,
         allowed_hosts: config.http_allow_hosts.clone(),
+        file: config.path().to_owned(),
+        rows: config.rows(),
+        tokens: http::Tokens::new(config.http_tokens.as_deref()),
         config: Box::new(move |serial| views::text(&shown.v1(serial))),
     }
 }
@@ -179,12 +182,14 @@ pub(super) fn http_address(config: &Config) -> anyhow::Result<SocketAddr> {
 }
 
 /// Keys that a running process cannot change.
-const FIXED: [&str; 13] = [
+const FIXED: [&str; 15] = [
     "listener",
     "port",
     "listeners",
     "httplistener",
     "httpport",
+    "httpCertFile",
+    "httpKeyFile",
     "dnson",
     "httpon",
     "workers",

@@ -97,6 +97,17 @@ fn http(config: &Config, handed: &mut Handed) -> anyhow::Result<Option<std::net:
     })
 }
 
+/// Who we are to HTTP clients, if the API is served over TLS.
+pub(super) fn http_identity(config: &Config) -> anyhow::Result<Option<Arc<Identity>>> {
+    let Some(ClientCertificate { cert_file, key_file }) =
+        config.http_certificate.as_ref().filter(|_| config.http_on)
+    else {
+        return Ok(None);
+    };
+    let identity = Identity::for_http(Path::new(cert_file), Path::new(key_file));
+    Ok(Some(Arc::new(identity.context("the HTTP server cannot start")?)))
+}
+
 fn admin(config: &Config) -> anyhow::Result<Option<PrivateSocket>> {
     let socket = config.admin_socket.as_ref().map(|path| PrivateSocket::bind(path.as_ref())).transpose();
     socket.context("the admin socket cannot be opened; it is chosen with \"adminSocket\"")

@@ -25,7 +25,7 @@ use tracing::{info, warn};
 
 use crate::{
     dns::StandingCell,
-    http::Standing,
+    http::{Sources, Standing},
     publish::Board,
     watch::{Contact, Source},
 };
@@ -105,6 +105,16 @@ impl View {
         move || match self.seen.load().contact.borrow().source {
             Source::Events => Origin::Events,
             Source::Polls => Origin::Poll,
+        }
+    }
+
+    /// What is known of where the data come from.
+    pub(super) fn sources(&self) -> Sources {
+        let contact = self.seen.load().contact.borrow().clone();
+        Sources {
+            is_following: contact.source == Source::Events,
+            last_contact: contact.age(Instant::now()),
+            leader_version: contact.version,
         }
     }
 

@@ -70,6 +70,7 @@ pub(super) fn publish_all(board: &Board, version: u64, addresses: &[IpAddr]) {
         reign,
         skipped: Default::default(),
         version,
+        posting: 0,
     }));
 }
 

@@ -92,6 +92,7 @@ mod tests {
             reign,
             skipped: Default::default(),
             version: 9,
+            posting: 0,
         }
     }
 

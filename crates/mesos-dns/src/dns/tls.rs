@@ -45,6 +45,7 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 pub(super) const ALPN_DOT: &[&[u8]] = &[b"dot"];
 pub(super) const ALPN_HTTPS: &[&[u8]] = &[ALPN_HTTP_2, b"http/1.1"];
 pub(super) const ALPN_HTTP_2: &[u8] = b"h2";
+const ALPN_HTTP: &[&[u8]] = &[b"http/1.1"];
 
 /// A certificate with its key, always the newest good one.
 pub struct Identity {
@@ -90,6 +91,11 @@ impl Identity {
     /// Reads a pair for DNS over HTTPS.
     pub fn for_https(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
         Self::load(certificate, key, ALPN_HTTPS)
+    }
+
+    /// Reads a pair for the HTTP API.
+    pub fn for_http(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
+        Self::load(certificate, key, ALPN_HTTP)
     }
 
     fn load(
@@ -155,7 +161,7 @@ impl Identity {
     }
 
     /// Shakes hands with a client.
-    pub(super) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    pub(crate) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {

@@ -6,7 +6,6 @@
 //! their answer to make room.
 
 use std::{
-    collections::HashMap,
     convert::Infallible,
     error::Error as _,
     io,
@@ -25,10 +24,11 @@ use hyper::{
 };
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
@@ -37,8 +37,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::{Api, metrics::Limit};
-use crate::patience::Patient;
+use super::{Api, clients::Clients, metrics::Limit};
+use crate::{dns::Identity, patience::Patient};
 
 /// Largest head of a request in bytes, request line included.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -106,11 +106,13 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Serves the API until told to stop, then finishes the answers in hand.
+/// Serves the API until told to stop, then finishes the answers in hand: over TLS where there is an identity, else in
+/// the clear.
 ///
 /// Returns an error only if the socket cannot be taken over by the runtime.
 pub async fn serve(
     listener: TcpListener,
+    identity: Option<Arc<Identity>>,
     api: Arc<Api>,
     limits: Limits,
     shutdown: CancellationToken,
@@ -122,6 +124,7 @@ pub async fn serve(
         clients: Arc::default(),
         http: builder(&limits),
         graceful: GracefulShutdown::new(),
+        identity,
         api,
         limits,
     };
@@ -131,6 +134,8 @@ pub async fn serve(
         never = server.accept(&listener, &mut connections) => match never {},
     }
     drop(listener);
+    // Who waits for changes waits no longer.
+    server.api.closing.cancel();
     if timeout(server.limits.drain, server.graceful.shutdown()).await.is_err() {
         warn!(connections = connections.len(), "http clients did not take their answers in time");
     }
@@ -155,6 +160,7 @@ struct Server {
     clients: Arc<Clients>,
     http: http1::Builder,
     graceful: GracefulShutdown,
+    identity: Option<Arc<Identity>>,
     api: Arc<Api>,
     limits: Limits,
 }
@@ -175,10 +181,15 @@ impl Server {
                         metrics.reached(Limit::PerClient);
                         continue;
                     };
-                    let connection = self.converse(stream);
+                    // Small answers leave at once. If this fails, they leave a little later.
+                    let _ = stream.set_nodelay(true);
+                    let (speaker, identity, held) = (self.speaker(), self.identity.clone(), (slot, visit));
                     connections.spawn(async move {
-                        let _held = (slot, visit);
-                        connection.await;
+                        let _held = held;
+                        match identity {
+                            Some(identity) => speaker.shake_hands(&identity, stream).await,
+                            None => speaker.converse(stream).await,
+                        }
                     });
                 }
                 Err(cause) => {
@@ -204,33 +215,64 @@ impl Server {
         slot
     }
 
-    /// One connection from its first to its last request.
-    fn converse(&self, stream: TcpStream) -> impl Future<Output = ()> + use<> {
-        // Small answers leave at once. If this fails, they leave a little later.
-        let _ = stream.set_nodelay(true);
-        let (api, is_full) = (Arc::clone(&self.api), Arc::clone(&self.is_full));
-        let service = service_fn(move |request| {
-            let mut response = api.respond(&request);
-            if is_full.load(Ordering::Relaxed) {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            async { Ok::<_, Infallible>(response) }
-        });
-        let stream = TokioIo::new(Patient::new(stream, self.limits.write_patience));
-        let connection = self.graceful.watch(self.http.serve_connection(stream, service));
-        let metrics = Arc::clone(&self.api.metrics);
-        async move {
-            metrics.opened.inc();
-            if let Err(cause) = connection.await {
-                match reached(&cause) {
-                    Some(limit) => metrics.reached(limit),
-                    None if cause.is_parse() || cause.is_incomplete_message() => _ = metrics.malformed.inc(),
-                    None => {}
-                }
-                debug!(error = %cause, "http connection ended early");
-            }
-            metrics.closed.inc();
+    /// What one connection takes with it.
+    fn speaker(&self) -> Speaker {
+        Speaker {
+            http: self.http.clone(),
+            api: Arc::clone(&self.api),
+            is_full: Arc::clone(&self.is_full),
+            watcher: self.graceful.watcher(),
+            write_patience: self.limits.write_patience,
         }
+    }
+}
+
+/// Our side of one connection.
+struct Speaker {
+    http: http1::Builder,
+    api: Arc<Api>,
+    is_full: Arc<AtomicBool>,
+    watcher: Watcher,
+    write_patience: Duration,
+}
+
+impl Speaker {
+    /// One connection over TLS; its handshake has a deadline.
+    async fn shake_hands(self, identity: &Identity, stream: TcpStream) {
+        match identity.accept(stream).await {
+            Ok(stream) => self.converse(stream).await,
+            Err(cause) => {
+                self.api.metrics.handshake_failures.inc();
+                debug!(error = %cause, "http client did not shake hands");
+            }
+        }
+    }
+
+    /// One connection from its first to its last request.
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
+        let Self { http, api, is_full, watcher, write_patience } = self;
+        let metrics = Arc::clone(&api.metrics);
+        let service = service_fn(move |request| {
+            let (api, is_full) = (Arc::clone(&api), Arc::clone(&is_full));
+            async move {
+                let mut response = api.respond(&request).await;
+                if is_full.load(Ordering::Relaxed) {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let stream = TokioIo::new(Patient::new(stream, write_patience));
+        metrics.opened.inc();
+        if let Err(cause) = watcher.watch(http.serve_connection(stream, service)).await {
+            match reached(&cause) {
+                Some(limit) => metrics.reached(limit),
+                None if cause.is_parse() || cause.is_incomplete_message() => _ = metrics.malformed.inc(),
+                None => {}
+            }
+            debug!(error = %cause, "http connection ended early");
+        }
+        metrics.closed.inc();
     }
 }
 
@@ -248,75 +290,9 @@ fn reached(cause: &hyper::Error) -> Option<Limit> {
     }
 }
 
-//------------ Clients -------------------------------------------------------
-
-/// How many connections each client has.
-#[derive(Default)]
-struct Clients(std::sync::Mutex<HashMap<IpAddr, usize>>);
-
-impl Clients {
-    /// Counts one more connection of a client, unless it has its share.
-    fn enter(self: &Arc<Self>, address: IpAddr, share: usize) -> Option<Visit> {
-        let client = network(address);
-        let mut counts = self.counts();
-        let count = counts.entry(client).or_default();
-        if *count >= share {
-            return None;
-        }
-        *count += 1;
-        Some(Visit { clients: Arc::clone(self), client })
-    }
-
-    fn counts(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-/// One connection of a client, until it is dropped.
-struct Visit {
-    clients: Arc<Clients>,
-    client: IpAddr,
-}
-
-impl Drop for Visit {
-    fn drop(&mut self) {
-        let mut counts = self.clients.counts();
-        if let Some(count) = counts.get_mut(&self.client) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.client);
-            }
-        }
-    }
-}
-
-/// Whom an address belongs to: an IPv6 host has 64 bits of addresses to itself.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-        v4 => v4,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn clients_have_their_share() {
-        let clients = Arc::new(Clients::default());
-        let enter = |text: &str| clients.enter(text.parse().unwrap(), 2);
-        let first = enter("10.0.0.1");
-        let second = enter("::ffff:10.0.0.1");
-        assert!(first.is_some() && second.is_some() && enter("10.0.0.1").is_none());
-        let others = [enter("10.0.0.2"), enter("fd00::1"), enter("fd00::2"), enter("fd00:0:0:1::1")];
-        assert!(others.iter().all(Option::is_some));
-        assert!(enter("fd00::3").is_none());
-        drop(second);
-        assert!(enter("10.0.0.1").is_some());
-        drop((first, others));
-        assert!(clients.counts().is_empty());
-    }
 
     #[test]
     fn both_families_and_nobody_else() {

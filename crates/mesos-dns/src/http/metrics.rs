@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
-    metrics::{counter::Counter, family::Family},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
@@ -20,6 +20,12 @@ pub struct HttpMetrics {
     pub malformed: Counter,
     /// Handlers that panicked.
     pub panics: Counter,
+    /// TLS handshakes that failed.
+    pub handshake_failures: Counter,
+    /// Clients that read a stream of changes.
+    pub watchers: Gauge,
+    /// Streams that could not go on from the version of their reader.
+    pub watch_resets: Counter,
     requests: Family<Served, Counter>,
     limits: Family<Reached, Counter>,
 }
@@ -47,6 +53,17 @@ pub enum RouteName {
     Problems,
     Ready,
     Services,
+    V2Agents,
+    V2Config,
+    V2Frameworks,
+    V2OpenApi,
+    V2PrometheusSd,
+    V2Records,
+    V2Services,
+    V2Status,
+    V2Task,
+    V2Tasks,
+    V2Watch,
     Version,
 }
 
@@ -66,27 +83,36 @@ pub enum Limit {
     HeaderSize,
     /// A `Host` that is none of ours.
     Host,
+    /// As many lists as allowed wait to be made.
+    Lists,
     /// One client has its share of connections.
     PerClient,
     /// A client takes its answer too slowly.
     SlowReader,
+    /// A request without a token, or with a wrong one.
+    Token,
     /// A streamed body took too long as a whole.
     TransferTime,
     /// As many bodies as allowed are being streamed.
     Transfers,
+    /// As many clients as allowed watch.
+    Watchers,
 }
 
 impl Limit {
     /// All of them, to be shown as 0 from the start.
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 11] = [
         Self::Connections,
         Self::HeaderDeadline,
         Self::HeaderSize,
         Self::Host,
+        Self::Lists,
         Self::PerClient,
         Self::SlowReader,
+        Self::Token,
         Self::TransferTime,
         Self::Transfers,
+        Self::Watchers,
     ];
 }
 
@@ -118,6 +144,11 @@ impl HttpMetrics {
             self.malformed.clone(),
         );
         http.register("panics", "Handlers that panicked", self.panics.clone());
+        let help = "TLS handshakes of HTTP clients that failed";
+        http.register("handshake_failures", help, self.handshake_failures.clone());
+        http.register("watchers", "Clients that read a stream of changes", self.watchers.clone());
+        let help = "Times a watcher was told to read the whole anew";
+        http.register("watch_resets", help, self.watch_resets.clone());
         http.register("requests", "Requests answered", self.requests.clone());
         http.register("limits_reached", "Limits reached", self.limits.clone());
         for limit in Limit::ALL {

@@ -4,16 +4,19 @@
 //! these rooms in this order:
 //!
 //! - [`listener`]: connections and their limits.
-//! - `host`: whether the name it was sent to is ours; `route`: what is asked for; `refusal`: why not.
+//! - `host`: whether the name it was sent to is ours; `route`: what is asked for, and `accept`
+//!   in which form; `refusal`: why not.
+//! - `tokens`: whether the client may read.
 //! - `v1`, `v2`, `health`: the answers; large ones leave through `stream`.
 //!
 //! - [`admin`]: for the operator of this machine alone, over a Unix socket (`socket`).
 //!
 //! Every answer is made from one published version and by plain functions. Nothing in here waits for
-//! the cluster: what is not known is said to be not known.
+//! the cluster, but who asks for changes: what is not known is said to be not known.
 
+mod accept;
 pub mod admin;
-mod explain;
+mod clients;
 mod health;
 mod host;
 pub mod listener;
@@ -23,18 +26,29 @@ mod reply;
 mod route;
 mod socket;
 mod stream;
+mod tokens;
 mod v1;
 mod v2;
 
 use std::{
+    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
-use hyper::{Request, Response, body::Body};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Body,
+    header::{ALLOW, CACHE_CONTROL, HeaderValue},
+};
+use mesos_dns_core::config::Row;
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
 use crate::{metrics::LegacyCounters, problems::Shown, publish::Board};
@@ -44,12 +58,14 @@ use reply::Reply;
 use route::Route;
 
 pub use admin::Admin;
-pub use explain::Explain;
 pub use health::Standing;
 pub use listener::{Limits, bind, serve};
 pub use mesos_dns_core::answer::State;
 pub use metrics::{HttpMetrics, Limit, RouteName};
 pub use socket::{PrivateSocket, SocketError};
+pub use tokens::Tokens;
+pub use v2::Explain;
+pub use v2::WATCHERS_MAX;
 
 /// Bodies that are streamed at the same time. Each holds a version of the zone, a pointer per name and
 /// a thread; whoever comes later is asked to come again.
@@ -67,8 +83,25 @@ pub struct Settings {
     pub is_enumeration_on: bool,
     /// Further names this server goes by (`httpAllowHosts`): exact names, or `*.` and a suffix.
     pub allowed_hosts: Vec<String>,
+    /// Path of the configuration file, as `/v2/config` shows it.
+    pub file: String,
+    /// Every key with its value in force, secrets masked.
+    pub rows: Vec<Row>,
+    /// Who may read.
+    pub tokens: Tokens,
     /// Writes the body of `/v1/config`, given the current serial.
     pub config: Box<dyn Fn(u32) -> Vec<u8> + Send + Sync>,
+}
+
+/// What is known of where the data come from.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Whether a stream of events is followed; else the state is asked for now and then.
+    pub is_following: bool,
+    /// Version of the leader; empty if it is not known.
+    pub leader_version: String,
+    /// Time since a master last said anything.
+    pub last_contact: Option<Duration>,
 }
 
 /// The API: everything that is needed to answer a request.
@@ -81,7 +114,12 @@ pub struct Api {
     registry: Registry,
     problems: Shown,
     explain: Option<Explain>,
+    sources: Box<dyn Fn() -> Sources + Send + Sync>,
     transfers: Arc<Semaphore>,
+    v2: v2::State,
+    /// Cancelled when nobody is to be kept waiting any more.
+    closing: CancellationToken,
+    started: Instant,
     /// Names of this machine.
     machine: Vec<String>,
 }
@@ -105,7 +143,11 @@ impl Api {
             registry,
             problems: Shown::default(),
             explain: None,
+            sources: Box::new(Sources::default),
             transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)),
+            v2: v2::State::new(WATCHERS_MAX),
+            closing: CancellationToken::new(),
+            started: Instant::now(),
             machine: host::machine_names(),
         }
     }
@@ -120,21 +162,41 @@ impl Api {
         Self { explain: Some(explain), ..self }
     }
 
+    /// Tells of the sources of the data what this says.
+    pub fn asking(self, sources: impl Fn() -> Sources + Send + Sync + 'static) -> Self {
+        Self { sources: Box::new(sources), ..self }
+    }
+
+    /// Takes so many watchers at most.
+    pub fn with_watchers(self, watchers: usize) -> Self {
+        Self { v2: v2::State::new(watchers), ..self }
+    }
+
     /// Puts other settings in force, for requests that come from now on.
     pub fn reload(&self, settings: Settings) {
         self.settings.store(Arc::new(settings));
     }
 
     /// Answers a request. A panic on the way is an answer too, and counted.
-    fn respond<B: Body>(&self, request: &Request<B>) -> Response<Reply> {
-        let answered = catch_unwind(AssertUnwindSafe(|| match self.admit(request) {
-            Ok(route) => (route.name(), self.answer(&route).unwrap_or_else(Refusal::response)),
-            Err((name, refusal)) => (name, refusal.response()),
-        }));
-        let (name, response) = answered.unwrap_or_else(|_| {
+    async fn respond<B: Body>(&self, request: &Request<B>) -> Response<Reply> {
+        let is_v2 = request.uri().path().starts_with("/v2/");
+        let refuse = |refusal: Refusal| if is_v2 { refusal.problem() } else { refusal.response() };
+        let answer = async {
+            match self.admit(request) {
+                Ok(route) => (route.name(), self.answer(&route, request).await.unwrap_or_else(refuse)),
+                Err((name, refusal)) => (name, refuse(refusal)),
+            }
+        };
+        let mut answer = pin!(answer);
+        let answered =
+            poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+                Ok(polled) => polled.map(Ok),
+                Err(panic) => Poll::Ready(Err(panic)),
+            });
+        let (name, response) = answered.await.unwrap_or_else(|_| {
             self.metrics.panics.inc();
             error!(path = request.uri().path(), "answering a request panicked");
-            (RouteName::None, Refusal::Broken.response())
+            (RouteName::None, refuse(Refusal::Broken))
         });
         self.metrics.served(name, response.status());
         debug!(method = %request.method(), path = request.uri().path(), status = %response.status(), "request");
@@ -154,18 +216,31 @@ impl Api {
         })?;
         let route = Route::find(request.uri(), settings.is_enumeration_on)
             .map_err(|refusal| (RouteName::None, refusal))?;
+        if !route.is_public() && !settings.tokens.admit(request.headers()) {
+            self.metrics.reached(Limit::Token);
+            return Err((route.name(), Refusal::Unauthorized));
+        }
         route.check(request).map_err(|refusal| (route.name(), refusal))?;
         Ok(route)
     }
 
-    fn answer(&self, route: &Route) -> Result<Response<Reply>, Refusal> {
+    async fn answer<B>(&self, route: &Route, request: &Request<B>) -> Result<Response<Reply>, Refusal> {
         match route {
-            Route::Explain(query) => self.explain(query),
             Route::Health => Ok(health::health()),
             Route::Ready => Ok(health::ready(&self.board.load(), &(self.standing)())),
             Route::Metrics => health::metrics(&self.registry),
-            Route::Problems(kind) => self.problems(*kind),
             Route::V1(path) => self.answer_v1(path),
+            Route::V2(_) if request.method() == Method::OPTIONS => Ok(options()),
+            Route::V2(path) => self.answer_v2(path, request).await,
         }
     }
+}
+
+/// Which methods there are. Nothing is said of other origins, so that browsers keep them out.
+fn options() -> Response<Reply> {
+    let mut response = Response::new(Reply::Whole(None));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, refusal::METHODS);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }

@@ -18,6 +18,13 @@ pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; chars
 /// JSON.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// Server-sent events.
+pub(super) const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+/// A JSON value on each line.
+pub(super) const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+/// What is wrong with a request (RFC 9457).
+pub(super) const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+
 /// The body of an answer.
 pub(super) enum Reply {
     /// All of it.

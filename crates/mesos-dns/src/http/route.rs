@@ -1,15 +1,14 @@
 //! What a request asks for, or why it gets nothing.
 
-use hyper::{
-    Method, Request, Uri,
-    body::Body,
-    header::{ACCEPT, CONTENT_TYPE, HeaderValue},
-};
+use hyper::{Method, Request, Uri, body::Body};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use mesos_dns_core::problems::Kind;
-
-use super::{metrics::RouteName, refusal::Refusal};
+use super::{
+    accept::{accepts_json, preferred, sends_json},
+    metrics::RouteName,
+    refusal::Refusal,
+    v2::V2,
+};
 
 /// What is kept as it is in a path segment (RFC 3986 section 3.3); all else is escaped.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -34,14 +33,11 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 /// Something that can be asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Route {
-    /// What the query of the path asks for.
-    Explain(String),
     Health,
     Metrics,
-    /// Of all kinds, or of one.
-    Problems(Option<Kind>),
     Ready,
     V1(V1),
+    V2(V2),
 }
 
 /// A path of the original.
@@ -66,10 +62,7 @@ impl Route {
             ["health"] => Self::Health,
             ["metrics"] => Self::Metrics,
             ["ready"] => Self::Ready,
-            ["v2", "explain"] if is_enumeration_on => {
-                Self::Explain(uri.query().unwrap_or_default().to_owned())
-            }
-            ["v2", "problems"] if is_enumeration_on => Self::Problems(wanted_kind(uri)?),
+            ["v2", rest @ ..] => Self::V2(V2::find(rest, is_enumeration_on).ok_or(Refusal::NotFound)?),
             ["v1", rest @ ..] => Self::V1(V1::find(rest, is_enumeration_on).ok_or(Refusal::NotFound)?),
             _ => return Err(Refusal::NotFound),
         })
@@ -77,30 +70,47 @@ impl Route {
 
     /// Whether the request may have this: its method, its body, what it accepts, in this order.
     pub(super) fn check<B: Body>(&self, request: &Request<B>) -> Result<(), Refusal> {
-        let is_v1 = matches!(self, Self::V1(_));
-        match *request.method() {
-            Method::GET => {}
+        match (request.method(), self) {
+            (&Method::GET, _) => {}
             // Load balancers ask so. The v1 paths have always refused it.
-            Method::HEAD if !is_v1 => {}
+            (&Method::HEAD, Self::V1(_)) => return Err(Refusal::MethodNotAllowed),
+            (&Method::HEAD, _) | (&Method::OPTIONS, Self::V2(_)) => {}
             _ => return Err(Refusal::MethodNotAllowed),
         }
-        if !is_v1 {
-            return Ok(());
+        match self {
+            Self::V1(_) => {
+                let has_body = request.body().size_hint().exact().is_some_and(|length| length > 0);
+                if has_body && !sends_json(request) {
+                    return Err(Refusal::UnsupportedMediaType);
+                }
+                if accepts_json(request) {
+                    Ok(())
+                } else {
+                    Err(Refusal::NotAcceptable(&["application/json"]))
+                }
+            }
+            Self::V2(path) if request.method() != Method::OPTIONS => {
+                let kind = preferred(request.headers(), path.kinds());
+                kind.map(drop).ok_or(Refusal::NotAcceptable(path.kinds()))
+            }
+            _ => Ok(()),
         }
-        let has_body = request.body().size_hint().exact().is_some_and(|length| length > 0);
-        if has_body && !sends_json(request) {
-            return Err(Refusal::UnsupportedMediaType);
+    }
+
+    /// Whether it tells nothing of the cluster, so that no token is needed.
+    pub(super) fn is_public(&self) -> bool {
+        match self {
+            Self::Health | Self::Ready => true,
+            Self::Metrics | Self::V1(_) => false,
+            Self::V2(path) => path.is_public(),
         }
-        if accepts_json(request) { Ok(()) } else { Err(Refusal::NotAcceptable) }
     }
 
     /// The label in the metrics.
     pub(super) fn name(&self) -> RouteName {
         match self {
-            Self::Explain(_) => RouteName::Explain,
             Self::Health => RouteName::Health,
             Self::Metrics => RouteName::Metrics,
-            Self::Problems(_) => RouteName::Problems,
             Self::Ready => RouteName::Ready,
             Self::V1(V1::Axfr) => RouteName::Axfr,
             Self::V1(V1::Config) => RouteName::Config,
@@ -109,6 +119,7 @@ impl Route {
             Self::V1(V1::Ports) => RouteName::Ports,
             Self::V1(V1::Services(_)) => RouteName::Services,
             Self::V1(V1::Version) => RouteName::Version,
+            Self::V2(path) => path.name(),
         }
     }
 }
@@ -160,13 +171,6 @@ fn segments(uri: &Uri) -> Result<Vec<String>, Refusal> {
     Err(Refusal::Moved(format!("/{}{query}", escaped.join("/"))))
 }
 
-/// The kind that the query of a path names, if it names one.
-fn wanted_kind(uri: &Uri) -> Result<Option<Kind>, Refusal> {
-    let mut members = uri.query().unwrap_or_default().split('&');
-    let named = members.find_map(|member| member.strip_prefix("kind="));
-    named.map(|name| Kind::named(name).ok_or(Refusal::UnknownKind)).transpose()
-}
-
 /// Undoes percent escapes; `None` where one is broken or the result is no UTF-8.
 fn decode(path: &str) -> Option<String> {
     let mut parts = path.split('%');
@@ -178,32 +182,6 @@ fn decode(path: &str) -> Option<String> {
         bytes.extend_from_slice(rest.as_bytes());
     }
     String::from_utf8(bytes).ok()
-}
-
-/// Whether the body is JSON. A body of no declared kind passes: GET requests have none that counts.
-fn sends_json<B>(request: &Request<B>) -> bool {
-    match request.headers().get(CONTENT_TYPE).map(HeaderValue::to_str) {
-        None => true,
-        Some(Ok(kind)) => {
-            kind.split(',').any(|kind| media_type(kind).eq_ignore_ascii_case("application/json"))
-        }
-        Some(Err(_)) => false,
-    }
-}
-
-fn accepts_json<B>(request: &Request<B>) -> bool {
-    let mut accepted = request.headers().get_all(ACCEPT).iter().peekable();
-    let says_nothing = accepted.peek().is_none_or(|first| first.is_empty());
-    says_nothing
-        || accepted.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).any(|kind| {
-            let kind = media_type(kind);
-            kind == "*/*" || kind.eq_ignore_ascii_case("application/json")
-        })
-}
-
-/// A media type without its parameters.
-fn media_type(text: &str) -> &str {
-    text.split(';').next().unwrap_or_default().trim()
 }
 
 #[cfg(test)]
@@ -239,10 +217,12 @@ mod tests {
             ("/v1/services/_a._tcp.m.mesos", Route::V1(V1::Services("_a._tcp.m.mesos".into()))),
             ("/health", Route::Health),
             ("/ready", Route::Ready),
-            ("/v2/problems", Route::Problems(None)),
-            ("/v2/problems/?x=y", Route::Problems(None)),
-            ("/v2/problems?x=y&kind=task-collision", Route::Problems(Some(Kind::TaskCollision))),
-            ("/v2/explain?name=a%26b", Route::Explain("name=a%26b".into())),
+            ("/v2/problems", Route::V2(V2::Problems)),
+            ("/v2/problems/?x=y", Route::V2(V2::Problems)),
+            ("/v2/config", Route::V2(V2::Config)),
+            ("/v2/prometheus/sd", Route::V2(V2::Targets)),
+            ("/v2/tasks/a%20b", Route::V2(V2::Task("a b".into()))),
+            ("/v2/explain?name=a%26b", Route::V2(V2::Explain)),
             ("/metrics", Route::Metrics),
         ] {
             assert_eq!(find(path), Ok(route), "{path}");
@@ -263,7 +243,10 @@ mod tests {
             "/v1/hosts/a/b",
             "/v1/hosts/a/ports/b",
             "/v1/version/x",
-            "/v2/config",
+            "/v2",
+            "/v2/",
+            "/v2/configs",
+            "/v2/tasks/a/b",
             "/etc/passwd",
         ] {
             assert_eq!(find(path), Err(Refusal::NotFound), "{path}");

@@ -24,7 +24,7 @@ use mesos_dns_core::{
         believe::{self, Incomplete},
         knowledge::{Held, Origin},
     },
-    zone::{Journal, Snapshot, Soa, Step},
+    zone::{Journal, Mark, Snapshot, Soa, Step},
 };
 use tokio::sync::{oneshot, watch};
 
@@ -51,6 +51,8 @@ pub struct Published {
     pub skipped: Skipped,
     /// Counts publications from 1; 0 is the empty start, before any data (`zone.is_loaded()` is false).
     pub version: u64,
+    /// Counts what was shown: versions, and what changed beside the zone without making one. The board counts.
+    pub posting: u64,
 }
 
 /// The time in which one master leads, as its documents name it.
@@ -90,6 +92,16 @@ impl Board {
         (oldest, steps.take_while(|step| step.mark.version <= version).cloned().collect())
     }
 
+    /// The step that leads on from this version; the newest version if that is it, or if there is no way on from it.
+    pub fn next_step(&self, version: u64) -> Next {
+        let journal = self.journal();
+        match journal.since(version).map(|mut steps| steps.next().cloned()) {
+            Some(Some(step)) => Next::Step(step),
+            Some(None) => Next::Newest,
+            None => Next::Gap(journal.newest()),
+        }
+    }
+
     fn note(&self, note: impl FnOnce(&mut Journal)) {
         note(&mut self.journal());
     }
@@ -116,10 +128,22 @@ impl Board {
     /// Shows a version; returns the one before, which readers may still hold.
     fn post(&self, published: Published) -> Arc<Published> {
         let version = published.version;
+        // Only the writer posts, so nobody counts beside it.
+        let published = Published { posting: self.current.load().posting.wrapping_add(1), ..published };
         let former = self.current.swap(Arc::new(published));
         self.version.send_replace(version);
         former
     }
+}
+
+/// What follows a version.
+pub enum Next {
+    /// It is not known, or lies too far back, or too much changed: only the whole of this one helps.
+    Gap(Mark),
+    /// Nothing yet.
+    Newest,
+    /// This.
+    Step(Step),
 }
 
 impl Published {
@@ -127,7 +151,17 @@ impl Published {
     fn loading(policy: Arc<Policy>, soa: Arc<Soa>) -> Self {
         let zone = Arc::new(Snapshot::loading(policy.apex.clone(), soa));
         let (held, restored, reign, skipped) = (None, None, Arc::default(), Skipped::default());
-        Self { zone, cluster: Cluster::default(), policy, held, restored, reign, skipped, version: 0 }
+        Self {
+            zone,
+            cluster: Cluster::default(),
+            policy,
+            held,
+            restored,
+            reign,
+            skipped,
+            version: 0,
+            posting: 0,
+        }
     }
 }
 

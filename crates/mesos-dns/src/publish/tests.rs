@@ -42,6 +42,7 @@ fn published(version: u64, policy: &Arc<Policy>, soa: &Arc<Soa>) -> Published {
         reign: Arc::default(),
         skipped: Default::default(),
         version,
+        posting: 0,
     }
 }
 

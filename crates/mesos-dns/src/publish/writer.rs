@@ -433,6 +433,7 @@ impl Publisher {
             reign: self.reign.clone(),
             skipped: self.skipped,
             version: self.version,
+            posting: 0,
         };
         self.metrics.show(&published);
         self.show(published);

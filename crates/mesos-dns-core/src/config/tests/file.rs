@@ -213,7 +213,7 @@ fn what_is_odd_is_reported_by_name() {
         (r#""reversednson": true"#, "remove it: private addresses are told by name"),
         (r#""ResolvSubnetFirst": true"#, "is a key of another Mesos-DNS; write \"answers\": \"nearest\""),
         (r#""places": {"10.1.0.0/16": "eu/a"}"#, "\"places\": has no effect; write"),
-        (r#""httpTokensFile": "x""#, "\"httpTokensFile\": is not in force in this version"),
+        (r#""secretsDir": "x""#, "\"secretsDir\": is not in force in this version"),
         (
             r#""health": "require", "healthyMinimumPercent": 50"#,
             "\"healthyMinimumPercent\": has no effect unless health is \"prefer\"",

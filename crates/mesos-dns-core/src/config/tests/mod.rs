@@ -31,6 +31,7 @@ fn surroundings() -> Surroundings {
         ),
         secret: Ok("hunter2\n".to_owned()),
         cookie_secret: Ok("00112233445566778899aabbccddeeff\n".to_owned()),
+        http_tokens: Ok("0123456789abcdef\n".to_owned()),
         unusable: Vec::new(),
         zone_files: Vec::new(),
     }

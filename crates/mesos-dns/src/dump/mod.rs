@@ -1,10 +1,13 @@
 //! `mesos-dns dump`: a zone as a zone file or JSON.
 //!
-//! Three sources, one way: whatever is read becomes a [`Snapshot`], and that is written. A running server
-//! is read through its v1 API, a master through the same client that the daemon uses, a document through
-//! the same decoder; so what is dumped of these is what would be served. The v1 API shows addresses and services
-//! alone: of a running server, further types and TTLs, priorities and weights of their own are not dumped. Names that
-//! DNS cannot carry are not in a zone file.
+//! Three sources, one way: whatever is read becomes a [`Snapshot`], and that is written. A master is read through the same
+//! client that the daemon uses, a document through the same decoder; so what is dumped of these is what would be served.
+//! A running server tells its records line by line, in the order of a zone file and all of one version: these lines are
+//! translated as they are. Its v1 API shows addresses and services alone; it is asked for the JSON form, which is the
+//! form of that API, and where a server has nothing newer: then further types and TTLs, priorities and weights of their
+//! own are not dumped. Names that DNS cannot carry are not in a zone file.
+
+mod lines;
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +22,8 @@ use std::{
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Request, StatusCode, Uri};
+use hyper::{Request, StatusCode, Uri, header::ACCEPT};
+use lines::Lines;
 use mesos_dns_core::{
     cluster::{self, Cluster, Document, Hosts, Masters},
     config::Config,
@@ -60,6 +64,9 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 /// Masters asked in turn before giving up (ruling: three hops).
 const HOPS_MAX: usize = 4;
 
+/// What is asked for: records one on each line, where the server has that.
+const KINDS: &str = "application/x-ndjson, application/json;q=0.5";
+
 /// Where to look for names if no configuration is given: everything but the cluster is default.
 pub(crate) const DEFAULTS: &[u8] =
     br#"{"masters": ["127.0.0.1:5050"], "externalon": false, "httpon": false}"#;
@@ -75,17 +82,26 @@ pub fn run(options: &Dump, common: &Common) -> anyhow::Result<()> {
         None => configuration::from_bytes("built-in defaults", DEFAULTS)?,
     };
     crate::logging::start(common.verbosity, config.log_format);
-    let dumped = daemon::run_to_end(read(&options.source, config))?;
+    let dumped = daemon::run_to_end(read(&options.source, options.format, config))?;
     let mut out = BufWriter::new(io::stdout().lock());
-    let written = match options.format {
-        Format::Zone => write_zone_file(&dumped.zone, &mut out),
-        Format::Json => write_json(&dumped, &mut out),
+    let written = match (options.format, dumped) {
+        (_, Read::Lines(lines)) => lines.write(&mut out),
+        (Format::Zone, Read::Zone(dumped)) => write_zone_file(&dumped.zone, &mut out),
+        (Format::Json, Read::Zone(dumped)) => write_json(&dumped, &mut out),
     };
     match written.and_then(|()| out.flush()) {
         // Whoever reads us has enough (`| head`).
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write the zone"),
     }
+}
+
+/// What was read.
+enum Read {
+    /// The records of a running server.
+    Lines(Lines),
+    /// A zone.
+    Zone(Box<Dumped>),
 }
 
 /// A zone with what the JSON form shows beside it.
@@ -97,10 +113,10 @@ struct Dumped {
     refresh_seconds: i64,
 }
 
-async fn read(source: &str, config: Config) -> anyhow::Result<Dumped> {
+async fn read(source: &str, format: Format, config: Config) -> anyhow::Result<Read> {
     if !source.starts_with("http://") && !source.starts_with("https://") {
         let (document, masters, hosts) = read_document(source, &config)?;
-        return from_document(document, masters, hosts, &config);
+        return from_document(document, masters, hosts, &config).map(Read::zone);
     }
     let uri: Uri = source.parse().with_context(|| format!("{source:?} is not a URL"))?;
     let is_https = uri.scheme_str() == Some("https");
@@ -109,13 +125,25 @@ async fn read(source: &str, config: Config) -> anyhow::Result<Dumped> {
     let Some(server) = Master::parse(&format!("{host}:{port}")) else { bail!("{source:?} names no host") };
     let tls = is_https.then(|| rooms::watch(&config).tls.unwrap_or_default());
     let tls = tls.as_ref().map(Tls::new).transpose()?;
-    match get(&server, tls.as_ref(), "/v1/axfr").await? {
+    if let Format::Zone = format
+        && let Some(body) = get(&server, tls.as_ref(), "/v2/records").await?
+    {
+        return Lines::new(body).map(Read::Lines);
+    }
+    let dumped = match get(&server, tls.as_ref(), "/v1/axfr").await? {
         Some(body) => {
             let shown =
                 get(&server, tls.as_ref(), "/v1/config").await?.context("the server shows no /v1/config")?;
             from_server(&body, &shown)
         }
         None => from_master(server, tls, &config).await,
+    };
+    dumped.map(Read::zone)
+}
+
+impl Read {
+    fn zone(dumped: Dumped) -> Self {
+        Self::Zone(Box::new(dumped))
     }
 }
 
@@ -139,13 +167,16 @@ pub(crate) fn read_document(source: &str, config: &Config) -> anyhow::Result<(Do
 /// The body at a path; `None` if the server has no such path.
 async fn get(server: &Master, tls: Option<&Tls>, path: &str) -> anyhow::Result<Option<Bytes>> {
     let exchange = async {
-        let request = Request::get(path).body(Full::default())?;
+        let request = Request::get(path).header(ACCEPT, KINDS).body(Full::default())?;
         let answer =
             exchange::send(server, tls, request).await.with_context(|| format!("cannot ask {server}"))?;
         match answer.response.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND => return Ok(None),
             StatusCode::SERVICE_UNAVAILABLE => bail!("{server} has no data yet, or is busy: try again"),
+            // What is older knows JSON alone.
+            StatusCode::NOT_ACCEPTABLE => return Ok(None),
+            StatusCode::UNAUTHORIZED => bail!("{server} wants a token, and dump has none"),
             status => bail!("{server} answers {status} to {path}"),
         }
         let body = Limited::new(answer.response.into_body(), BODY_BYTES_MAX).collect().await;
@@ -157,7 +188,7 @@ async fn get(server: &Master, tls: Option<&Tls>, path: &str) -> anyhow::Result<O
     tokio::time::timeout(TIMEOUT, exchange).await.with_context(|| format!("{server} took too long"))?
 }
 
-//------------ A running server ----------------------------------------------
+//------------ A running server, by its v1 API --------------------------------
 
 /// `/v1/axfr`, read back.
 #[derive(Deserialize)]

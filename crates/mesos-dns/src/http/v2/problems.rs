@@ -1,8 +1,8 @@
-//! What the original had no path for.
+//! `/v2/problems`: what is wrong with the names of the cluster.
 
 use std::{collections::BTreeMap, io, sync::Arc};
 
-use hyper::{Response, StatusCode};
+use hyper::{Method, Response, StatusCode};
 use mesos_dns_core::{
     cluster::Skipped,
     problems::{Kind, Owner},
@@ -11,9 +11,12 @@ use mesos_dns_core::{
 use serde::Serialize;
 
 use super::{
-    Api,
-    refusal::Refusal,
-    reply::{JSON, Reply, reply},
+    super::{
+        Api,
+        refusal::Refusal,
+        reply::{JSON, Reply, reply, whole},
+    },
+    query::Query,
 };
 use crate::problems::Counted;
 
@@ -64,7 +67,12 @@ struct SkippedParts {
 
 impl Api {
     /// `/v2/problems`: of all kinds, or of this one.
-    pub(super) fn problems(&self, wanted: Option<Kind>) -> Result<Response<Reply>, Refusal> {
+    pub(super) fn problems(&self, method: &Method, query: &Query) -> Result<Response<Reply>, Refusal> {
+        let names = Kind::ALL.map(Kind::name).join(", ");
+        let wanted = query.parsed("kind", format!("one of {names}"), Kind::named)?;
+        if method == Method::HEAD {
+            return Ok(whole(StatusCode::OK, JSON, ""));
+        }
         let counted = self.problems.load_full().ok_or(Refusal::Loading)?;
         let body = self.stream(move |chunks| print(chunks, &counted, wanted))?;
         Ok(reply(StatusCode::OK, JSON, body))
