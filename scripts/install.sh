@@ -4,7 +4,8 @@
 # usage: scripts/install.sh build   what compiling needs
 #        scripts/install.sh demo    that, and what the demonstration tells people to type
 #        scripts/install.sh test    that, and what the tests run against
-#        scripts/install.sh test-all  that, and what only the long run has: Go, 450 MB
+#        scripts/install.sh test-all  that, and what only the long run has: Go, 450 MB, and packages
+#        scripts/install.sh packages  what compiling needs, and what makes packages and tries them
 #        scripts/install.sh bench   what compiling needs, and what the benchmark compares with
 #        scripts/install.sh fuzz    what compiling needs, and cargo-fuzz
 #
@@ -146,6 +147,21 @@ if [ "$purpose" = test ]; then
   [ "$is_long" = yes ] && need go golang-go
 fi
 
+if [ "$purpose" = packages ] || [ "$is_long" = yes ]; then
+  need ansible-lint ansible-lint
+  need ansible-playbook ansible-core
+  need debootstrap debootstrap
+  need ip iproute2
+  need lintian lintian
+  need podman podman
+  need crun crun
+  need python3 python3
+  need shellcheck shellcheck
+  need systemd-analyze systemd
+  need systemd-nspawn systemd-container
+  need unshare util-linux
+fi
+
 if [ "$purpose" = bench ]; then
   need dnsperf dnsperf
   need dnsmasq dnsmasq-base
@@ -170,6 +186,10 @@ if [ "$purpose" = test ]; then
   # All of it but the means to replace itself, which is half of the compiling.
   cargo_tool cargo-nextest required --no-default-features --features default-no-update
   cargo_tool cargo-deny optional
+fi
+
+if [ "$purpose" = packages ] || [ "$is_long" = yes ]; then
+  cargo_tool cargo-deb optional
 fi
 
 if [ "$purpose" = fuzz ]; then
