@@ -4,7 +4,7 @@
 #
 # usage: packaging/test-deb.sh OLD.deb NEW.deb
 #
-# Needs root, debootstrap and systemd-nspawn; where one is missing or refused, it says so and counts as skipped.
+# Needs root, mmdebstrap and systemd-nspawn; where one is missing or refused, it says so and counts as skipped.
 # The Debian is kept in target/test-root for the next time; each run works on a copy.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,7 +17,7 @@ skip() {
 }
 
 [ "$(id -u)" -eq 0 ] || skip "only root can boot one"
-command -v debootstrap >/dev/null || skip "debootstrap is not installed"
+command -v mmdebstrap >/dev/null || skip "mmdebstrap is not installed"
 command -v systemd-nspawn >/dev/null || skip "systemd-nspawn is not installed (apt-get install systemd-container)"
 
 base=target/test-root
@@ -25,8 +25,8 @@ if [ ! -e "$base/complete" ]; then
   rm -rf "$base"
   mkdir -p "$base"
   # Ansible is for the role, which is tried there as well.
-  debootstrap --variant=minbase --include=systemd,dbus,ansible-core,python3-apt bookworm "$base/tree" >"$base/log" 2>&1 ||
-    skip "debootstrap failed: $(tail -n 1 "$base/log")"
+  mmdebstrap --variant=minbase --include=systemd,dbus,ansible-core,python3-apt bookworm "$base/tree" >"$base/log" 2>&1 ||
+    skip "mmdebstrap failed: $(tail -n 1 "$base/log")"
   touch "$base/complete"
 fi
 

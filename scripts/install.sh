@@ -150,7 +150,7 @@ fi
 if [ "$purpose" = packages ] || [ "$is_long" = yes ]; then
   need ansible-lint ansible-lint
   need ansible-playbook ansible-core
-  need debootstrap debootstrap
+  need mmdebstrap mmdebstrap
   need ip iproute2
   need lintian lintian
   need podman podman
