@@ -1,7 +1,7 @@
 #!/bin/bash
 # The course of a package's life, on the Debian that test-deb.sh boots. Its last line is "all good" or what is not.
 set -uo pipefail
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 
 config=/etc/mesos-dns/config.json
 unit=mesos-dns.service
