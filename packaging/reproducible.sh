@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the static program twice, from copies of this commit in two places with target directories of their own, and
-# compares the bytes. What is not committed is not looked at.
+# Builds the static program twice, each time from nothing, from copies of this commit in two places, and compares what
+# packages hold of it. What is not committed is not looked at. The target directory has one path for both
+# (packaging/static.sh says why).
 #
 # usage: packaging/reproducible.sh     some ten minutes
 set -euo pipefail
@@ -16,11 +17,12 @@ sums=()
 for place in "${places[@]}"; do
   mkdir -p "$place"
   git archive "$commit" | tar --extract --directory "$place"
-  program=$(CARGO_TARGET_DIR="$folder/target-${#sums[@]}-${#place}" "$place/packaging/static.sh" | tail -n 1)
-  sums+=("$(sha256sum <"$program" | cut -d ' ' -f 1)")
+  program=$(CARGO_TARGET_DIR="$folder/target" "$place/packaging/static.sh" | tail -n 1)
+  copy=$folder/program-$((${#sums[@]} + 1))
+  objcopy --strip-all --remove-section=.comment "$program" "$copy"
+  sums+=("$(sha256sum <"$copy" | cut -d ' ' -f 1)")
   echo "${sums[-1]}  built in $place"
-  cp "$program" "$folder/program-${#sums[@]}"
-  rm -rf "$folder"/target-*
+  rm -rf "$folder/target"
 done
 if [ "${sums[0]}" != "${sums[1]}" ]; then
   echo "the two differ:"
@@ -28,4 +30,4 @@ if [ "${sums[0]}" != "${sums[1]}" ]; then
   diff <(strings "$folder/program-1") <(strings "$folder/program-2") | head -n 20
   exit 1
 fi
-echo "the same commit gives the same bytes, wherever it is built"
+echo "the same commit gives the same bytes, wherever its sources are"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Builds the program as one static file, the same bytes wherever it is built, and checks that it is static.
+# Builds the program as one static file, and checks that it is static.
 #
 # usage: packaging/static.sh     the last line is the file's path
 #
-# The target directory is that of Cargo (CARGO_TARGET_DIR, or target/). Paths of this machine are not in the file:
-# sources stand in it as /src, crates as /cargo, what is made while building as /build.
+# The target directory is that of Cargo (CARGO_TARGET_DIR, or target/). Sources stand in the file as /src, crates as
+# /cargo, what is made while building as /build. One path is left: OpenSSL notes where it was made, which is below the
+# target directory. So the same bytes come from the same target directory, wherever the sources are.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,12 +26,11 @@ export CARGO_TARGET_DIR=$target
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 1)}
 export SOURCE_DATE_EPOCH
 maps="$PWD=/src $cargo_home=/cargo $target=/build"
-rust_flags="-C target-feature=+crt-static" c_flags=""
+rust_flags="-C target-feature=+crt-static"
 for map in $maps; do
   rust_flags+=" --remap-path-prefix=$map"
-  c_flags+=" -ffile-prefix-map=$map"
 done
-export RUSTFLAGS=$rust_flags CFLAGS="${CFLAGS:-}$c_flags"
+export RUSTFLAGS=$rust_flags
 
 # With a target named, the flags are not for what runs while building.
 cargo build --release --locked --target "$triple" --package mesos-dns --bin mesos-dns >&2

@@ -58,7 +58,7 @@ cat >"$folder/etc/config.json" <<END
 END
 chmod -R a+rX "$folder"
 
-"$engine" run --detach --name "$name" --network host --read-only --cap-drop ALL --security-opt no-new-privileges \
+"$engine" run --detach --name "$name" --network host --read-only --ulimit host --cap-drop ALL --security-opt no-new-privileges \
   --volume "$folder/etc:/etc/mesos-dns:ro" "$name" >"$folder/log" 2>&1 ||
   skip "$engine cannot run: $(tail -n 1 "$folder/log")"
 for _ in $(seq 150); do
