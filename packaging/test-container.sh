@@ -58,8 +58,11 @@ cat >"$folder/etc/config.json" <<END
 END
 chmod -R a+rX "$folder"
 
-"$engine" run --detach --name "$name" --network host --read-only --ulimit host --cap-drop ALL --security-opt no-new-privileges \
-  --volume "$folder/etc:/etc/mesos-dns:ro" "$name" >"$folder/log" 2>&1 ||
+# Limits that any machine grants; and no control groups, which not every machine has as the engine wants them.
+limits=(--ulimit nofile=1024:4096 --ulimit nproc=512:512)
+[ "$engine" != podman ] || limits+=(--cgroups disabled)
+"$engine" run "${limits[@]}" --detach --name "$name" --network host --read-only --cap-drop ALL \
+  --security-opt no-new-privileges --volume "$folder/etc:/etc/mesos-dns:ro" "$name" >"$folder/log" 2>&1 ||
   skip "$engine cannot run: $(tail -n 1 "$folder/log")"
 for _ in $(seq 150); do
   "$engine" exec "$name" /usr/bin/mesos-dns status "http://127.0.0.1:$http" >/dev/null 2>&1 && break
