@@ -11,7 +11,11 @@
 #   make fuzz      each fuzz target for a time (TIME=60, in seconds)
 #   make fuzz-loop mutated queries at full speed, with no fuzzer (TIME=60, SEED=)
 #   make mutants   shows that the checker finds deliberate faults; half an hour
-#   make check     format, lints, documentation, licences: no tests
+#   make check     format, lints, documentation, licences, unit files: no tests
+#   make static    the program as one static file
+#   make packages  the .deb, an archive, the list of parts, checksums: in target/packages
+#   make test-packages  what is in them, run: a Debian is booted, a container started
+#   make reproducible   shows that two builds in two places are the same bytes: some ten minutes
 
 ARGS ?=
 CARGO ?= cargo
@@ -24,7 +28,7 @@ FORWARD ?=
 TIME ?= 60
 SEED ?= $(shell date +%s)
 
-.PHONY: bench demo fuzz fuzz-loop test test-all check fmt clippy doc licences advisories doctest nextest mutants install install-bench install-build install-demo install-fuzz
+.PHONY: static packages check-packages test-packages reproducible bench demo fuzz fuzz-loop test test-all check fmt clippy doc licences advisories doctest nextest mutants install install-bench install-build install-demo install-fuzz install-packages
 
 bench: install-bench
 	$(CARGO) build --release --locked --package mesos-dns --package mesos-dns-sim --bins
@@ -54,8 +58,9 @@ test-all: test
 	CARGO_PROFILE_RELEASE_LTO=off TRUTH_SEEDS=$${TRUTH_SEEDS:-20} DIFFERENTIAL=$${DIFFERENTIAL:-100000} \
 	  scripts/test.sh --release
 	$(MAKE) --no-print-directory fuzz TIME=$${FUZZ_SECONDS:-30}
+	$(MAKE) --no-print-directory test-packages
 
-check: fmt clippy doc licences
+check: fmt clippy doc licences check-packages
 
 fmt:
 	$(CARGO) fmt --all --check
@@ -68,6 +73,21 @@ doc:
 
 licences:
 	scripts/licences.sh
+
+static: install-build
+	packaging/static.sh
+
+packages: install-packages
+	packaging/build.sh
+
+check-packages:
+	packaging/check.sh
+
+test-packages: packages
+	packaging/test.sh
+
+reproducible: install-build
+	packaging/reproducible.sh
 
 advisories:
 	scripts/licences.sh advisories
@@ -104,3 +124,6 @@ install-demo:
 
 install-fuzz:
 	scripts/install.sh fuzz
+
+install-packages:
+	scripts/install.sh packages

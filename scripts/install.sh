@@ -4,7 +4,8 @@
 # usage: scripts/install.sh build   what compiling needs
 #        scripts/install.sh demo    that, and what the demonstration tells people to type
 #        scripts/install.sh test    that, and what the tests run against
-#        scripts/install.sh test-all  that, and what only the long run has: Go, 450 MB, and schemathesis, 100 MB
+#        scripts/install.sh test-all  that, and what only the long run has: Go, 450 MB, schemathesis, 100 MB, and packages
+#        scripts/install.sh packages  what compiling needs, and what makes packages and tries them
 #        scripts/install.sh bench   what compiling needs, and what the benchmark compares with
 #        scripts/install.sh fuzz    what compiling needs, and cargo-fuzz
 #
@@ -159,6 +160,21 @@ if [ "$purpose" = test ]; then
   fi
 fi
 
+if [ "$purpose" = packages ] || [ "$is_long" = yes ]; then
+  need ansible-lint ansible-lint
+  need ansible-playbook ansible-core
+  need mmdebstrap mmdebstrap
+  need ip iproute2
+  need lintian lintian
+  need podman podman
+  need crun crun
+  need python3 python3
+  need shellcheck shellcheck
+  need systemd-analyze systemd
+  need systemd-nspawn systemd-container
+  need unshare util-linux
+fi
+
 if [ "$purpose" = bench ]; then
   need dnsperf dnsperf
   need dnsmasq dnsmasq-base
@@ -184,6 +200,10 @@ if [ "$purpose" = test ]; then
   cargo_tool cargo-nextest required --no-default-features --features default-no-update
   cargo_tool cargo-deny optional
   [ "$is_long" = yes ] && python_tool schemathesis 4.32.5
+fi
+
+if [ "$purpose" = packages ] || [ "$is_long" = yes ]; then
+  cargo_tool cargo-deb optional
 fi
 
 if [ "$purpose" = fuzz ]; then

@@ -2,7 +2,7 @@
 //!
 //! The C library finds hosts through plug-ins that `/etc/nsswitch.conf` names. Two are part of it: `files`, the hosts
 //! file, and `dns`, the servers of `/etc/resolv.conf`. All others are loaded at run time, together with the machine's
-//! C library, into a program that carries another one: where the two differ, that ends in a crash. So a static program
+//! C library, into a program that carries another one: where the two differ, that can end in a crash. So a static program
 //! asks the two only, whatever the file says.
 
 /// Lets host names be looked up in the hosts file and by DNS alone, in a program that is linked statically; does

@@ -62,6 +62,10 @@ use system_servers::SystemServers;
 /// ends within five seconds.
 const DRAIN: Duration = Duration::from_secs(4);
 
+/// How long clients are kept waiting for the saved cluster at the start. It takes 200 ms for ten thousand tasks; clients
+/// ask somebody else after two seconds or more.
+const RESTORE_WAIT: Duration = Duration::from_millis(1500);
+
 /// Pause before a watcher that broke down is started anew: whatever broke it may still be there.
 const RESTART_PAUSE: Duration = Duration::from_secs(5);
 
@@ -251,11 +255,13 @@ impl Daemon {
         let file = config.snapshot_file.as_ref().map(SnapshotFile::at);
         let keeper = file.clone().map(|file| Keeping::start(file, &board, &metrics));
         let masters = config.masters.clone();
+        let (restored, is_restored) = std::sync::mpsc::channel();
         let publisher = thread::Builder::new().name("publish".into()).spawn(move || {
             step_back(Rank::Last);
             if let Some(saved) = file.and_then(|file| restore::read(&file, &masters)) {
                 publisher.restore(saved);
             }
+            drop(restored);
             publisher.run(&taken);
         })?;
         let (waiting, queries) = mpsc::channel(OUTSIDE_WAITING_MAX);
@@ -330,6 +336,8 @@ impl Daemon {
                 Ok(())
             }
         });
+        // Until then, what is asked waits in the sockets; without the saved cluster it could only be refused.
+        let _: Result<(), _> = is_restored.recv_timeout(RESTORE_WAIT);
         let clients = Arc::new(Clients::new(descriptors::of_dns(&config, descriptors), &shutdown));
         let (mut udp, mut identities) = (Vec::new(), Vec::new());
         for (Sockets { udp: datagrams, tcp, address }, carrier) in sockets {
