@@ -193,6 +193,12 @@ impl Explainer {
             oldest,
             problems: &problems,
         };
-        explain(question, &known)
+        let mut explanation = explain(question, &known);
+        for since in explanation.records.iter_mut().filter_map(|told| told.since.as_mut()) {
+            if since.is_exact {
+                since.by = board.causes(since.version).into_iter().map(str::to_owned).collect();
+            }
+        }
+        explanation
     }
 }

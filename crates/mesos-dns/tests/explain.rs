@@ -185,6 +185,7 @@ async fn a_record_is_as_old_as_the_version_that_brought_it() {
     daemon.until_ready("changed", |ready| ready["version"] != first["version"]).await;
     let since = |told: &Value| told["records"][0]["since"].clone();
     let new = since(&daemon.json("/v2/explain?name=new.marathon.mesos").await);
+    assert_eq!(new["by"], json!(["document"]));
     assert_eq!((&new["isExact"], new["version"].as_u64() > first["version"].as_u64()), (&json!(true), true));
     let web = since(&daemon.json("/v2/explain?name=web.marathon.mesos").await);
     assert_eq!(web["isExact"], false);

@@ -451,10 +451,10 @@ impl Telling<'_> {
         match steps.iter().rev().find(came) {
             Some(step) => {
                 let serial = step.mark.serial.map(|serial| serial.0);
-                Some(Since { version: step.mark.version, serial, is_exact: true })
+                Some(Since { version: step.mark.version, serial, is_exact: true, by: Vec::new() })
             }
             None if known.standing.version == 0 => None,
-            None => Some(Since { version: known.oldest, serial: None, is_exact: false }),
+            None => Some(Since { version: known.oldest, ..Since::default() }),
         }
     }
 

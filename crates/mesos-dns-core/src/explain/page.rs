@@ -88,10 +88,11 @@ fn record(told: &Told, out: &mut Formatter<'_>) -> fmt::Result {
     let place = told.position.map_or("not told".to_owned(), |position| format!("{position}."));
     writeln!(out, "\n  {place} {} {} {} {}", told.name, told.ttl, told.rtype, told.data)?;
     steps(&told.why, "    ", out)?;
-    if let Some(Since { version, serial, is_exact }) = &told.since {
+    if let Some(Since { version, serial, is_exact, by }) = &told.since {
         let serial = serial.map(|serial| format!(", serial {serial}")).unwrap_or_default();
         let than = if *is_exact { "since" } else { "at least since" };
-        writeln!(out, "    {than} version {version}{serial}")?;
+        let by = if by.is_empty() { String::new() } else { format!(", brought by {}", by.join(" and ")) };
+        writeln!(out, "    {than} version {version}{serial}{by}")?;
     }
     for contributor in &told.contributors {
         writeln!(out, "    from {}", who(contributor))?;

@@ -150,6 +150,9 @@ pub struct Since {
     pub serial: Option<u32>,
     /// Whether that version brought it; else it is at least as old.
     pub is_exact: bool,
+    /// What brought that version, if that is known: `document`, `events`, `hosts`, `masters`, `operator`, `time`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<String>,
 }
 
 /// Somebody who contributes a record.

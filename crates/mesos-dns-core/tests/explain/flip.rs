@@ -172,6 +172,11 @@ pub fn flip(world: &mut World, step: &Step, who: &Contributor) -> Effect {
             world.document.tasks.clear();
             Effect::Comes
         }
+        "truncated" => {
+            let id = who.task.as_ref().map(|task| task.id.clone()).unwrap();
+            world.document.tasks.retain(|task| *task.id == *id);
+            Effect::Yields
+        }
         "too-few-healthy" => {
             world.healthy_minimum = 0;
             Effect::Yields

@@ -5,6 +5,7 @@
 //! out is immutable and swapped in by one atomic store, so that readers never wait and never see half of two
 //! versions.
 
+mod cause;
 mod former;
 mod load;
 mod metrics;
@@ -28,6 +29,7 @@ use mesos_dns_core::{
 };
 use tokio::sync::{oneshot, watch};
 
+use cause::{Causes, Chronicle};
 pub use metrics::PublishMetrics;
 pub use orders::{NotTaken, Orders};
 pub use writer::{Doubts, PUBLISH_INTERVAL, Publisher};
@@ -69,13 +71,15 @@ pub struct Board {
     current: ArcSwap<Published>,
     version: watch::Sender<u64>,
     journal: Mutex<Journal>,
+    chronicle: Mutex<Chronicle>,
 }
 
 impl Board {
     /// A board that shows a zone without data.
     pub fn new(policy: Arc<Policy>, soa: Arc<Soa>) -> Self {
         let current = ArcSwap::from_pointee(Published::loading(policy, soa));
-        Self { current, version: watch::Sender::new(0), journal: Mutex::new(Journal::new(0, None)) }
+        let journal = Mutex::new(Journal::new(0, None));
+        Self { current, version: watch::Sender::new(0), journal, chronicle: Mutex::default() }
     }
 
     /// The steps from this version to the newest one; `None` if they are not kept any more, or were too many: then
@@ -100,6 +104,15 @@ impl Board {
             Some(None) => Next::Newest,
             None => Next::Gap(journal.newest()),
         }
+    }
+
+    /// What brought a version, in words; nothing if that is not known any more.
+    pub fn causes(&self, version: u64) -> Vec<&'static str> {
+        self.chronicle.lock().unwrap_or_else(PoisonError::into_inner).of(version)
+    }
+
+    fn chronicle(&self, version: u64, causes: Causes) {
+        self.chronicle.lock().unwrap_or_else(PoisonError::into_inner).push(version, causes);
     }
 
     fn note(&self, note: impl FnOnce(&mut Journal)) {

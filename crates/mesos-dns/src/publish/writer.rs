@@ -31,6 +31,7 @@ use tracing::{debug, error, info, warn};
 
 use super::{
     Board, Order, PublishMetrics, Published, Reign, Report, Settings, Taken,
+    cause::{Cause, Causes},
     former::{Former, LOOK_AGAIN},
     load,
 };
@@ -64,6 +65,8 @@ pub struct Publisher {
     awaits_serial: bool,
     /// What is waiting to be published.
     waiting: Waiting,
+    /// What brought it.
+    causes: Causes,
     /// Before this moment nothing is published.
     next: Instant,
     version: u64,
@@ -116,6 +119,7 @@ impl Publisher {
             serial: Serial(0),
             awaits_serial: false,
             waiting: Waiting::Nothing,
+            causes: Causes::default(),
             next: Instant::now(),
             version: 0,
             told: None,
@@ -205,6 +209,7 @@ impl Publisher {
     }
 
     fn take(&mut self, order: Order) {
+        self.causes.note(Cause::of(&order));
         match order {
             Order::Changes(changes) => self.change(changes),
             Order::Comparing => self.knowledge.expect_comparison(),
@@ -233,6 +238,7 @@ impl Publisher {
     fn work(&mut self, now: Instant) {
         if self.knowledge.poll_timeout().is_some_and(|due| due <= now) {
             self.knowledge.handle_timeout(now);
+            self.causes.note(Some(Cause::Time));
         }
         if now >= self.next {
             self.flush();
@@ -265,6 +271,7 @@ impl Publisher {
     fn report(&mut self, report: Report) {
         // What events said before comes before.
         self.flush();
+        self.causes.note(Some(Cause::Document));
         let taken = self.take_document(report.document, report.listed, report.hosts, report.origin);
         // Whoever sent it finds it published.
         self.tell_held();
@@ -376,6 +383,7 @@ impl Publisher {
 
     /// Publishes what is waiting.
     fn publish(&mut self) {
+        let causes = mem::take(&mut self.causes);
         if self.waiting == Waiting::Nothing {
             return;
         }
@@ -389,6 +397,7 @@ impl Publisher {
         self.version += 1;
         let delta = mem::replace(&mut self.delta, Delta::Records(Vec::new()));
         self.board.note(|journal| journal.push(self.version, delta));
+        self.board.chronicle(self.version, causes);
         self.number();
         self.post();
         self.tell_moved();
