@@ -15,7 +15,7 @@ use super::{
     task_hash,
 };
 use crate::{
-    cluster::{Agent, Cluster, Discovery, Framework, Task},
+    cluster::{Agent, Cluster, Discovery, DiscoveryPort, Framework, Task},
     wire::Name,
 };
 
@@ -319,23 +319,34 @@ impl<'a> Pass<'a> {
             let protocol = label(&listed.kind.protocol, rules);
             let protocols: &[&str] = if protocol.is_empty() { &["tcp", "udp"] } else { &[&protocol] };
             let port_name = Some(label(&listed.kind.name, rules)).filter(|name| !name.is_empty());
-            let named =
-                [None, port_name.as_deref()].into_iter().take(if port_name.is_some() { 2 } else { 1 });
-            for prefix in named {
-                for protocol in protocols {
-                    match self.whereabouts.lead(self.task, listed, number, protocol) {
-                        Some((target, port)) => self.service(prefix, protocol, target, port),
-                        None => self.withheld.unreachable = self.withheld.unreachable.saturating_add(1),
-                    }
+            self.discovery_port(listed, number, protocols, port_name.as_deref());
+        }
+    }
+
+    /// Those of one port, for one protocol or two: under the service's name and under its own.
+    fn discovery_port(
+        &mut self,
+        listed: &DiscoveryPort,
+        number: u16,
+        protocols: &[&str],
+        port_name: Option<&str>,
+    ) {
+        let led = |protocol: &&str| self.whereabouts.lead(self.task, listed, number, protocol);
+        let led = [0, 1].map(|at| protocols.get(at).map(|protocol| (*protocol, led(protocol))));
+        let names = [None, port_name].into_iter().take(if port_name.is_some() { 2 } else { 1 });
+        for prefix in names {
+            for (protocol, led) in led.iter().flatten() {
+                match *led {
+                    Some((target, port)) => self.service(prefix, protocol, target, port),
+                    None => self.withheld.unreachable = self.withheld.unreachable.saturating_add(1),
                 }
             }
-            let Some(name) = port_name.as_ref().filter(|_| self.additions.is_some()) else { continue };
-            for protocol in protocols {
-                if let Some((target, port)) = self.whereabouts.lead(self.task, listed, number, protocol) {
-                    let data = &Data::service(port, self.target(target));
-                    self.named_port(&NamedPort { name, protocol, data });
-                }
-            }
+        }
+        let Some(name) = port_name.filter(|_| self.additions.is_some()) else { return };
+        for (protocol, led) in led.into_iter().flatten() {
+            let Some((target, port)) = led else { continue };
+            let data = &Data::service(port, self.target(target));
+            self.named_port(&NamedPort { name, protocol, data });
         }
     }
 
