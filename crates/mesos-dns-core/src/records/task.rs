@@ -19,7 +19,7 @@ use super::{
     trace::{Lack, Naming, Scope, Trace, Why},
 };
 use crate::{
-    cluster::{Agent, Cluster, Discovery, Framework, Task},
+    cluster::{Agent, Cluster, Discovery, DiscoveryPort, Framework, Task},
     wire::Name,
 };
 
@@ -423,37 +423,46 @@ impl<'a, T: Trace> Pass<'a, T> {
             let protocol = label(&listed.kind.protocol, rules);
             let protocols: &[&str] = if protocol.is_empty() { &["tcp", "udp"] } else { &[&protocol] };
             let port_name = Some(label(&listed.kind.name, rules)).filter(|name| !name.is_empty());
-            let named =
-                [None, port_name.as_deref()].into_iter().take(if port_name.is_some() { 2 } else { 1 });
-            let mut is_lost = false;
-            for prefix in named {
-                for protocol in protocols {
-                    let Some(number) = number else {
-                        self.lacks_service(prefix, protocol, Why::ImpossiblePort(listed.number));
-                        continue;
-                    };
-                    match self.whereabouts.lead(self.task, listed, number, protocol) {
-                        Lead { to: Some((target, port)), why } => {
-                            self.service(prefix, protocol, (target, port), Why::Port(number, why));
-                        }
-                        Lead { to: None, why } => {
-                            is_lost = true;
-                            self.lacks_service(prefix, protocol, Why::Port(number, why));
-                        }
+            self.discovery_port(listed, number, protocols, port_name.as_deref());
+        }
+    }
+
+    /// Those of one port, for one protocol or two: under the service's name and under its own. Of a port without a
+    /// possible number only whoever asks why is told.
+    fn discovery_port(
+        &mut self,
+        listed: &DiscoveryPort,
+        number: Option<u16>,
+        protocols: &[&str],
+        port_name: Option<&str>,
+    ) {
+        let led = |protocol: &&str| {
+            number.map(|number| (number, self.whereabouts.lead(self.task, listed, number, protocol)))
+        };
+        let led = [0, 1].map(|at| protocols.get(at).map(|protocol| (*protocol, led(protocol))));
+        let names = [None, port_name].into_iter().take(if port_name.is_some() { 2 } else { 1 });
+        let mut is_lost = false;
+        for prefix in names {
+            for (protocol, led) in led.iter().flatten() {
+                match *led {
+                    None => self.lacks_service(prefix, protocol, Why::ImpossiblePort(listed.number)),
+                    Some((number, Lead { to: Some(to), why })) => {
+                        self.service(prefix, protocol, to, Why::Port(number, why));
+                    }
+                    Some((number, Lead { to: None, why })) => {
+                        is_lost = true;
+                        self.lacks_service(prefix, protocol, Why::Port(number, why));
                     }
                 }
             }
-            self.tally(|withheld| &mut withheld.unreachable, u32::from(is_lost));
-            let Some(name) = port_name.as_ref().filter(|_| self.additions.is_some()) else { continue };
-            let Some(number) = number else { continue };
-            for protocol in protocols {
-                let Lead { to, why } = self.whereabouts.lead(self.task, listed, number, protocol);
-                if let Some((target, port)) = to {
-                    let data = &Data::service(port, self.target(target));
-                    self.turns_to(Why::Port(number, why));
-                    self.named_port(&NamedPort { name, protocol, data });
-                }
-            }
+        }
+        self.tally(|withheld| &mut withheld.unreachable, u32::from(is_lost));
+        let Some(name) = port_name.filter(|_| self.additions.is_some()) else { return };
+        for (protocol, led) in led.into_iter().flatten() {
+            let Some((number, Lead { to: Some((target, port)), why })) = led else { continue };
+            let data = &Data::service(port, self.target(target));
+            self.turns_to(Why::Port(number, why));
+            self.named_port(&NamedPort { name, protocol, data });
         }
     }
 

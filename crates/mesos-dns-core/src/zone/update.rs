@@ -6,9 +6,21 @@ use super::Zone;
 use crate::{
     cluster::{Cluster, Task, TaskChange, Touched},
     records::{self, Maker, Policy, Record, Withheld},
+    table::Seed,
+    wire::Name,
 };
 
 impl Zone {
+    /// A fresh zone as a policy wants it, with what the operator wrote down and this server's own records in it, and
+    /// nothing of the cluster. `healthy_minimum`: see [`Zone::set_healthy_minimum`].
+    pub fn of(policy: &Policy, healthy_minimum: u8, seed: Seed) -> Self {
+        let server = Name::parse(&policy.server_name).ok();
+        let mut zone = Self::new(policy.apex.clone(), server, seed).with_fixed(&policy.extra.fixed);
+        zone.set_healthy_minimum(healthy_minimum);
+        zone.add_server(policy);
+        zone
+    }
+
     /// Brings the zone from one version of the cluster to the next, as `touched` says they differ.
     ///
     /// What a touched thing used to contribute is computed again from the older version. Where it
@@ -142,8 +154,6 @@ mod tests {
             TaskState,
         },
         records::{Addresses, Data, Extra, ExtraName, Fixed, FixedOwner, Health, Networks, Rule, Rules},
-        table::Seed,
-        wire::Name,
         zone::{self, Serial, Snapshot, Soa},
     };
 

@@ -48,6 +48,9 @@ pub(super) struct Audience<'a> {
     pub(super) now: Duration,
 }
 
+/// What a file that says nothing of `healthyMinimumPercent` means.
+const HEALTHY_MINIMUM_PERCENT: u8 = 1;
+
 impl Served {
     pub(super) fn new(number: usize, start: Instant, believe: believe::Settings, seed: Seed) -> Self {
         let name = |text| Name::parse(text).expect("a name");
@@ -62,8 +65,7 @@ impl Served {
             ttl: 60,
             weight: 1,
         });
-        let mut zone = Zone::new(policy.apex.clone(), Name::parse(&policy.server_name).ok(), seed);
-        zone.add_server(&policy);
+        let zone = Zone::of(&policy, HEALTHY_MINIMUM_PERCENT, seed);
         Self {
             number,
             snapshot: Snapshot::loading(policy.apex.clone(), soa.clone()),

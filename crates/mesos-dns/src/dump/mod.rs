@@ -321,10 +321,7 @@ fn from_document(
     let policy = rooms::policy(config, &configuration::interface_addresses());
     let seed = Seed(rand::random());
     let (cluster, touched) = cluster::apply(&Cluster::default(), document, masters, hosts, seed);
-    let server = Name::parse(&policy.server_name).ok();
-    let mut zone = Zone::new(policy.apex.clone(), server, seed).with_fixed(&policy.extra.fixed);
-    zone.set_healthy_minimum(config.healthy_minimum_percent);
-    zone.add_server(&policy);
+    let mut zone = Zone::of(&policy, config.healthy_minimum_percent, seed);
     zone.update(&policy, &Cluster::default(), &cluster, &touched);
     zone.compile();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();

@@ -23,7 +23,6 @@ use mesos_dns_core::{
         believe::{Incomplete, Why},
         knowledge::{Held, Knowledge, Origin},
     },
-    wire::Name,
     zone::{Compiled, Delta, Serial, Zone},
 };
 use tokio::sync::watch;
@@ -496,12 +495,7 @@ impl Publisher {
 }
 
 fn fresh_zone(settings: &Settings, seed: Seed) -> Zone {
-    let policy = &settings.policy;
-    let server = Name::parse(&policy.server_name).ok();
-    let mut zone = Zone::new(policy.apex.clone(), server, seed).with_fixed(&policy.extra.fixed);
-    zone.set_healthy_minimum(settings.healthy_minimum_percent);
-    zone.add_server(policy);
-    zone
+    Zone::of(&settings.policy, settings.healthy_minimum_percent, seed)
 }
 
 fn unix_seconds() -> u32 {

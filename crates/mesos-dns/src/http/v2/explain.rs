@@ -34,7 +34,8 @@ impl Api {
 }
 
 fn read(query: &Query) -> Result<Question, Refusal> {
-    let missing = || Refusal::Invalid("name is missing: /v2/explain?name=NAME&type=TYPE&client=ADDRESS".into());
+    let missing =
+        || Refusal::Invalid("name is missing: /v2/explain?name=NAME&type=TYPE&client=ADDRESS".into());
     let name = query.text("name").ok_or_else(missing)?;
     let question = Question::read(name, query.text("type"), query.text("client"), rand::random());
     question.map_err(|error| Refusal::Invalid(error.to_string()))
