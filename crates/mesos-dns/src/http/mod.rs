@@ -31,7 +31,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use hyper::{Request, Response, body::Body};
+use hyper::{HeaderMap, Request, Response, body::Body};
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 use tracing::{debug, error};
@@ -119,7 +119,9 @@ impl Api {
     /// Answers a request. A panic on the way is an answer too, and counted.
     fn respond<B: Body>(&self, request: &Request<B>) -> Response<Reply> {
         let answered = catch_unwind(AssertUnwindSafe(|| match self.admit(request) {
-            Ok(route) => (route.name(), self.answer(&route).unwrap_or_else(Refusal::response)),
+            Ok(route) => {
+                (route.name(), self.answer(&route, request.headers()).unwrap_or_else(Refusal::response))
+            }
             Err((name, refusal)) => (name, refusal.response()),
         }));
         let (name, response) = answered.unwrap_or_else(|_| {
@@ -149,11 +151,11 @@ impl Api {
         Ok(route)
     }
 
-    fn answer(&self, route: &Route) -> Result<Response<Reply>, Refusal> {
+    fn answer(&self, route: &Route, headers: &HeaderMap) -> Result<Response<Reply>, Refusal> {
         match route {
             Route::Health => Ok(health::health()),
             Route::Ready => Ok(health::ready(&self.board.load(), &(self.standing)())),
-            Route::Metrics => health::metrics(&self.registry),
+            Route::Metrics => health::metrics(&self.registry, headers),
             Route::Problems(kind) => self.problems(*kind),
             Route::V1(path) => self.answer_v1(path),
         }

@@ -6,9 +6,11 @@
 //! versions.
 
 mod former;
+mod freshness;
 mod load;
 mod metrics;
 mod orders;
+mod records;
 mod writer;
 
 use std::{
@@ -28,6 +30,7 @@ use mesos_dns_core::{
 };
 use tokio::sync::{oneshot, watch};
 
+pub use freshness::Arrival;
 pub use metrics::PublishMetrics;
 pub use orders::{NotTaken, Orders};
 pub use writer::{Doubts, PUBLISH_INTERVAL, Publisher};
@@ -146,8 +149,8 @@ pub struct Taken {
 
 /// What the publisher is told.
 pub enum Order {
-    /// What events say, in their order.
-    Changes(Vec<Change>),
+    /// What events say, in their order; if they came just now, how they did.
+    Changes(Vec<Change>, Option<Arrival>),
     /// A document to compare with is being asked for.
     Comparing,
     /// Host names were looked up.
