@@ -76,8 +76,10 @@ impl EventType {
     }
 
     fn of(event: &str) -> Self {
+        // Types have no small letters.
+        let is_written_so = !event.bytes().any(|byte| byte.is_ascii_lowercase());
         let known = Self::ALL.into_iter().find(|known| event.eq_ignore_ascii_case(known.label()));
-        known.unwrap_or_default()
+        known.filter(|_| is_written_so).unwrap_or_default()
     }
 }
 

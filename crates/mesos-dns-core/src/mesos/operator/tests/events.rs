@@ -398,6 +398,7 @@ fn what_is_told_of_an_event_besides() {
         (r#"{"type":"AGENT_REMOVED","agent_removed":{"agent_id":{"value":"S"}}}"#, EventType::AgentRemoved),
         (r#"{"type":"FRAMEWORK_UPDATED"}"#, EventType::FrameworkUpdated),
         (r#"{"type":"SOMETHING_NEW"}"#, EventType::Other),
+        (r#"{"type":"heartbeat"}"#, EventType::Other),
         (r#"{}"#, EventType::Other),
     ] {
         assert_eq!(seen(event), Seen { event: expected, status_time: None }, "{event}");
