@@ -149,6 +149,7 @@ if [ "$purpose" = test ]; then
   need python3 python3
   need /usr/lib/python3/dist-packages/dns/resolver.py python3-dnspython
   need drill ldnsutils
+  need promtool prometheus
   need musl-gcc musl-tools
   need node nodejs
   need ip iproute2

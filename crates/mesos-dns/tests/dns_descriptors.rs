@@ -36,7 +36,6 @@ async fn idle_connections_go_and_accepting_recovers() {
         limiter: RateLimiter::new([0; 16]),
         exit: Exit::new((), outside),
         metrics: metrics.dns.clone(),
-        legacy: metrics.legacy.clone(),
     });
     let mut sockets = dns::bind("127.0.0.1:0".parse().unwrap(), 1, Vec::new(), Vec::new()).unwrap();
     let address = sockets.address;

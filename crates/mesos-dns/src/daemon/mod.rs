@@ -280,7 +280,6 @@ impl Daemon {
             limiter: RateLimiter::new(rand::random()),
             exit: Exit::new(outside::Remembered(forwarder.clone()), waiting),
             metrics: metrics.dns.clone(),
-            legacy: metrics.legacy.clone(),
         });
         forwarder.ask_own_zone_by({
             // The workers end when nobody can ask any more, so the forwarder must not keep what they share.
@@ -452,13 +451,13 @@ impl Daemon {
     /// Reads the configuration again and puts it in force, as a whole or not at all.
     fn reload(&mut self, read: &Reload) {
         system::tell_reloading();
-        match read().and_then(|config| self.take_over(config)) {
+        let taken_over = read().and_then(|config| self.take_over(config));
+        self.metrics.reloads.reloaded(taken_over.is_ok());
+        match taken_over {
             Ok(()) => {
-                self.metrics.reloads.inc();
                 info!(file = self.config.path(), "configuration reloaded");
             }
             Err(error) => {
-                self.metrics.reload_failures.inc();
                 error!(
                     error = format!("{error:#}"),
                     "reload failed, the former configuration stays in force"

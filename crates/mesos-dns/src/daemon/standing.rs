@@ -170,7 +170,9 @@ impl Gauges {
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "state",
-            "1 for the present state of the data, 0 for the others",
+            "1 for the present state, 0 for the others: `loading` (no data), `holding` (something \
+                is kept that the leader does not show), `live`, `stale` (no contact for \
+                `staleAfterSeconds`, or from a snapshot file)",
             self.states.clone(),
         );
         registry.register(

@@ -3,7 +3,7 @@
 //! What TCP, TLS and HTTPS have in common. Answers are written into a buffer of the thread, which is borrowed while
 //! nothing waits: a connection needs none of its own, and none is cleared for each query.
 
-use std::{cell::RefCell, net::SocketAddr, sync::Arc};
+use std::{cell::RefCell, net::SocketAddr, sync::Arc, time::Instant};
 
 use arc_swap::Guard;
 use mesos_dns_core::answer::{
@@ -13,9 +13,9 @@ use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
 
 use super::{
     Shared,
+    counts::Asked,
     frames::LENGTH_BYTES,
     guard::{guarded, survived},
-    metrics::Tally,
     outside::{Late, Leaving, Left},
 };
 use crate::publish::Published;
@@ -100,7 +100,9 @@ pub(super) struct Sitting<'a> {
     standing: Standing,
     from: SocketAddr,
     peer: Peer,
-    tally: Tally,
+    began: Instant,
+    /// Messages that came.
+    messages: usize,
 }
 
 impl<'a> Sitting<'a> {
@@ -109,7 +111,7 @@ impl<'a> Sitting<'a> {
         let standing = shared.standing.load(&published);
         let settings = shared.settings.load();
         let peer = Peer { address: from.ip().to_canonical(), transport };
-        Self { shared, published, settings, standing, from, peer, tally: Tally::default() }
+        Self { shared, published, settings, standing, from, peer, began: Instant::now(), messages: 0 }
     }
 
     /// Answers one query. `late` makes the one who takes the reply if it comes later.
@@ -129,7 +131,9 @@ impl<'a> Sitting<'a> {
             |out| decide(query, zone, standing, settings, peer, dice.random(), out),
             |out| fail(query, standing, settings, peer, out),
         );
-        self.tally.note(&action);
+        self.messages += 1;
+        let counts = self.shared.metrics.counts(peer.transport);
+        counts.note(Asked::read(query), peer.address.is_ipv6(), &action);
         match action {
             Action::Send { length, .. } => outgoing.keep(length),
             Action::Drop(_) => return Outcome::Silent,
@@ -147,14 +151,18 @@ impl<'a> Sitting<'a> {
         late: impl FnOnce() -> Late,
     ) -> Outcome {
         let Self { shared, settings, standing, from, peer, .. } = self;
-        let leaving = Leaving { query, from: *from, peer: *peer, settings, standing, turn };
+        let late_counts = shared.metrics.counts(peer.transport);
+        let leaving = Leaving { query, from: *from, peer: *peer, settings, standing, turn, late_counts };
         let taken = survived(&shared.metrics, || shared.exit.take(&leaving, outgoing.room(), late));
         let length = match taken.unwrap_or(Left::Refused) {
-            Left::Answered(length) => length,
+            Left::Answered(length) => {
+                late_counts.passes_on(&outgoing.room()[..length]);
+                length
+            }
             Left::Later => return Outcome::HandedOn,
             Left::Refused => {
                 let action = fail(query, standing, settings, *peer, outgoing.room());
-                self.tally.note(&action);
+                late_counts.became(&action);
                 let Action::Send { length, .. } = action else { return Outcome::Silent };
                 length
             }
@@ -172,15 +180,11 @@ impl Scratch {
 }
 
 impl Drop for Sitting<'_> {
-    /// Counts what was noted, once for all.
+    /// Counts how long all of them took.
     fn drop(&mut self) {
-        let metrics = &self.shared.metrics;
-        let queries = match self.peer.transport {
-            Transport::Https => &metrics.queries_https,
-            Transport::Tcp | Transport::Udp => &metrics.queries_tcp,
-            Transport::Tls => &metrics.queries_tls,
-        };
-        self.tally.tell(queries, metrics, &self.shared.legacy);
+        if self.messages > 0 {
+            self.shared.metrics.counts(self.peer.transport).took(self.messages, self.began.elapsed());
+        }
     }
 }
 

@@ -39,7 +39,6 @@ pub(super) fn shared(settings: Settings) -> (Arc<Shared>, Registry, mpsc::Receiv
         limiter: RateLimiter::new([0; 16]),
         exit: Exit::new((), outside),
         metrics: metrics.dns.clone(),
-        legacy: metrics.legacy.clone(),
     };
     (Arc::new(shared), registry, handed_on)
 }

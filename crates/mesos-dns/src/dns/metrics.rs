@@ -1,33 +1,34 @@
-//! What the DNS server counts.
+//! What the DNS server counts. What it counts of each query stands in `counts` and is shown by `tallies`.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use hyper::StatusCode;
-use mesos_dns_core::answer::{Action, Reason, Silence};
+use mesos_dns_core::answer::Transport;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
+use super::{
+    counts::{Counts, Sums},
+    tallies::Tallies,
+};
 use crate::metrics::LegacyCounters;
 
 /// Counters of the DNS server. Labels are fixed sets; none can be made up by a client.
 #[derive(Debug)]
 pub struct DnsMetrics {
-    queries: Family<Label, Counter>,
-    /// Queries received, by transport: the members of the family, for use without a look-up.
-    pub(super) queries_udp: Counter,
-    pub(super) queries_tcp: Counter,
-    pub(super) queries_tls: Counter,
-    pub(super) queries_https: Counter,
-    answers: Family<Label, Counter>,
-    by_reason: [Counter; Reason::ALL.len()],
-    truncated: Counter,
-    forwarded: Counter,
-    dropped_responses: Counter,
-    dropped_short: Counter,
-    rate_limited: Counter,
+    /// What each worker counts, and then what all threads count of those who ask otherwise.
+    counts: Mutex<Vec<Arc<Counts>>>,
+    /// Datagrams that are answered later, and each kind of stream.
+    late: Arc<Counts>,
+    https: Arc<Counts>,
+    tcp: Arc<Counts>,
+    tls: Arc<Counts>,
     pub(super) unsent: Counter,
     pub(super) receive_errors: Counter,
     pub(super) panics: Counter,
@@ -43,7 +44,7 @@ pub struct DnsMetrics {
     pub(super) certificates_replaced: Counter,
     pub(super) certificate_failures: Counter,
     certificate_ends: Family<Listening, Gauge>,
-    https: Family<Responded, Counter>,
+    responded: Family<Responded, Counter>,
 }
 
 /// What a connection carries.
@@ -74,25 +75,19 @@ type Label = [(&'static str, &'static str); 1];
 
 impl Default for DnsMetrics {
     fn default() -> Self {
-        let queries = Family::<Label, Counter>::default();
-        let answers = Family::<Label, Counter>::default();
         let connections = Family::<Label, Gauge>::default();
         let refused = Family::<Label, Counter>::default();
         let member = |family: &Family<Label, Counter>, label| family.get_or_create(&[label]).clone();
         let open = |label| connections.get_or_create(&[("transport", label)]).clone();
+        let any = |transport| Arc::new(Counts::shared(transport));
+        let (late, https) = (any(Transport::Udp), any(Transport::Https));
+        let (tcp, tls) = (any(Transport::Tcp), any(Transport::Tls));
         Self {
-            queries_udp: member(&queries, ("transport", "udp")),
-            queries_tcp: member(&queries, ("transport", "tcp")),
-            queries_tls: member(&queries, ("transport", "tls")),
-            queries_https: member(&queries, ("transport", "https")),
-            by_reason: Reason::ALL.map(|reason| member(&answers, ("reason", reason.label()))),
-            queries,
-            answers,
-            truncated: Counter::default(),
-            forwarded: Counter::default(),
-            dropped_responses: Counter::default(),
-            dropped_short: Counter::default(),
-            rate_limited: Counter::default(),
+            counts: Mutex::new(vec![late.clone(), https.clone(), tcp.clone(), tls.clone()]),
+            late,
+            https,
+            tcp,
+            tls,
             unsent: Counter::default(),
             receive_errors: Counter::default(),
             panics: Counter::default(),
@@ -108,30 +103,25 @@ impl Default for DnsMetrics {
             certificates_replaced: Counter::default(),
             certificate_failures: Counter::default(),
             certificate_ends: Family::default(),
-            https: Family::default(),
+            responded: Family::default(),
         }
     }
 }
 
 impl DnsMetrics {
-    /// Registers the counters.
-    pub fn register(&self, registry: &mut Registry) {
+    /// Registers the counters. Those of the original are brought up to date before they are shown.
+    pub fn register(self: &Arc<Self>, legacy: &Arc<LegacyCounters>, registry: &mut Registry) {
         let dns = registry.sub_registry_with_prefix("dns");
-        dns.register("queries", "Messages received", self.queries.clone());
-        dns.register("answers", "Replies made here, by kind", self.answers.clone());
+        dns.register_collector(Box::new(Tallies::new(self.clone(), legacy.clone())));
         for (name, help, counter) in [
-            ("truncated", "Replies from which records were left out for want of space", &self.truncated),
-            ("forwarded", "Queries for other names handed on", &self.forwarded),
-            ("dropped_responses", "Messages ignored because they are responses", &self.dropped_responses),
-            ("dropped_short", "Messages ignored because they have no header", &self.dropped_short),
-            (
-                "rate_limited",
-                "Answers beyond the rate limit of a client network that were not sent",
-                &self.rate_limited,
-            ),
             ("unsent", "Replies the system refused to send", &self.unsent),
-            ("receive_errors", "Failed receive calls", &self.receive_errors),
-            ("panics", "Faults of this program that queries met", &self.panics),
+            ("receive_errors", "Failed receive calls; each is waited out", &self.receive_errors),
+            (
+                "panics",
+                "Faults of this program that queries met, each logged; the query is answered SERVFAIL. \
+                One among plain queries counts once more, when its batch is given up",
+                &self.panics,
+            ),
             (
                 "connections_evicted",
                 "Idle connections closed to make room for others",
@@ -139,37 +129,101 @@ impl DnsMetrics {
             ),
             (
                 "connections_cut",
-                "Connections closed because a message did not arrive, or answers were not taken, in time",
+                "Connections closed because a message did not arrive, or answers were not taken, \
+                within 10 s",
                 &self.connections_cut,
             ),
-            ("accept_errors", "Failed accept calls", &self.accept_errors),
+            (
+                "accept_errors",
+                "Failed accept calls, mostly for want of file descriptors; each is waited out",
+                &self.accept_errors,
+            ),
             (
                 "tls_handshake_failures",
-                "TLS handshakes that failed or took too long",
+                "TLS handshakes that failed or took longer than 5 s",
                 &self.handshake_failures,
             ),
-            ("certificates_replaced", "Changed certificates put in force", &self.certificates_replaced),
+            (
+                "certificates_replaced",
+                "Changed certificates of listeners put in force",
+                &self.certificates_replaced,
+            ),
             (
                 "certificate_failures",
-                "Changed certificates that were of no use: the former one stays",
+                "Changed certificates that were of no use; the former one stays",
                 &self.certificate_failures,
             ),
         ] {
             dns.register(name, help, counter.clone());
         }
-        dns.register("connections", "Open connections", self.connections.clone());
+        dns.register(
+            "connections",
+            "Open connections: `tcp`, `tls`, `https`; those in their handshake included",
+            self.connections.clone(),
+        );
         dns.register(
             "connections_refused",
-            "Connections closed at once because of a limit",
+            "Connections closed at once: `per_client` (`tcpPerClient`), or `connections` \
+                (`tcpConnections`, and none of them is idle)",
             self.refused.clone(),
         );
         dns.register(
             "certificate_end_seconds",
-            "Unix time at which the certificate of a listener ends, or one of its chain",
+            "Unix time at which the certificate of a `tls` or `https` listener ends (of a chain, \
+                the first to end), by the listener's address and port; each change is shown as it \
+                takes effect. A week before, or with a quarter of its life left if that is less, the \
+                log warns once; at the end it tells of an error",
             self.certificate_ends.clone(),
         );
-        dns.register("https_responses", "Responses over HTTPS, by status", self.https.clone());
-        drop(self.https.get_or_create(&Responded { status: 200 }));
+        dns.register(
+            "https_responses",
+            "Responses over HTTPS: 200 whenever there is a message; 400, 404, 405, 408, 413, 414, \
+                415, 502",
+            self.responded.clone(),
+        );
+        drop(self.responded.get_or_create(&Responded { status: 200 }));
+    }
+
+    /// Shows a listener and every transport, as a configuration and clients would.
+    #[cfg(test)]
+    pub(crate) fn exemplify(&self) {
+        use mesos_dns_core::answer::{Action, Silence};
+
+        drop(self.certificate_end("192.0.2.1:853".parse().unwrap()));
+        for transport in [Transport::Tls, Transport::Https] {
+            self.counts(transport).note(super::counts::Asked::of(1), false, &Action::Drop(Silence::Short));
+        }
+    }
+
+    /// A set of counters for one thread that answers datagrams.
+    pub(super) fn worker(&self) -> Arc<Counts> {
+        let counts = Arc::new(Counts::own(Transport::Udp));
+        self.all().push(counts.clone());
+        counts
+    }
+
+    /// The set of counters of all who ask like this; of datagrams, for those that are answered later.
+    pub(super) fn counts(&self, transport: Transport) -> &Arc<Counts> {
+        match transport {
+            Transport::Https => &self.https,
+            Transport::Tcp => &self.tcp,
+            Transport::Tls => &self.tls,
+            Transport::Udp => &self.late,
+        }
+    }
+
+    /// What was counted of those who asked like this.
+    pub(super) fn sums(&self, transport: Transport) -> Sums {
+        let mut sums = Sums::default();
+        self.all()
+            .iter()
+            .filter(|counts| counts.transport == transport)
+            .for_each(|counts| counts.add_to(&mut sums));
+        sums
+    }
+
+    fn all(&self) -> MutexGuard<'_, Vec<Arc<Counts>>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a connection as open until what this gives is dropped.
@@ -186,7 +240,7 @@ impl DnsMetrics {
 
     /// Counts a response over HTTPS.
     pub(super) fn https_responded(&self, status: StatusCode) {
-        self.https.get_or_create(&Responded { status: status.as_u16() }).inc();
+        self.responded.get_or_create(&Responded { status: status.as_u16() }).inc();
     }
 }
 
@@ -196,76 +250,5 @@ pub(super) struct Open(Gauge);
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.dec();
-    }
-}
-
-//------------ Tally ---------------------------------------------------------
-
-/// What one worker did since it last told: plain numbers, added to the shared counters once per batch.
-#[derive(Default)]
-pub(super) struct Tally {
-    queries: u64,
-    answers: [u64; Reason::ALL.len()],
-    truncated: u64,
-    forwarded: u64,
-    dropped_responses: u64,
-    dropped_short: u64,
-    rate_limited: u64,
-}
-
-impl Tally {
-    /// Notes what became of a query.
-    pub(super) fn note(&mut self, action: &Action) {
-        self.queries += 1;
-        match action {
-            Action::Send { reason, is_truncated, .. } => {
-                self.answers[*reason as usize] += 1;
-                self.truncated += u64::from(*is_truncated);
-            }
-            Action::Forward => self.forwarded += 1,
-            Action::Drop(Silence::Limited) => self.rate_limited += 1,
-            Action::Drop(Silence::Response) => self.dropped_responses += 1,
-            Action::Drop(Silence::Short | Silence::NoSpace) => self.dropped_short += 1,
-        }
-    }
-
-    /// Notes what another tally noted.
-    pub(super) fn add(&mut self, other: &Self) {
-        let Self { queries, answers, truncated, forwarded, dropped_responses, dropped_short, rate_limited } =
-            other;
-        self.queries += queries;
-        for (sum, count) in self.answers.iter_mut().zip(answers) {
-            *sum += count;
-        }
-        self.truncated += truncated;
-        self.forwarded += forwarded;
-        self.dropped_responses += dropped_responses;
-        self.dropped_short += dropped_short;
-        self.rate_limited += rate_limited;
-    }
-
-    /// Adds everything noted to the shared counters.
-    pub(super) fn tell(&mut self, queries: &Counter, metrics: &DnsMetrics, legacy: &LegacyCounters) {
-        let told = std::mem::take(self);
-        let add = |counter: &Counter, count: u64| {
-            if count > 0 {
-                counter.inc_by(count);
-            }
-        };
-        add(queries, told.queries);
-        for (counter, count) in metrics.by_reason.iter().zip(told.answers) {
-            add(counter, count);
-        }
-        add(&metrics.truncated, told.truncated);
-        add(&metrics.forwarded, told.forwarded);
-        add(&metrics.dropped_responses, told.dropped_responses);
-        add(&metrics.dropped_short, told.dropped_short);
-        add(&metrics.rate_limited, told.rate_limited);
-        let of = |reason: Reason| told.answers[reason as usize];
-        let negative = of(Reason::NoData) + of(Reason::NxDomain);
-        add(&legacy.mesos_requests, of(Reason::Success) + negative);
-        add(&legacy.mesos_success, of(Reason::Success));
-        add(&legacy.mesos_nxdomain, negative);
-        add(&legacy.non_mesos_requests, told.forwarded);
     }
 }

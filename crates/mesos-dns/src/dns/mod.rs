@@ -17,6 +17,7 @@ mod answering;
 mod bind;
 mod clients;
 mod connection;
+mod counts;
 #[cfg(test)]
 mod fixture;
 mod frames;
@@ -25,6 +26,7 @@ mod https;
 mod metrics;
 mod outside;
 mod standing;
+mod tallies;
 mod tcp;
 mod tls;
 mod udp;
@@ -49,7 +51,7 @@ pub use tcp::{Carrier, serve as serve_tcp};
 pub use tls::{Identity, IdentityError, watch as watch_identities};
 pub use udp::{Workers, serve as serve_udp};
 
-use crate::{metrics::LegacyCounters, publish::Board};
+use crate::publish::Board;
 
 /// What every worker and connection shares.
 pub struct Shared {
@@ -65,8 +67,6 @@ pub struct Shared {
     pub exit: Exit,
     /// Counters of this room.
     pub metrics: Arc<DnsMetrics>,
-    /// Counters of the original.
-    pub legacy: Arc<LegacyCounters>,
 }
 
 /// What our zone says to a query, whole as over TCP, to us who ask it ourselves.

@@ -4,13 +4,15 @@
 //! leaves this room through a bounded channel, and whoever answers it calls back. So neither a worker nor a
 //! connection waits for a server.
 
-use std::{net::SocketAddr, time::Instant};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use mesos_dns_core::{
     answer::{Hop, Peer, Settings, Standing, Transport, pad},
     wire,
 };
 use tokio::sync::mpsc;
+
+use super::counts::Counts;
 
 /// Most queries for other names that wait to be taken up; beyond it clients get SERVFAIL at once.
 pub const OUTSIDE_WAITING_MAX: usize = 1024;
@@ -73,6 +75,8 @@ pub(super) struct Leaving<'a> {
     pub(super) settings: &'a Settings,
     pub(super) standing: &'a Standing,
     pub(super) turn: u32,
+    /// Where a reply that comes later is counted.
+    pub(super) late_counts: &'a Arc<Counts>,
 }
 
 /// What became of it.
@@ -94,7 +98,7 @@ impl Exit {
 
     /// Takes a query. `late` makes the one who takes the reply if it comes later.
     pub(super) fn take(&self, leaving: &Leaving<'_>, out: &mut [u8], late: impl FnOnce() -> Late) -> Left {
-        let Leaving { query, from, peer, settings, standing, turn } = *leaving;
+        let Leaving { query, from, peer, settings, standing, turn, late_counts } = *leaving;
         // Whoever sent it here has read it as well.
         let Ok(read) = wire::Query::read(query) else { return Left::Refused };
         let hop = Hop::new(&read, settings, peer, standing.now.as_secs() as u32);
@@ -105,11 +109,22 @@ impl Exit {
                 return Left::Answered(length);
             }
         }
-        let reply = if hop.is_padded { padded(late()) } else { late() };
+        let reply = counted(late(), late_counts.clone());
+        let reply = if hop.is_padded { padded(reply) } else { reply };
         let (query, transport) = (query.to_vec(), peer.transport);
         let outside = Outside { query, peer: from, transport, options: hop.options, reply };
         if self.waiting.try_send(outside).is_ok() { Left::Later } else { Left::Refused }
     }
+}
+
+/// Counts the reply when it is taken.
+fn counted(reply: Late, counts: Arc<Counts>) -> Late {
+    Box::new(move |bytes| {
+        if let Some(bytes) = &bytes {
+            counts.passes_on(bytes);
+        }
+        reply(bytes);
+    })
 }
 
 /// Pads the reply before it is taken. Its length is known only when it is finished.
@@ -152,7 +167,8 @@ mod tests {
         let peer = Peer { address: "127.0.0.1".parse().unwrap(), transport };
         let settings = Settings { nsid: b"me".to_vec(), ..Settings::default() };
         let (standing, query) = (&Standing::default(), &message[..]);
-        let leaving = Leaving { query, from, peer, settings: &settings, standing, turn: 0 };
+        let late_counts = &Arc::new(Counts::shared(transport));
+        let leaving = Leaving { query, from, peer, settings: &settings, standing, turn: 0, late_counts };
         let mut out = vec![0; 512];
         let left = exit.take(&leaving, &mut out, || Box::new(drop));
         if let Left::Answered(length) = left {

@@ -1,8 +1,8 @@
 //! Datagrams: one thread per worker, each with a socket of its own on the shared port.
 //!
 //! A worker takes as many queries as are waiting, answers them from one version of the zone, the plain ones together,
-//! and sends all replies with one call. It shares nothing with the others but that version and the counters,
-//! which it adds to once per batch. A fault costs one query its answer (`guard`), and no worker its life: nobody else
+//! and sends all replies with one call. It shares nothing with the others but that version; what it counts is in
+//! memory of its own. A fault costs one query its answer (`guard`), and no worker its life: nobody else
 //! reads its socket.
 
 use std::{
@@ -30,8 +30,8 @@ use tracing::{error, warn};
 
 use super::{
     Shared,
+    counts::{Asked, Counts},
     guard::{guarded, survived},
-    metrics::Tally,
     outside::{Late, Leaving, Left},
 };
 use crate::system::pin;
@@ -83,12 +83,13 @@ struct Worker<D> {
     socket: Arc<Socket>,
     shared: Arc<Shared>,
     dice: D,
-    tally: Tally,
+    counts: Arc<Counts>,
 }
 
 impl<D: Rng> Worker<D> {
     fn new(socket: Arc<Socket>, shared: Arc<Shared>, dice: D) -> Self {
-        Self { socket, shared, dice, tally: Tally::default() }
+        let counts = shared.metrics.worker();
+        Self { socket, shared, dice, counts }
     }
 
     /// Answers until told to stop, and then what is already waiting: a burst is no reason to lose its rest.
@@ -102,9 +103,10 @@ impl<D: Rng> Worker<D> {
                 return;
             }
             match batch.receive(&self.socket) {
-                Ok(_) => {
-                    let shared = self.shared.clone();
+                Ok(messages) => {
+                    let (began, shared) = (Instant::now(), self.shared.clone());
                     survived(&shared.metrics, || self.answer(&mut batch));
+                    self.counts.took(messages, began.elapsed());
                 }
                 Err(error) if is_patience(&error) && end.is_some() => return,
                 Err(error) if is_patience(&error) => {}
@@ -131,20 +133,13 @@ impl<D: Rng> Worker<D> {
         if sent.refused > 0 {
             metrics.unsent.inc_by(sent.refused as u64);
         }
-        self.tally.tell(&metrics.queries_udp, metrics, &self.shared.legacy);
     }
 
     /// Answers the plain queries of a batch together. A fault costs no query its answer: then each is decided alone.
     fn answer_plain(&mut self, batch: &mut Batch, version: &Version<'_>) -> Answered {
-        let mut tally = Tally::default();
-        let dice = &mut self.dice;
-        let limiter = &self.shared.limiter;
-        let work = || plain(batch, version, limiter, dice, &mut tally);
-        let Some(answered) = survived(&self.shared.metrics, work) else {
-            return Answered { each: [false; BATCH], all: false };
-        };
-        self.tally.add(&tally);
-        answered
+        let (dice, limiter, counts) = (&mut self.dice, &self.shared.limiter, &*self.counts);
+        let work = || plain(batch, version, limiter, dice, counts);
+        survived(&self.shared.metrics, work).unwrap_or(Answered { each: [false; BATCH], all: false })
     }
 
     /// Decides one query.
@@ -168,7 +163,7 @@ impl<D: Rng> Worker<D> {
             |out| restrain(decide(query, zone, standing, settings, peer, dice.random(), out), out),
             |out| restrain(fail(query, standing, settings, peer, out), out),
         );
-        self.tally.note(&action);
+        self.counts.note(Asked::read(query), peer.address.is_ipv6(), &action);
         match action {
             Action::Send { length, .. } => length,
             Action::Forward => self.hand_on(datagram, peer, version, out),
@@ -185,15 +180,19 @@ impl<D: Rng> Worker<D> {
         out: &mut [u8],
     ) -> usize {
         let (query, from, turn) = (datagram.bytes, datagram.peer, self.dice.random());
-        let leaving = Leaving { query, from, peer, settings, standing, turn };
+        let late_counts = self.shared.metrics.counts(Transport::Udp);
+        let leaving = Leaving { query, from, peer, settings, standing, turn, late_counts };
         let late = || reply_later(self.socket.clone(), self.shared.clone(), from, datagram.local);
         let taken = survived(&self.shared.metrics, || self.shared.exit.take(&leaving, out, late));
         match taken.unwrap_or(Left::Refused) {
-            Left::Answered(length) => length,
+            Left::Answered(length) => {
+                self.counts.passes_on(out.get(..length).unwrap_or_default());
+                length
+            }
             Left::Later => 0,
             Left::Refused => {
                 let action = fail(query, standing, settings, peer, out);
-                self.tally.note(&action);
+                self.counts.became(&action);
                 if let Action::Send { length, .. } = action { length } else { 0 }
             }
         }
@@ -220,13 +219,13 @@ struct Answered {
     all: bool,
 }
 
-/// Answers the plain queries of a batch: reads all, finds all, writes all. Does nothing else.
+/// Answers the plain queries of a batch: reads all, finds all, writes all, and counts them.
 fn plain(
     batch: &mut Batch,
     version: &Version<'_>,
     limiter: &RateLimiter,
     dice: &mut impl Rng,
-    tally: &mut Tally,
+    counts: &Counts,
 ) -> Answered {
     let Version { zone, standing, settings } = version;
     let mut many = Many::new(zone, standing, settings);
@@ -239,15 +238,15 @@ fn plain(
     let mut answered = Answered { each: [false; BATCH], all: true };
     batch.answer(|number, datagram, out| {
         let out = &mut out[..UDP_PAYLOAD_BYTES_MAX];
-        let written =
-            tickets[number].and_then(|ticket| many.write(ticket, datagram.bytes, dice.random(), out));
-        let Some(action) = written else {
+        let written = tickets[number]
+            .and_then(|ticket| Some((ticket, many.write(ticket, datagram.bytes, dice.random(), out)?)));
+        let Some((ticket, action)) = written else {
             answered.all = false;
             return None;
         };
         let peer = Peer { address: datagram.peer.ip().to_canonical(), transport: Transport::Udp };
         let action = limiter.restrain(action, datagram.bytes, settings, peer, standing.now, out);
-        tally.note(&action);
+        counts.note(Asked::of(many.qtype(ticket)), peer.address.is_ipv6(), &action);
         answered.each[number] = true;
         Some(if let Action::Send { length, .. } = action { length } else { 0 })
     });

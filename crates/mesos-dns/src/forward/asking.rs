@@ -72,6 +72,7 @@ impl Desk {
     ) -> Result<Held, Limit> {
         let mut admission = self.admission.lock().unwrap_or_else(PoisonError::into_inner);
         let ticket = admit(&mut admission)?;
+        self.metrics.under_way(admission.outstanding());
         Ok(Held { desk: self.clone(), ticket: Some(ticket) })
     }
 
@@ -204,7 +205,9 @@ impl Desk {
 impl Drop for Held {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            self.desk.admission.lock().unwrap_or_else(PoisonError::into_inner).release(ticket);
+            let mut admission = self.desk.admission.lock().unwrap_or_else(PoisonError::into_inner);
+            admission.release(ticket);
+            self.desk.metrics.under_way(admission.outstanding());
         }
     }
 }

@@ -77,6 +77,7 @@ impl Cache {
         let store = |options| sync::Cache::with_options(options, Bytes, RandomState::new(), Counting);
         let store = (bytes > 0).then(|| store(options));
         let cache = Self { store, flushes: AtomicU64::new(0), is_left: AtomicBool::new(false), metrics };
+        cache.metrics.capacity.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         cache.tell_size();
         cache
     }
@@ -87,6 +88,7 @@ impl Cache {
             return self.store.is_none() && bytes == 0;
         };
         store.set_capacity(bytes);
+        self.metrics.capacity.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         self.tell_size();
         true
     }

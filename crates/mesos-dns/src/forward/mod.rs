@@ -272,7 +272,7 @@ impl Active {
                 let make = || {
                     known.unwrap_or_else(|| {
                         desk.metrics.ill(server, false);
-                        Upstream::new(server, &desk.trust)
+                        Upstream::new(server, &desk.trust, &desk.metrics)
                     })
                 };
                 upstreams.entry(server.clone()).or_insert_with(make);

@@ -2,20 +2,22 @@
 
 use std::time::Duration;
 
-use hyper::{Response, StatusCode, header::HeaderValue};
+use hyper::{
+    HeaderMap, Response, StatusCode,
+    header::{ACCEPT, HeaderValue},
+};
 use mesos_dns_core::{answer::State, views};
-use prometheus_client::{encoding::text::encode, registry::Registry};
+use prometheus_client::registry::Registry;
 use serde::Serialize;
 
 use super::{
     refusal::Refusal,
     reply::{JSON, Reply, TEXT, whole},
 };
-use crate::publish::Published;
-
-/// The exposition format of <https://openmetrics.io>; every Prometheus since 2.5 reads it.
-const OPEN_METRICS: HeaderValue =
-    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+use crate::{
+    metrics::{Format, exposition},
+    publish::Published,
+};
 
 /// How our view of the cluster stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,9 +79,10 @@ impl<'a> Ready<'a> {
     }
 }
 
-/// `/metrics`.
-pub(super) fn metrics(registry: &Registry) -> Result<Response<Reply>, Refusal> {
-    let mut text = String::new();
-    encode(&mut text, registry).map_err(|_| Refusal::Broken)?;
-    Ok(whole(StatusCode::OK, OPEN_METRICS, text))
+/// `/metrics`, in the format that is accepted.
+pub(super) fn metrics(registry: &Registry, headers: &HeaderMap) -> Result<Response<Reply>, Refusal> {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    let format = Format::accepted(accept);
+    let text = exposition(registry, format).map_err(|_| Refusal::Broken)?;
+    Ok(whole(StatusCode::OK, HeaderValue::from_static(format.media_type()), text))
 }

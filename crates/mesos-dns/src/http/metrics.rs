@@ -136,21 +136,35 @@ impl HttpMetrics {
     pub fn register(&self, registry: &mut Registry) {
         let http = registry.sub_registry_with_prefix("http");
         http.register("connections_opened", "Connections accepted", self.opened.clone());
-        http.register("connections_closed", "Connections ended", self.closed.clone());
-        http.register("accept_errors", "Failed attempts to accept a connection", self.accept_errors.clone());
+        http.register(
+            "connections_closed",
+            "Connections ended; the difference is what is open",
+            self.closed.clone(),
+        );
+        http.register("accept_errors", "Failed accept calls", self.accept_errors.clone());
         http.register(
             "malformed_requests",
             "Requests that were no HTTP, or broke off",
             self.malformed.clone(),
         );
-        http.register("panics", "Handlers that panicked", self.panics.clone());
+        http.register("panics", "Handlers that panicked; answered 500", self.panics.clone());
         let help = "TLS handshakes of HTTP clients that failed";
         http.register("handshake_failures", help, self.handshake_failures.clone());
         http.register("watchers", "Clients that read a stream of changes", self.watchers.clone());
-        let help = "Times a watcher was told to read the whole anew";
+        let help = "Times that a watcher was told to read the whole anew";
         http.register("watch_resets", help, self.watch_resets.clone());
-        http.register("requests", "Requests answered", self.requests.clone());
-        http.register("limits_reached", "Limits reached", self.limits.clone());
+        http.register(
+            "requests",
+            "Requests answered; what was asked for is named like the path",
+            self.requests.clone(),
+        );
+        http.register(
+            "limits_reached",
+            "`Connections` (accepting pauses), `PerClient`, `HeaderDeadline`, `HeaderSize`, `Host` \
+                (a name that is not ours), `SlowReader`, `TransferTime`, `Transfers` (listings at a \
+                time)",
+            self.limits.clone(),
+        );
         for limit in Limit::ALL {
             drop(self.limits.get_or_create(&Reached { limit }));
         }

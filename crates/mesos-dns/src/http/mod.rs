@@ -228,7 +228,7 @@ impl Api {
         match route {
             Route::Health => Ok(health::health()),
             Route::Ready => Ok(health::ready(&self.board.load(), &(self.standing)())),
-            Route::Metrics => health::metrics(&self.registry),
+            Route::Metrics => health::metrics(&self.registry, request.headers()),
             Route::V1(path) => self.answer_v1(path),
             Route::V2(_) if request.method() == Method::OPTIONS => Ok(options()),
             Route::V2(path) => self.answer_v2(path, request).await,

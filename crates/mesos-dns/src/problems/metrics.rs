@@ -28,10 +28,21 @@ impl ProblemMetrics {
     /// Registers the counters.
     pub fn register(&self, registry: &mut Registry) {
         let problems = registry.sub_registry_with_prefix("problems");
-        problems.register("found", "Problems of the last count", self.found.clone());
+        problems.register(
+            "found",
+            "Problems of the last count, each of a service, a framework or an agent: \
+                `agent-without-address`, `framework-collision`, `impossible-port`, `orphaned-task`, \
+                `reserved-name`, `rewritten-name`, `task-collision`, `task-without-address`, \
+                `unencodable-name`",
+            self.found.clone(),
+        );
         problems.register("counts", "Times that problems were counted", self.counts.clone());
-        problems.register("count_failures", "Counts that broke down", self.failures.clone());
-        problems.register("count_seconds", "Time that the last count took", self.seconds.clone());
+        problems.register(
+            "count_failures",
+            "Counts that broke down; the numbers of the one before stay",
+            self.failures.clone(),
+        );
+        problems.register("count_seconds", "How long the last count took", self.seconds.clone());
         Kind::ALL.into_iter().for_each(|kind| self.show(kind, 0));
     }
 

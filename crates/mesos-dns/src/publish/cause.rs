@@ -30,7 +30,7 @@ impl Cause {
     /// What an order brings; `None`: nothing by itself.
     pub(super) fn of(order: &Order) -> Option<Self> {
         Some(match order {
-            Order::Changes(_) => Self::Events,
+            Order::Changes(..) => Self::Events,
             Order::Hosts(_) => Self::Hosts,
             Order::Masters(_) => Self::Masters,
             Order::Release | Order::Settings(_) => Self::Operator,

@@ -1,5 +1,7 @@
 //! What the publisher counts.
 
+use std::sync::Arc;
+
 use mesos_dns_core::watch::{believe::Why, knowledge::Held};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
@@ -7,7 +9,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::Published;
+use super::{Published, freshness::FreshnessMetrics, records::RecordMetrics};
+use crate::metrics::{Age, Ages, Moment};
 
 /// Counters of taking in what the masters say, and of publishing it.
 #[derive(Debug, Default)]
@@ -32,7 +35,14 @@ pub struct PublishMetrics {
     held: Family<Kept, Counter>,
     held_tasks: Gauge,
     held_agents: Gauge,
-    records: Gauge,
+    /// How soon events are answered from.
+    pub(super) freshness: FreshnessMetrics,
+    /// Records by type.
+    pub(super) by_type: RecordMetrics,
+    /// When records last came or went.
+    pub(super) changed: Moment,
+    content_hash: Gauge,
+    addresses: Gauge,
     pub(super) names: Gauge,
     tasks: Gauge,
     agents: Gauge,
@@ -60,34 +70,69 @@ enum Reason {
     Settling,
 }
 
+/// The moments whose age is shown.
+const AGES: &[Age<PublishMetrics>] =
+    &[("age", "Since records last came or went, or were first published", |metrics| &metrics.changed)];
+
+/// Bits of the content hash that are shown: a number in Prometheus holds no more.
+const HASH_BITS: u32 = 48;
+
 impl PublishMetrics {
     /// Registers the counters.
-    pub fn register(&self, registry: &mut Registry) {
+    pub fn register(self: &Arc<Self>, registry: &mut Registry) {
         let zone = registry.sub_registry_with_prefix("zone");
+        zone.register_collector(Box::new(Ages { of: self.clone(), rows: AGES }));
+        self.freshness.register(zone);
+        self.by_type.register(zone);
+        for reason in [Reason::Empty, Reason::Loss, Reason::Recovering, Reason::Settling] {
+            drop(self.held.get_or_create(&Kept { reason }));
+        }
         for (name, help, counter) in [
-            ("panics", "Faults of this program met while publishing", &self.panics),
-            ("updates", "Views of the cluster taken over", &self.updates),
+            ("panics", "Faults of this program met while publishing; the zone is built anew", &self.panics),
+            ("updates", "Documents taken over", &self.updates),
             ("changes", "Events taken over", &self.changes),
-            ("unknown_tasks", "Events about tasks that nobody told us of", &self.unknown_tasks),
-            ("drift", "Agents and tasks that a document corrected, as no event told of them", &self.drift),
-            ("publications", "Versions published", &self.publications),
-            ("releases", "Times that an operator vouched for the leader", &self.releases),
+            (
+                "unknown_tasks",
+                "Events about tasks that nobody told us of; the state is compared soon after",
+                &self.unknown_tasks,
+            ),
+            ("drift", "Agents and tasks that a comparison corrected, as no event told of them", &self.drift),
+            (
+                "publications",
+                "Versions published; far fewer than updates while nothing changes",
+                &self.publications,
+            ),
+            (
+                "releases",
+                "Times that an operator vouched for the leader: `mesos-dns release`, SIGUSR1",
+                &self.releases,
+            ),
             ("tasks_generated", "Tasks whose records were made anew", &self.tasks_generated),
             ("owners_compiled", "Names whose records were compiled anew", &self.owners_compiled),
-            ("copied_bytes", "Bytes copied because older versions share them", &self.bytes_copied),
+            ("copied_bytes", "Copied for a new version because older ones share it", &self.bytes_copied),
         ] {
             zone.register(name, help, counter.clone());
         }
-        zone.register("held", "Times that something was held which the leader lacks", self.held.clone());
+        zone.register(
+            "held",
+            "Times that something began to be held which the leader does not show: `Empty`, \
+                `Loss`, `Recovering`, `Settling`",
+            self.held.clone(),
+        );
         for (name, help, metric) in [
             ("held_tasks", "Tasks held that the leader does not show", &self.held_tasks),
             ("held_agents", "Agents that the leader waits for", &self.held_agents),
-            ("records", "Records that DNS answers", &self.records),
+            (
+                "content_hash",
+                "The lower 48 bits of a hash of all records: servers that answer alike show the same number",
+                &self.content_hash,
+            ),
+            ("addresses", "Addresses of which we know the name", &self.addresses),
             ("names", "Names, empty non-terminals included", &self.names),
             ("tasks", "Tasks that have not ended", &self.tasks),
             ("agents", "Agents", &self.agents),
             ("frameworks", "Frameworks", &self.frameworks),
-            ("serial", "SOA serial", &self.serial),
+            ("serial", "SOA serial: Unix time of the last change", &self.serial),
             (
                 "withheld_special",
                 "Names of tasks, and tasks of frameworks, withheld because they are reserved",
@@ -95,17 +140,18 @@ impl PublishMetrics {
             ),
             (
                 "withheld_hidden",
-                "Tasks and ports withheld because they are not meant to be seen",
+                "Tasks and ports withheld because they are not meant to be seen (`visibility`)",
                 &self.withheld_hidden,
             ),
             (
                 "withheld_ports",
-                "Ports withheld because they cannot exist or are too many",
+                "Ports withheld: 0, above 65535, or beyond 1024 of a task",
                 &self.withheld_ports,
             ),
             (
                 "withheld_addresses",
-                "Addresses of tasks withheld because nobody else could reach them",
+                "Addresses of tasks withheld because nobody else could reach them: loopback, \
+                link-local, multicast and the like",
                 &self.withheld_addresses,
             ),
             (
@@ -139,13 +185,14 @@ impl PublishMetrics {
             (&self.held_tasks, held(|held| held.tasks)),
             (&self.held_agents, held(|held| held.agents)),
             (&self.names, zone.names()),
+            (&self.addresses, zone.addresses()),
             (&self.tasks, cluster.tasks.len()),
             (&self.agents, cluster.agents.len()),
             (&self.frameworks, cluster.frameworks.len()),
         ] {
             metric.set(i64::try_from(value).unwrap_or(i64::MAX));
         }
-        self.records.set(i64::try_from(zone.records()).unwrap_or(i64::MAX));
+        self.content_hash.set((zone.content_hash() & ((1 << HASH_BITS) - 1)) as i64);
         for (metric, value) in [
             (&self.serial, zone.serial()),
             (&self.withheld_special, withheld.special),

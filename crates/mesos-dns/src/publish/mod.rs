@@ -7,9 +7,11 @@
 
 mod cause;
 mod former;
+mod freshness;
 mod load;
 mod metrics;
 mod orders;
+mod records;
 mod writer;
 
 use std::{
@@ -30,6 +32,7 @@ use mesos_dns_core::{
 use tokio::sync::{oneshot, watch};
 
 use cause::{Causes, Chronicle};
+pub use freshness::Arrival;
 pub use metrics::PublishMetrics;
 pub use orders::{NotTaken, Orders};
 pub use writer::{Doubts, PUBLISH_INTERVAL, Publisher};
@@ -201,8 +204,8 @@ pub struct Taken {
 
 /// What the publisher is told.
 pub enum Order {
-    /// What events say, in their order.
-    Changes(Vec<Change>),
+    /// What events say, in their order; if they came just now, how they did.
+    Changes(Vec<Change>, Option<Arrival>),
     /// A document to compare with is being asked for.
     Comparing,
     /// Host names were looked up.

@@ -32,6 +32,7 @@ use super::{
     Board, Order, PublishMetrics, Published, Reign, Report, Settings, Taken,
     cause::{Cause, Causes},
     former::{Former, LOOK_AGAIN},
+    freshness::{Arrival, Arrivals},
     load,
 };
 
@@ -77,6 +78,8 @@ pub struct Publisher {
     skipped: Skipped,
     doubts: watch::Sender<Doubts>,
     former: Former,
+    /// Events that no version shows yet.
+    arrivals: Arrivals,
     /// It was told which tasks have other addresses than the original would give them.
     has_told_moved: bool,
 }
@@ -127,6 +130,7 @@ impl Publisher {
             skipped: Skipped::default(),
             doubts: watch::Sender::default(),
             former: Former::default(),
+            arrivals: Arrivals::default(),
             has_told_moved: false,
         }
     }
@@ -171,6 +175,8 @@ impl Publisher {
         self.waiting = Waiting::Nothing;
         self.version += 1;
         self.post();
+        self.metrics.by_type.count(&self.board.load().zone);
+        self.metrics.changed.set(Instant::now());
         let (serial, tasks) = (self.serial.0, self.cluster.tasks.len());
         info!(serial, records = self.zone.records(), tasks, saved_at = about.saved_at, "old data published");
         self.tell_moved();
@@ -210,7 +216,7 @@ impl Publisher {
     fn take(&mut self, order: Order) {
         self.causes.note(Cause::of(&order));
         match order {
-            Order::Changes(changes) => self.change(changes),
+            Order::Changes(changes, arrival) => self.change(changes, arrival),
             Order::Comparing => self.knowledge.expect_comparison(),
             Order::Hosts(hosts) => self.knowledge.handle_hosts(hosts),
             Order::Masters(masters) => self.knowledge.handle_masters(masters),
@@ -248,10 +254,14 @@ impl Publisher {
 
     //--- Orders
 
-    fn change(&mut self, changes: Vec<Change>) {
+    fn change(&mut self, changes: Vec<Change>, arrival: Option<Arrival>) {
         let now = Instant::now();
         let is_event = |change: &&Change| !matches!(change, Change::Omitted(_));
-        self.metrics.changes.inc_by(changes.iter().filter(is_event).count() as u64);
+        let events = changes.iter().filter(is_event).count();
+        if let Some(arrival) = arrival {
+            self.arrivals.note(events, arrival);
+        }
+        self.metrics.changes.inc_by(events as u64);
         let subjects = changes.into_iter().map(|change| self.knowledge.handle_change(change, now));
         let unknown = subjects.filter(|subject| *subject == Subject::Unknown).count() as u64;
         if unknown > 0 {
@@ -337,7 +347,9 @@ impl Publisher {
         let touched = self.knowledge.take();
         self.follow(touched);
         self.tell_held();
+        let before = self.version;
         self.publish();
+        self.arrivals.settle(self.version != before, &self.metrics.freshness);
     }
 
     /// Brings the zone to what is known now.
@@ -395,10 +407,16 @@ impl Publisher {
         }
         self.version += 1;
         let delta = mem::replace(&mut self.delta, Delta::Records(Vec::new()));
+        let is_followed = self.metrics.by_type.follow(&delta);
         self.board.note(|journal| journal.push(self.version, delta));
         self.board.chronicle(self.version, causes);
         self.number();
         self.post();
+        self.metrics.changed.set(Instant::now());
+        if !is_followed {
+            // It takes a while, and is served meanwhile.
+            self.metrics.by_type.count(&self.board.load().zone);
+        }
         self.tell_moved();
         let (records, names, serial) = (self.zone.records(), self.metrics.names.get(), self.serial.0);
         if self.version > 1 {
@@ -407,7 +425,7 @@ impl Publisher {
         info!(serial, records, names, tasks = self.cluster.tasks.len(), "first data, zone published");
         let special = self.zone.withheld().special;
         if special > 0 {
-            warn!(special, "frameworks or tasks withheld: their names are reserved");
+            warn!(special, "Frameworks or tasks withheld: their names are reserved");
         }
     }
 

@@ -52,9 +52,21 @@ impl SnapshotMetrics {
     /// Registers the counters.
     pub fn register(&self, registry: &mut Registry) {
         let snapshot = registry.sub_registry_with_prefix("snapshot");
-        snapshot.register("saves", "Times that the last good cluster was written", self.saves.clone());
-        snapshot.register("save_failures", "Times that writing it failed", self.failures.clone());
-        snapshot.register("last_save_seconds", "Unix time of the last write", self.last.clone());
+        snapshot.register(
+            "saves",
+            "Times that the last good cluster was written to `snapshotFile`",
+            self.saves.clone(),
+        );
+        snapshot.register(
+            "save_failures",
+            "Times that writing it failed; tried again every 10 s",
+            self.failures.clone(),
+        );
+        snapshot.register(
+            "last_save_seconds",
+            "Unix time of the last write of this process; 0 before the first",
+            self.last.clone(),
+        );
     }
 }
 

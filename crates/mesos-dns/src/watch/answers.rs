@@ -128,7 +128,7 @@ impl Watch {
             }
         };
         self.leader = leader;
-        self.metrics.handle_document();
+        self.metrics.handle_document((origin == Origin::Polled).then_some(self.refresh));
         let source = if origin == Origin::Polled { Source::Polls } else { Source::Events };
         out.contact.send_modify(|contact| {
             contact.leader = Some(Arc::from(fetch.master.to_string()));

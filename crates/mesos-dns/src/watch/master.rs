@@ -100,7 +100,8 @@ impl Client {
         let head = &answer.response;
         match head.status() {
             StatusCode::OK => {
-                let document = read(answer, self.limits, &self.metrics).await?;
+                let (document, bytes) = read(answer, self.limits, &self.metrics).await?;
+                self.metrics.snapshot(bytes);
                 match leads(&document, &fetch.master) {
                     Leadership::Answering if document.complete => Ok(Reply::Document(Box::new(document))),
                     Leadership::Answering => Err(FetchError::Incomplete(Incomplete)),
@@ -215,12 +216,12 @@ pub(super) fn redirect(headers: &HeaderMap, secure: bool) -> Result<Master, Fetc
 /// Most characters of a useless `Location` that an error shows.
 const LOCATION_CHARS_SHOWN: usize = 100;
 
-/// Reads a body into the document, on another thread while it arrives.
+/// Reads a body into the document, on another thread while it arrives; tells how many bytes came.
 pub(super) async fn read(
     answer: Answer,
     limits: Limits,
     metrics: &WatchMetrics,
-) -> Result<Document, FetchError> {
+) -> Result<(Document, usize), FetchError> {
     let Answer { response, connection } = answer;
     let (head, mut body) = response.into_parts();
     let encoding = match head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
@@ -231,15 +232,17 @@ pub(super) async fn read(
         }
     };
     let loading = Loading::start(encoding, limits);
+    let mut bytes = 0;
     while let Some(frame) = body.frame().await {
         let Ok(piece) = frame.map_err(FetchError::Body)?.into_data() else { continue };
         metrics.received_bytes.inc_by(piece.len() as u64);
+        bytes += piece.len();
         if loading.push(piece).await.is_err() {
             break;
         }
     }
     drop(connection);
-    Ok(loading.finish().await?)
+    Ok((loading.finish().await?, bytes))
 }
 
 //------------ Errors -------------------------------------------------------------

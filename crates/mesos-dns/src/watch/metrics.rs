@@ -1,16 +1,18 @@
 //! What the watcher counts.
 
 use std::{
-    sync::atomic::AtomicU64,
-    time::{SystemTime, UNIX_EPOCH},
+    sync::{Arc, atomic::AtomicU64},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use mesos_dns_core::{cluster::Skipped, watch::subscribe::End};
+use mesos_dns_core::{cluster::Skipped, mesos::operator::EventType, watch::subscribe::End};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
+
+use crate::metrics::{Age, Ages, Moment};
 
 /// Counters of finding the leader and fetching the state.
 #[derive(Debug)]
@@ -37,8 +39,19 @@ pub struct WatchMetrics {
     pub streams_refused: Counter,
     /// Streams that ended, by reason.
     ends: Family<Ended, Counter>,
-    /// Events that were taken in.
-    pub events: Counter,
+    /// Whether the leader talks to us: a stream runs, or the last round of polling gave a document.
+    connected: Gauge,
+    /// Whether a stream runs.
+    streaming: Gauge,
+    /// How often the leader should say something.
+    interval: Gauge<f64, AtomicU64>,
+    /// When an event was last taken in, and when the leader last said anything at all.
+    last_event: Moment,
+    last_heard: Moment,
+    /// Bytes of the last whole document or snapshot, as they came.
+    snapshot_bytes: Gauge,
+    events: Family<OfType, Counter>,
+    by_type: [Counter; EventType::ALL.len()],
     /// Events of types that we do not know.
     pub events_unknown: Counter,
     /// Events that lack something.
@@ -90,6 +103,21 @@ pub enum Failure {
     TooLarge,
 }
 
+/// The type of an event.
+type OfType = [(&'static str, &'static str); 1];
+
+/// The moments whose age is shown.
+const AGES: &[Age<WatchMetrics>] = &[
+    ("last_event_age", "Since the last event of the stream that was no heartbeat", |metrics| {
+        &metrics.last_event
+    }),
+    (
+        "last_heartbeat_age",
+        "Since the leader last said anything: an event, a heartbeat, or a document that was believed",
+        |metrics| &metrics.last_heard,
+    ),
+];
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ended {
     reason: EndReason,
@@ -103,6 +131,36 @@ enum EndReason {
     Malformed,
     Overrun,
     Silent,
+}
+
+impl From<End> for EndReason {
+    fn from(end: End) -> Self {
+        match end {
+            End::Closed => Self::Closed,
+            End::Dropped => Self::Dropped,
+            End::Malformed => Self::Malformed,
+            End::Overrun => Self::Overrun,
+            End::Silent => Self::Silent,
+        }
+    }
+}
+
+impl Failure {
+    /// All of them, to be shown as 0 from the start.
+    const ALL: [Self; 12] = [
+        Self::Auth,
+        Self::Connect,
+        Self::Http,
+        Self::Incomplete,
+        Self::Malformed,
+        Self::NotLeader,
+        Self::Redirect,
+        Self::Resolve,
+        Self::Status,
+        Self::Timeout,
+        Self::Tls,
+        Self::TooLarge,
+    ];
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -127,7 +185,16 @@ enum SkippedPart {
 
 impl Default for WatchMetrics {
     fn default() -> Self {
+        let events = Family::<OfType, Counter>::default();
         Self {
+            connected: Gauge::default(),
+            streaming: Gauge::default(),
+            interval: Gauge::default(),
+            last_event: Moment::default(),
+            last_heard: Moment::default(),
+            snapshot_bytes: Gauge::default(),
+            by_type: EventType::ALL.map(|event| events.get_or_create(&[("type", event.label())]).clone()),
+            events,
             requests: Counter::default(),
             failures: Family::default(),
             documents: Counter::default(),
@@ -139,7 +206,6 @@ impl Default for WatchMetrics {
             streams: Counter::default(),
             streams_refused: Counter::default(),
             ends: Family::default(),
-            events: Counter::default(),
             events_unknown: Counter::default(),
             events_malformed: Counter::default(),
             skipped: Family::default(),
@@ -159,58 +225,118 @@ impl Default for WatchMetrics {
 
 impl WatchMetrics {
     /// Registers all of them.
-    pub fn register(&self, registry: &mut Registry) {
+    pub fn register(self: &Arc<Self>, registry: &mut Registry) {
+        self.begin_all();
         let masters = registry.sub_registry_with_prefix("masters");
+        masters.register_collector(Box::new(Ages { of: self.clone(), rows: AGES }));
+        for (name, help, gauge) in [
+            (
+                "connected",
+                "1 while the leader talks to us: its stream of events runs, or it answered when it was last polled",
+                &self.connected,
+            ),
+            ("streaming", "1 while a stream of events runs; 0 while the state is polled", &self.streaming),
+        ] {
+            masters.register(name, help, gauge.clone());
+        }
+        let help = "How often the leader should say something: the heartbeat that it announced, or the time between \
+                    two polls; 0 before it ever did";
+        masters.register_with_unit("heartbeat_interval", help, Unit::Seconds, self.interval.clone());
+        let help = "Size of the last whole state that was read, as it came (compressed, where it was)";
+        masters.register_with_unit("snapshot", help, Unit::Bytes, self.snapshot_bytes.clone());
+        masters.register("events", "Events taken in from streams, by type", self.events.clone());
         for (name, help, counter) in [
             ("requests", "Requests made to masters", &self.requests),
-            ("documents", "State documents believed", &self.documents),
-            ("redirects", "Redirects and leader members followed", &self.redirects),
-            ("redirects_refused", "Redirects not followed", &self.redirects_refused),
+            ("documents", "Documents believed", &self.documents),
+            ("redirects", "Times we were sent on and went", &self.redirects),
+            (
+                "redirects_refused",
+                "Times we did not: once too often, in a circle, by a stranger",
+                &self.redirects_refused,
+            ),
             ("logins", "Tokens asked of the identity service", &self.logins),
         ] {
             masters.register(name, help, counter.clone());
         }
-        masters.register("failures", "Requests without a document of the leader", self.failures.clone());
+        masters.register(
+            "failures",
+            "Requests without a document of the leader: `Auth`, `Connect`, `Http`, `Incomplete`, \
+                `Malformed`, `NotLeader`, `Redirect`, `Resolve`, `Status`, `Timeout`, `Tls`, \
+                `TooLarge`",
+            self.failures.clone(),
+        );
         masters.register_with_unit(
             "received",
-            "Bytes of bodies as received",
+            "Bodies as received, still compressed",
             Unit::Bytes,
             self.received_bytes.clone(),
         );
-        let help = "Time from request to decoded document";
+        let help = "From a request to its decoded document";
         masters.register_with_unit("fetch", help, Unit::Seconds, self.fetch_seconds.clone());
         for (name, help, counter) in [
             ("streams", "Streams of events that began", &self.streams),
-            ("streams_refused", "Times that a master had no stream for us", &self.streams_refused),
-            ("events", "Events taken in", &self.events),
-            ("events_unknown", "Events of unknown types", &self.events_unknown),
-            ("events_malformed", "Events that lack something", &self.events_malformed),
+            (
+                "streams_refused",
+                "Times that a master had none for us: too old, or our credentials do not suffice; it \
+                is polled",
+                &self.streams_refused,
+            ),
+            ("events_unknown", "Events of types that we do not know", &self.events_unknown),
+            (
+                "events_malformed",
+                "Events that lack something; the state is compared soon after",
+                &self.events_malformed,
+            ),
         ] {
             masters.register(name, help, counter.clone());
         }
-        masters.register("stream_ends", "Streams of events that ended", self.ends.clone());
-        masters.register("skipped", "Parts of documents left out", self.skipped.clone());
-        let help = "Unix time of the last document believed";
+        masters.register(
+            "stream_ends",
+            "Streams that ended: `Closed`, `Dropped` (another master leads), `Malformed`, \
+                `Overrun` (faster than we could take them in), `Silent` (three heartbeats missed)",
+            self.ends.clone(),
+        );
+        masters.register(
+            "skipped",
+            "Left out of documents, each time it is met: `Agents`, `AgentAddresses`, `Frameworks`, \
+                `FrameworkAddresses`, `Tasks`, `PortRanges`, `TaskAddresses`, `PortMappings`, \
+                `Labels`, `OverLimit`",
+            self.skipped.clone(),
+        );
+        let help = "Unix time of the last document believed; 0 before the first";
         masters.register_with_unit("last_success", help, Unit::Seconds, self.last_success_seconds.clone());
         let zookeeper = registry.sub_registry_with_prefix("zookeeper");
         for (name, help, counter) in [
             ("sessions", "Sessions begun", &self.sessions),
             ("sessions_lost", "Sessions lost, expired ones included", &self.sessions_lost),
             ("bad_nodes", "Nodes that could not be read or made no sense", &self.bad_nodes),
-            ("members_ignored", "Members of the group beyond the limit", &self.members_ignored),
-            ("panics", "Panics of the session or of the watcher", &self.panics),
-            ("leader_changes", "Changes of the leader", &self.leader_changes),
+            ("members_ignored", "Members beyond 64", &self.members_ignored),
+            (
+                "panics",
+                "Panics of the ZooKeeper session or of the watcher; they are started anew",
+                &self.panics,
+            ),
+            ("leader_changes", "Changes of the leader as ZooKeeper shows it", &self.leader_changes),
         ] {
             zookeeper.register(name, help, counter.clone());
         }
         let names = registry.sub_registry_with_prefix("names");
         for (name, help, counter) in [
-            ("lookups", "Host names asked of the resolver", &self.lookups),
-            ("lookup_failures", "Host names that failed or took too long", &self.lookup_failures),
-            ("ignored", "Host names beyond the limit", &self.names_ignored),
+            ("lookups", "Host names asked of the system's resolver", &self.lookups),
+            ("lookup_failures", "Those that failed or took longer than 5 s", &self.lookup_failures),
+            ("ignored", "Host names beyond 65,536", &self.names_ignored),
         ] {
             names.register(name, help, counter.clone());
         }
+    }
+
+    /// Has every member shown from the start: what is counted for the first time is seen to rise.
+    fn begin_all(&self) {
+        Failure::ALL.into_iter().for_each(|reason| drop(self.failures.get_or_create(&Failed { reason })));
+        for end in [End::Closed, End::Dropped, End::Malformed, End::Overrun, End::Silent] {
+            drop(self.ends.get_or_create(&Ended { reason: end.into() }));
+        }
+        self.count_skipped(&Skipped::default());
     }
 
     /// How many requests gave no document for this reason.
@@ -223,21 +349,58 @@ impl WatchMetrics {
         self.failures.get_or_create(&Failed { reason }).inc();
     }
 
-    /// A stream ended.
-    pub(super) fn count_end(&self, end: End) {
-        let reason = match end {
-            End::Closed => EndReason::Closed,
-            End::Dropped => EndReason::Dropped,
-            End::Malformed => EndReason::Malformed,
-            End::Overrun => EndReason::Overrun,
-            End::Silent => EndReason::Silent,
-        };
-        self.ends.get_or_create(&Ended { reason }).inc();
+    /// A stream begins, and has a heartbeat so often.
+    pub(super) fn begin_stream(&self, heartbeat: Duration) {
+        self.streams.inc();
+        self.streaming.set(1);
+        self.interval.set(heartbeat.as_secs_f64());
     }
 
-    /// A document was believed.
-    pub(super) fn handle_document(&self) {
+    /// A stream ended.
+    pub(super) fn count_end(&self, end: End) {
+        self.streaming.set(0);
+        self.connected.set(0);
+        self.ends.get_or_create(&Ended { reason: end.into() }).inc();
+    }
+
+    /// Nobody reads any stream yet.
+    pub(super) fn handle_start(&self) {
+        self.streaming.set(0);
+    }
+
+    /// A whole round gave no document. While a stream runs, a comparison that fails is none.
+    pub(super) fn handle_failure(&self) {
+        if self.streaming.get() == 0 {
+            self.connected.set(0);
+        }
+    }
+
+    /// The stream said something, of these types.
+    pub(super) fn heard(&self, by_type: &[u64; EventType::ALL.len()], now: Instant) {
+        self.last_heard.set(now);
+        for (event, (counter, count)) in EventType::ALL.into_iter().zip(self.by_type.iter().zip(by_type)) {
+            if *count > 0 {
+                counter.inc_by(*count);
+                if event != EventType::Heartbeat {
+                    self.last_event.set(now);
+                }
+            }
+        }
+    }
+
+    /// A whole state came, in so many bytes.
+    pub(super) fn snapshot(&self, bytes: usize) {
+        self.snapshot_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// A document was believed; without a stream, the next one comes after this time.
+    pub(super) fn handle_document(&self, polled_every: Option<Duration>) {
         self.documents.inc();
+        self.connected.set(1);
+        self.last_heard.set(Instant::now());
+        if let Some(every) = polled_every {
+            self.interval.set(every.as_secs_f64());
+        }
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.last_success_seconds.set(since_epoch.as_secs_f64());
     }

@@ -108,6 +108,8 @@ pub struct Watch {
     detection: Detection,
     resolver: Resolver,
     metrics: Arc<WatchMetrics>,
+    /// The time between two polls.
+    refresh: Duration,
     zookeeper: Option<ZkUrl>,
     /// Configured masters as written, which is how records compare them.
     configured: Vec<Arc<str>>,
@@ -155,6 +157,7 @@ impl Watch {
             resolver: Resolver::new(metrics.clone()),
             told: Told::new(metrics.clone()),
             metrics,
+            refresh: settings.poll.refresh,
             zookeeper: settings.zookeeper.clone(),
             configured: settings.masters.clone(),
             leader: None,
@@ -192,6 +195,7 @@ impl Watch {
         let mut zookeeper = JoinSet::new();
         let mut waiting = Waiting::default();
         let mut known = *doubts.borrow_and_update();
+        self.metrics.handle_start();
         loop {
             self.start_zookeeper(&mut zookeeper, &sender);
             self.begin_request(&mut waiting, out).await?;

@@ -18,7 +18,7 @@ use super::{
     metrics::WatchMetrics,
     stream::{Events, Heard},
 };
-use crate::publish::{NotTaken, Order, Orders};
+use crate::publish::{Arrival, NotTaken, Order, Orders};
 
 /// Notices that wait for whoever watches over the stream.
 const NOTICES_MAX: usize = 64;
@@ -89,14 +89,17 @@ impl Reading {
             // Whoever is too busy to take it hears of it the next time.
             _ = self.notices.try_send(Notice::Alive(now));
         }
-        self.count(&heard);
+        self.count(&heard, now);
         let names = names(&heard.changes);
-        let Heard { changes, frameworks, malformed, .. } = heard;
+        let Heard { changes, frameworks, malformed, status_times, .. } = heard;
         if !changes.is_empty() {
-            self.orders.try_send(Order::Changes(changes)).map_err(|refused| match refused {
-                NotTaken::Full => End::Overrun,
-                NotTaken::Gone => End::Dropped,
-            })?;
+            let arrival = Arrival { received: now, status_times };
+            self.orders.try_send(Order::Changes(changes, Some(arrival))).map_err(
+                |refused| match refused {
+                    NotTaken::Full => End::Overrun,
+                    NotTaken::Gone => End::Dropped,
+                },
+            )?;
         }
         if !names.is_empty() {
             self.notice(Notice::Names(names)).await?;
@@ -119,9 +122,8 @@ impl Reading {
         (self.events.heartbeat().unwrap_or(HEARTBEAT) / 2).min(Duration::from_secs(1))
     }
 
-    fn count(&self, heard: &Heard) {
-        let is_event = |change: &&Change| !matches!(change, Change::Omitted(_));
-        self.metrics.events.inc_by(heard.changes.iter().filter(is_event).count() as u64);
+    fn count(&self, heard: &Heard, now: Instant) {
+        self.metrics.heard(&heard.by_type, now);
         self.metrics.events_unknown.inc_by(heard.unknown);
         self.metrics.events_malformed.inc_by(heard.malformed);
     }

@@ -15,7 +15,7 @@ use hyper::{StatusCode, body::Incoming};
 use mesos_dns_core::{
     cluster::{Change, Document, Host},
     mesos::{
-        operator::{self, Passed, Said, Support},
+        operator::{self, EventType, Passed, Said, Seen, Support},
         state,
     },
     watch::{poll::Fetch, subscribe::End},
@@ -106,7 +106,9 @@ impl Client {
         let asked = async {
             let answer = self.get(fetch, "/master/state-summary").await?;
             match answer.response.status() {
-                StatusCode::OK => super::master::read(answer, self.limits, &self.metrics).await,
+                StatusCode::OK => {
+                    super::master::read(answer, self.limits, &self.metrics).await.map(|(summary, _)| summary)
+                }
                 status => Err(FetchError::Status { status }),
             }
         };
@@ -174,6 +176,7 @@ async fn open(
         rest: Bytes::new(),
     };
     let decoding = Decoding::start();
+    let mut received = 0;
     let outline = loop {
         match events.say()? {
             Some(Said::Batch(batch)) => {
@@ -185,9 +188,11 @@ async fn open(
             None => {
                 let bytes = events.read().await?.ok_or(FetchError::Ended)?;
                 metrics.received_bytes.inc_by(bytes as u64);
+                received += bytes;
             }
         }
     };
+    metrics.snapshot(received);
     let parts = decoding.finish().await?;
     Ok((assembled(*outline, parts).await?, events))
 }
@@ -211,6 +216,10 @@ pub struct Heard {
     pub changes: Vec<Change>,
     /// Whether a framework subscribed: where its scheduler is stands elsewhere.
     pub frameworks: bool,
+    /// How many events there were, by type.
+    pub by_type: [u64; EventType::ALL.len()],
+    /// When agents made the statuses that updates of tasks tell of, in seconds of Unix time by their clocks.
+    pub status_times: Vec<f64>,
     /// Events of unknown types.
     pub unknown: u64,
     /// Events that lack something.
@@ -241,7 +250,7 @@ impl Events {
         let mut heard = Heard::default();
         while heard.changes.len() < EVENTS_AT_ONCE_MAX {
             let Some(said) = self.say().map_err(|_| End::Malformed)? else { break };
-            heard.note(said);
+            heard.note(said, self.stream.seen());
         }
         Ok(heard)
     }
@@ -275,11 +284,15 @@ impl fmt::Debug for Events {
 }
 
 impl Heard {
-    fn note(&mut self, said: Said) {
+    fn note(&mut self, said: Said, Seen { event, status_time }: Seen) {
+        // What was left out of an event is told after it, and is none itself.
+        let is_event = !matches!(said, Said::Batch(_) | Said::Snapshot(_) | Said::Change(Change::Omitted(_)));
+        self.by_type[event as usize] += u64::from(is_event);
         match said {
             Said::Change(change) => {
                 self.frameworks |= matches!(change, Change::FrameworkAdded(_));
                 self.changes.push(change);
+                self.status_times.extend(status_time.filter(|_| is_event));
             }
             Said::Passed(Passed::Malformed { .. }) => self.malformed += 1,
             Said::Passed(Passed::Unknown(_)) => self.unknown += 1,
@@ -289,6 +302,6 @@ impl Heard {
     }
 
     fn is_nothing(&self) -> bool {
-        self.changes.is_empty() && self.malformed == 0 && self.unknown == 0
+        self.by_type.iter().all(|count| *count == 0)
     }
 }

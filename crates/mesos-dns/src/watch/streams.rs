@@ -8,7 +8,7 @@ use mesos_dns_core::{
         believe::Incomplete,
         knowledge::Origin,
         poll::Fetch,
-        subscribe::{End, GivesUp},
+        subscribe::{End, GivesUp, HEARTBEAT},
     },
 };
 use tracing::{debug, warn};
@@ -40,7 +40,7 @@ impl Watch {
         if let Some(again) = again {
             self.subscription.handle_again(again, now);
         }
-        self.metrics.streams.inc();
+        self.metrics.begin_stream(events.heartbeat().unwrap_or(HEARTBEAT));
         self.told.stream(fetch, support);
         waiting.reader = Some(Reader::start(events, out.orders.clone(), self.metrics.clone()));
         waiting.wants_summary = false;
@@ -91,7 +91,7 @@ impl Watch {
         let hosts = self.resolver.resolve_more(names.collect::<Vec<_>>()).await;
         let places = schedulers.into_iter().map(|(id, (host, port))| Change::FrameworkAt { id, host, port });
         out.send(Order::Hosts(hosts)).await?;
-        out.send(Order::Changes(places.collect())).await
+        out.send(Order::Changes(places.collect(), None)).await
     }
 
     /// The publisher met something that only the state can settle.

@@ -87,6 +87,7 @@ impl Told {
             self.failures.clear();
         }
         if step == Step::Failed {
+            self.metrics.handle_failure();
             contact.send_modify(|contact| contact.failure = Some(format!("{master}: {error}")));
         }
     }

@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use super::{Action, Settings, Standing, State};
 use crate::{
     table::{CANDIDATES_MAX, KeyHash},
-    wire::{FLAG_AA, FLAG_RA, is_within},
+    wire::{FLAG_AA, FLAG_RA, is_within, rtype},
     zone::{Node, Snapshot},
 };
 use plain::{Kind, Plain};
@@ -86,6 +86,15 @@ impl<'a> Many<'a> {
         let ticket = Ticket(u8::try_from(self.count).ok()?);
         self.count = self.count.saturating_add(1);
         Some(ticket)
+    }
+
+    /// The type that a query which was read asks for.
+    pub fn qtype(&self, ticket: Ticket) -> u16 {
+        match self.plain.get(usize::from(ticket.0)).map(|plain| plain.kind) {
+            Some(Kind::A) | None => rtype::A,
+            Some(Kind::Aaaa) => rtype::AAAA,
+            Some(Kind::Srv) => rtype::SRV,
+        }
     }
 
     /// Looks up all names that were read.

@@ -32,30 +32,94 @@ pub enum Passed {
     },
 }
 
+/// The types of events, as they are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is named after the type")]
+pub enum EventType {
+    AgentAdded,
+    AgentRemoved,
+    FrameworkAdded,
+    FrameworkRemoved,
+    FrameworkUpdated,
+    Heartbeat,
+    /// One that we do not know, or none.
+    #[default]
+    Other,
+    TaskAdded,
+    TaskUpdated,
+}
+
+impl EventType {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 9] = [
+        Self::AgentAdded,
+        Self::AgentRemoved,
+        Self::FrameworkAdded,
+        Self::FrameworkRemoved,
+        Self::FrameworkUpdated,
+        Self::Heartbeat,
+        Self::Other,
+        Self::TaskAdded,
+        Self::TaskUpdated,
+    ];
+
+    /// As a metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::AgentAdded => "agent_added",
+            Self::AgentRemoved => "agent_removed",
+            Self::FrameworkAdded => "framework_added",
+            Self::FrameworkRemoved => "framework_removed",
+            Self::FrameworkUpdated => "framework_updated",
+            Self::Heartbeat => "heartbeat",
+            Self::Other => "other",
+            Self::TaskAdded => "task_added",
+            Self::TaskUpdated => "task_updated",
+        }
+    }
+
+    fn of(event: &str) -> Self {
+        // Types have no small letters.
+        let is_written_so = !event.bytes().any(|byte| byte.is_ascii_lowercase());
+        let known = Self::ALL.into_iter().find(|known| event.eq_ignore_ascii_case(known.label()));
+        known.filter(|_| is_written_so).unwrap_or_default()
+    }
+}
+
+/// What can be told of an event besides what it says.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Seen {
+    /// Its type.
+    pub event: EventType,
+    /// Of an update of a task: when its agent made the status, in seconds of Unix time by that agent's clock.
+    pub status_time: Option<f64>,
+}
+
 /// Decodes one event, and tells what could not be used of it; an error if it is no JSON object. `at`: where it ends.
 pub(super) fn decode(
     json: &[u8],
     elements: &mut Elements,
     skipped: &mut Skipped,
     at: u64,
-) -> Result<(Said, Vec<Omission>), JsonError> {
+) -> Result<(Said, Seen, Vec<Omission>), JsonError> {
     let event = event_type(json)?;
-    if event == "HEARTBEAT" {
-        return Ok((Said::Heartbeat, Vec::new()));
+    let mut seen = Seen { event: EventType::of(&event), status_time: None };
+    if seen.event == EventType::Heartbeat {
+        return Ok((Said::Heartbeat, seen, Vec::new()));
     }
     let before = *skipped;
-    let said = match change(&event, json, elements, skipped) {
+    let said = match change(&event, json, elements, skipped, &mut seen) {
         Ok(Some(change)) => Said::Change(change),
         Ok(None) => Said::Passed(Passed::Unknown(shorten(&event))),
         Err(Unusable(reason)) => Said::Passed(Passed::Malformed { event: shorten(&event), reason }),
     };
     let is_malformed = matches!(said, Said::Passed(Passed::Malformed { .. }));
     if !is_malformed && *skipped == before {
-        return Ok((said, Vec::new()));
+        return Ok((said, seen, Vec::new()));
     }
     let left_out: Vec<_> = SkippedPart::between(before, *skipped).collect();
     let omissions = omissions(&event, json, (!is_malformed).then_some(&left_out), at);
-    Ok((said, omissions))
+    Ok((said, seen, omissions))
 }
 
 /// What could not be used of an event: these parts, or all that it is about.
@@ -97,6 +161,7 @@ fn change(
     json: &[u8],
     elements: &mut Elements,
     skipped: &mut Skipped,
+    seen: &mut Seen,
 ) -> Result<Option<Change>, Unusable> {
     Ok(Some(match event {
         "AGENT_ADDED" => {
@@ -117,7 +182,11 @@ fn change(
             let task = elements.task_added(inside(json, &["task_added", "task"])?, skipped);
             task.ok_or(Unusable("its task cannot be used"))?
         }
-        "TASK_UPDATED" => elements.task_updated(inside(json, &["task_updated"])?, skipped)?,
+        "TASK_UPDATED" => {
+            let (change, timestamp) = elements.task_updated(inside(json, &["task_updated"])?, skipped)?;
+            seen.status_time = Some(timestamp).filter(|time| time.is_finite() && *time > 0.0);
+            change
+        }
         "" => return Err(Unusable("it has no type")),
         "SUBSCRIBED" => return Err(Unusable("there was a snapshot before")),
         _ => return Ok(None),

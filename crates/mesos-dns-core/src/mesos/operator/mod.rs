@@ -23,7 +23,7 @@ mod event;
 mod master;
 mod stream;
 
-pub use event::Passed;
+pub use event::{EventType, Passed, Seen};
 pub use master::{LOSSY_RECONCILE, Master, Support, Version};
 pub use stream::{HEARTBEAT_INTERVAL_MAX, Limits, Said, Stream, StreamError};
 

@@ -8,7 +8,7 @@ use super::{
         recordio::{EVENT_BYTES_MAX, RecordError, Records},
         state::{self, Batch, Outline, Shape, Splitter, StateError, element::Elements},
     },
-    event::{self, Passed},
+    event::{self, Passed, Seen},
 };
 use crate::cluster::{Change, Skipped};
 
@@ -86,6 +86,7 @@ pub struct Stream {
     heartbeat_interval: Option<Duration>,
     elements: Elements,
     skipped: Skipped,
+    seen: Seen,
 }
 
 enum Phase {
@@ -111,6 +112,7 @@ impl Stream {
             heartbeat_interval: None,
             elements: Elements::default(),
             skipped: Skipped::default(),
+            seen: Seen::default(),
         }
     }
 
@@ -168,8 +170,9 @@ impl Stream {
                 }
                 let event = if buffer.is_empty() { data } else { buffer.as_slice() };
                 let at = self.records.offset();
-                let (said, omissions) = event::decode(event, &mut self.elements, &mut self.skipped, at)
+                let (said, seen, omissions) = event::decode(event, &mut self.elements, &mut self.skipped, at)
                     .map_err(|error| StreamError::NotJson { at, error })?;
+                self.seen = seen;
                 buffer.clear();
                 buffer.shrink_to(BUFFER_BYTES);
                 if !omissions.is_empty() {
@@ -209,6 +212,11 @@ impl Stream {
     /// it promised nothing (before 1.5).
     pub fn heartbeat_interval(&self) -> Option<Duration> {
         self.heartbeat_interval
+    }
+
+    /// What there is to tell of the event after the snapshot that was said last.
+    pub fn seen(&self) -> Seen {
+        self.seen
     }
 
     /// What of the events so far was left out. What of the snapshot was, says its document.

@@ -36,7 +36,15 @@ fn a_fault_costs_one_query_of_a_sitting() {
         assert_eq!(log.text().matches("a query panicked").count(), 1);
     }
     assert_eq!(shown(&registry, "mesos_dns_dns_panics_total"), 3);
-    assert_eq!(shown(&registry, "mesos_dns_dns_queries_total{transport=\"https\"}"), 4);
+    assert_eq!(
+        shown(&registry, r#"mesos_dns_dns_questions_total{transport="https",family="ipv4",type="A"}"#),
+        4
+    );
+    assert_eq!(shown(&registry, r#"mesos_dns_dns_queries_total{transport="https"}"#), 4);
+    let failed = r#"mesos_dns_dns_responses_total{transport="https",source="zone",rcode="SERVFAIL"}"#;
+    assert_eq!(shown(&registry, failed), 1);
+    assert_eq!(shown(&registry, r#"mesos_dns_dns_answer_seconds_count{transport="https"}"#), 4);
+    assert_eq!(shown(&registry, "mesos_dns_legacy_mesos_success_total"), 9, "three of each transport");
 }
 
 /// What is answered in one sitting is of one version, while a writer swaps them as fast as it can; and none goes back.

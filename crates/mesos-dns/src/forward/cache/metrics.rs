@@ -28,6 +28,8 @@ pub struct CacheMetrics {
     pub entries: Gauge,
     /// Bytes they take.
     pub bytes: Gauge,
+    /// Bytes they may take.
+    pub capacity: Gauge,
     /// Answers let go for want of room.
     pub evictions: Counter,
     /// Popular answers asked for anew before their end.
@@ -54,6 +56,7 @@ impl Default for CacheMetrics {
             misses: Counter::default(),
             entries: Gauge::default(),
             bytes: Gauge::default(),
+            capacity: Gauge::default(),
             evictions: Counter::default(),
             refreshes: Counter::default(),
             flushed: Counter::default(),
@@ -64,14 +67,28 @@ impl Default for CacheMetrics {
 
 impl CacheMetrics {
     pub(in crate::forward) fn register(&self, registry: &mut Registry) {
-        let help = "Answers told from memory, by kind";
+        let help = "Of these, answered from memory: `fresh`, `aging` (asked for anew if popular), \
+                `negative`, `failure` (one a moment ago), `stale` (no server answered, or none soon)";
         registry.register("answers", help, self.answers.clone());
-        registry.register("misses", "Questions with nothing to tell at once", self.misses.clone());
+        registry.register("misses", "Of these, with nothing to tell at once", self.misses.clone());
         registry.register("entries", "Answers remembered", self.entries.clone());
-        registry.register("bytes", "Bytes of memory they take", self.bytes.clone());
-        registry.register("evictions", "Answers let go for want of room", self.evictions.clone());
-        registry.register("refreshes", "Popular answers asked for anew", self.refreshes.clone());
-        registry.register("flushed", "Answers forgotten by order", self.flushed.clone());
+        registry.register("bytes", "Bytes of memory they take; `cacheSize` at most", self.bytes.clone());
+        registry.register(
+            "capacity_bytes",
+            "Bytes of memory they may take: cacheSize",
+            self.capacity.clone(),
+        );
+        registry.register(
+            "evictions",
+            "Let go for want of room: many of them beside many misses ask for a larger `cacheSize`",
+            self.evictions.clone(),
+        );
+        registry.register(
+            "refreshes",
+            "Popular ones asked for anew before their end",
+            self.refreshes.clone(),
+        );
+        registry.register("flushed", "Forgotten because of `mesos-dns flush`", self.flushed.clone());
     }
 
     /// Counts what was found.

@@ -57,9 +57,9 @@ pub(super) enum Line {
 }
 
 impl Upstream {
-    pub(super) fn new(server: &Server, trust: &Trust) -> Arc<Self> {
+    pub(super) fn new(server: &Server, trust: &Trust, metrics: &ForwardMetrics) -> Arc<Self> {
         let tls = server.tls.as_ref().map(|_| trust.config());
-        let pool = Pool::new(server.clone(), tls);
+        let pool = Pool::new(server.clone(), tls, metrics.connections(server));
         Arc::new(Self { server: server.clone(), health: Mutex::default(), told: Mutex::default(), pool })
     }
 

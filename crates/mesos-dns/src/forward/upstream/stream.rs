@@ -17,6 +17,7 @@ use std::{
 
 use bytes::{Buf, BytesMut};
 use mesos_dns_core::forward::{admission::CLIENT_OUTSTANDING_MAX, exchange::OPEN_MAX, server::Server};
+use prometheus_client::metrics::gauge::Gauge;
 use rustls::ClientConfig;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split},
@@ -50,6 +51,8 @@ pub(super) struct Pool {
     server: Server,
     tls: Option<Arc<ClientConfig>>,
     connections: Mutex<Vec<Arc<Connection>>>,
+    /// How many there are.
+    count: Gauge,
 }
 
 /// One connection: what waits on it.
@@ -89,8 +92,8 @@ pub(in crate::forward) struct Waiting {
 }
 
 impl Pool {
-    pub(super) fn new(server: Server, tls: Option<Arc<ClientConfig>>) -> Arc<Self> {
-        Arc::new(Self { server, tls, connections: Mutex::default() })
+    pub(super) fn new(server: Server, tls: Option<Arc<ClientConfig>>, count: Gauge) -> Arc<Self> {
+        Arc::new(Self { server, tls, connections: Mutex::default(), count })
     }
 
     /// Sends a query on one of the connections; makes one if there is none with room.
@@ -121,6 +124,7 @@ impl Pool {
         let connection = Arc::new(Connection { state: Mutex::new(state) });
         let submitted = connection.submit(request);
         connections.push(connection.clone());
+        self.count.inc();
         // It ends by itself: when idle, when given up, or with the server.
         tokio::spawn(self.clone().run(connection, queue));
         submitted
@@ -134,6 +138,7 @@ impl Pool {
             Err(_) => (io::ErrorKind::TimedOut.into(), false),
         };
         lock(&self.connections).retain(|other| !Arc::ptr_eq(other, &connection));
+        self.count.dec();
         for mut request in connection.close() {
             if was_open && !request.is_repeated {
                 request.is_repeated = true;

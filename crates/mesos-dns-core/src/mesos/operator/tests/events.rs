@@ -432,3 +432,31 @@ fn networks_places_and_labels() {
         updated(TaskState::Running, running([named("dcos")])),
     );
 }
+
+#[test]
+fn what_is_told_of_an_event_besides() {
+    let seen = |event: &str| {
+        let bytes = stream([EMPTY, event]);
+        let mut stream = Stream::new(Limits::default());
+        assert_eq!(hear_in(&mut stream, &bytes, bytes.len()).1, None);
+        stream.seen()
+    };
+    let update = seen(&status("TASK_RUNNING", r#""state":"TASK_RUNNING","timestamp":1795370315.25"#));
+    assert_eq!(update, Seen { event: EventType::TaskUpdated, status_time: Some(1_795_370_315.25) });
+    let ended = seen(&status("TASK_FAILED", r#""state":"TASK_FAILED","timestamp":7.5"#));
+    assert_eq!(ended.status_time, Some(7.5), "the end of a task is news as well");
+    for odd in ["0", "-1", "null"] {
+        let status = status("TASK_RUNNING", &format!(r#""state":"TASK_RUNNING","timestamp":{odd}"#));
+        assert_eq!(seen(&status).status_time, None, "{odd}");
+    }
+    for (event, expected) in [
+        (r#"{"type":"HEARTBEAT"}"#, EventType::Heartbeat),
+        (r#"{"type":"AGENT_REMOVED","agent_removed":{"agent_id":{"value":"S"}}}"#, EventType::AgentRemoved),
+        (r#"{"type":"FRAMEWORK_UPDATED"}"#, EventType::FrameworkUpdated),
+        (r#"{"type":"SOMETHING_NEW"}"#, EventType::Other),
+        (r#"{"type":"heartbeat"}"#, EventType::Other),
+        (r#"{}"#, EventType::Other),
+    ] {
+        assert_eq!(seen(event), Seen { event: expected, status_time: None }, "{event}");
+    }
+}

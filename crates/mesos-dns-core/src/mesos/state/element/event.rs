@@ -33,12 +33,12 @@ impl Elements {
         })
     }
 
-    /// What an update of a task means; the error says what is missing.
+    /// What an update of a task means, and the time of its status (0 if it has none); the error says what is missing.
     pub(in crate::mesos) fn task_updated(
         &mut self,
         json: &[u8],
         skipped: &mut Skipped,
-    ) -> Result<Change, Unusable> {
+    ) -> Result<(Change, f64), Unusable> {
         let raw = whole(json, RawUpdate::read).ok_or(Unusable("a member has the wrong type"))?;
         let status = raw.status;
         if raw.framework_id.is_empty() || raw.id.is_empty() {
@@ -49,7 +49,10 @@ impl Elements {
             return Err(Unusable("there is no state"));
         }
         let (framework_id, id) = (self.names.get(&raw.framework_id), (&*raw.id).into());
-        let Some(state) = present(state) else { return Ok(Change::TaskEnded { framework_id, id }) };
+        let timestamp = status.timestamp;
+        let Some(state) = present(state) else {
+            return Ok((Change::TaskEnded { framework_id, id }, timestamp));
+        };
         let running = match &*status.state {
             "TASK_RUNNING" => Some(
                 self.running_status(status, skipped)
@@ -57,7 +60,7 @@ impl Elements {
             ),
             _ => None,
         };
-        Ok(Change::TaskUpdated(TaskUpdate { framework_id, id, state, running }))
+        Ok((Change::TaskUpdated(TaskUpdate { framework_id, id, state, running }), timestamp))
     }
 
     /// The addresses are `None` only where nothing was said of them.
