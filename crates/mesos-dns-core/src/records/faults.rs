@@ -18,7 +18,7 @@ impl Maker<'_> {
     /// What of a task that is answered cannot be published.
     pub fn faults(&mut self, task: &Task, agent: &Agent) -> Faults {
         let agent_addresses = address::of_agent(agent, &self.cluster.hosts);
-        self.whereabouts.find(task, agent_addresses, &self.policy.addresses, self.keeps_loopback, self.trace);
+        self.whereabouts.find(task, agent_addresses, &self.policy.addresses, self.keeps_loopback, ());
         let announced = task.discovery.iter().flat_map(|discovery| {
             let is_shown =
                 |port: &&DiscoveryPort| extra::is_shown(port, discovery, self.policy.extra.visibility);
