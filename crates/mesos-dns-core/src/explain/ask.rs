@@ -34,6 +34,9 @@ pub(super) struct Reply {
     pub(super) answers: Vec<(u16, u32, Vec<u8>)>,
 }
 
+/// Where the question's name stands in each message (RFC 1035 section 4.1.4).
+const QNAME_POINTER: [u8; 2] = [0xc0, HEADER_BYTES as u8];
+
 /// Asks.
 pub(super) fn ask(question: &Question, known: &Known<'_>) -> Answered {
     let message = message(question);
@@ -149,14 +152,17 @@ fn nearest(near: &Near, client: String) -> Step {
 //------------ Reply -----------------------------------------------------------
 
 impl Reply {
-    /// Reads a reply of ours: its data hold no compressed names.
+    /// Reads a reply of ours.
     fn read(bytes: &[u8], is_truncated: bool) -> Option<Self> {
         let header: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
         let [_, _, f0, f1, q0, q1, a0, a1, ..] = *header;
         let flags = u16::from_be_bytes([f0, f1]);
         let mut rest = bytes.get(HEADER_BYTES..)?;
+        let mut asked: &[u8] = &[];
         if u16::from_be_bytes([q0, q1]) > 0 {
-            rest = skip_name(rest)?.get(4..)?;
+            let behind = skip_name(rest)?;
+            asked = rest.strip_suffix(behind)?;
+            rest = behind.get(4..)?;
         }
         let mut answers = Vec::new();
         for _ in 0..u16::from_be_bytes([a0, a1]) {
@@ -164,11 +170,18 @@ impl Reply {
             let [t0, t1, _, _, l0, l1, l2, l3, d0, d1] = *fixed;
             let (data, behind) = behind.split_at_checked(usize::from(u16::from_be_bytes([d0, d1])))?;
             let ttl = u32::from_be_bytes([l0, l1, l2, l3]);
-            answers.push((u16::from_be_bytes([t0, t1]), ttl, data.to_vec()));
+            let rtype = u16::from_be_bytes([t0, t1]);
+            answers.push((rtype, ttl, spelled_out(rtype, data, asked)));
             rest = behind;
         }
         Some(Self { rcode: flags & 0x000f, is_truncated, answers })
     }
+}
+
+/// Data as the zone has them: of those in a reply of ours, only PTR records point at the question's name.
+fn spelled_out(rtype: u16, data: &[u8], asked: &[u8]) -> Vec<u8> {
+    let front = data.strip_suffix(&QNAME_POINTER).filter(|_| rtype == rtype::PTR);
+    front.map_or_else(|| data.to_vec(), |front| [front, asked].concat())
 }
 
 fn skip_name(bytes: &[u8]) -> Option<&[u8]> {
