@@ -69,8 +69,9 @@ impl View {
         let contact = seen.contact.borrow().clone();
         let published = self.board.load();
         let is_loaded = published.zone.is_loaded();
-        // Data without contact: published a moment ago, and the watcher is about to say so.
-        let contact_age = contact.age(Instant::now()).or(is_loaded.then_some(Duration::ZERO));
+        // Data without contact: the first ones, and their watcher is about to say so, or was replaced before it could.
+        let first_data = self.board.first_data().filter(|_| is_loaded);
+        let contact_age = contact.age(Instant::now()).or(first_data.map(|at| at.elapsed()));
         let restored = published.restored.map(|saved_at| UNIX_EPOCH + Duration::from_secs(saved_at));
         let (age, confirmed) = match restored {
             Some(saved_at) => (Some(saved_at.elapsed().unwrap_or_default()), None),

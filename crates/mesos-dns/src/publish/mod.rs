@@ -15,8 +15,8 @@ mod records;
 mod writer;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -75,6 +75,7 @@ pub struct Board {
     version: watch::Sender<u64>,
     journal: Mutex<Journal>,
     chronicle: Mutex<Chronicle>,
+    first_data: OnceLock<Instant>,
 }
 
 impl Board {
@@ -82,7 +83,8 @@ impl Board {
     pub fn new(policy: Arc<Policy>, soa: Arc<Soa>) -> Self {
         let current = ArcSwap::from_pointee(Published::loading(policy, soa));
         let journal = Mutex::new(Journal::new(0, None));
-        Self { current, version: watch::Sender::new(0), journal, chronicle: Mutex::default() }
+        let (version, first_data) = (watch::Sender::new(0), OnceLock::new());
+        Self { current, version, journal, chronicle: Mutex::default(), first_data }
     }
 
     /// The steps from this version to the newest one; `None` if they are not kept any more, or were too many: then
@@ -136,6 +138,11 @@ impl Board {
         &self.current
     }
 
+    /// When data were shown for the first time.
+    pub fn first_data(&self) -> Option<Instant> {
+        self.first_data.get().copied()
+    }
+
     /// Tells when a newer version was published.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
@@ -144,6 +151,9 @@ impl Board {
     /// Shows a version; returns the one before, which readers may still hold.
     fn post(&self, published: Published) -> Arc<Published> {
         let version = published.version;
+        if published.zone.is_loaded() {
+            self.first_data.get_or_init(Instant::now);
+        }
         // Only the writer posts, so nobody counts beside it.
         let published = Published { posting: self.current.load().posting.wrapping_add(1), ..published };
         let former = self.current.swap(Arc::new(published));
