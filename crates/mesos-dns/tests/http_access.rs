@@ -21,6 +21,7 @@ use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
 
 async fn status(server: SocketAddr, path: &str, token: Option<&str>) -> u16 {
@@ -71,9 +72,13 @@ async fn tokens_open_it_and_are_replaced_by_a_reload() {
     }
     // No difference between what there is not and what one may not see.
     assert_eq!(status(daemon.http, "/v2/tasks/nobody", None).await, 401);
+    let mut watcher = watching(daemon.http, old).await;
     fs::write(&file, new).unwrap();
     daemon.signal(Signal::HUP);
     daemon.logged("configuration reloaded");
+    // Who watches with a token that is withdrawn is told nothing more.
+    let ended = timeout(PATIENCE, watcher.read_to_end(&mut Vec::new())).await;
+    assert!(matches!(ended, Ok(Ok(_))), "{ended:?}");
     assert_eq!(status(daemon.http, "/v2/tasks", Some(old)).await, 401);
     assert_eq!(status(daemon.http, "/v2/tasks", Some(new)).await, 200);
     // A file that is of no use changes nothing.
@@ -81,6 +86,21 @@ async fn tokens_open_it_and_are_replaced_by_a_reload() {
     daemon.signal(Signal::HUP);
     daemon.logged("reload failed");
     assert_eq!(status(daemon.http, "/v2/tasks", Some(new)).await, 200);
+}
+
+/// A stream of changes that has begun.
+async fn watching(server: SocketAddr, token: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server).await.unwrap();
+    let head = format!("GET /v2/watch HTTP/1.0\r\nAuthorization: Bearer {token}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut begun = String::new();
+    while !begun.contains("event: here") {
+        let mut piece = [0; 4096];
+        let length = timeout(PATIENCE, stream.read(&mut piece)).await.unwrap().unwrap();
+        assert_ne!(length, 0, "{begun}");
+        begun.push_str(std::str::from_utf8(&piece[..length]).unwrap());
+    }
+    stream
 }
 
 #[test]

@@ -13,7 +13,7 @@ impl Display for Page<'_> {
         writeln!(out, "{} {}, asked by {}", question.name, question.rtype, question.client)?;
         write!(out, "from {}, state {}", data.origin, data.state)?;
         if let Some(leader) = &data.leader {
-            write!(out, ", leader {}", leader.escape_debug())?;
+            write!(out, ", leader {}", shown(leader))?;
         }
         if let Some(age) = data.age_seconds {
             write!(out, ", confirmed {age} s ago")?;
@@ -61,7 +61,7 @@ impl Page<'_> {
         writeln!(out, "\nLeft out:")?;
         for Dropped { data, but_for, candidate } in dropped {
             let data = data.as_deref().unwrap_or("no data");
-            writeln!(out, "\n  {} of {}", data.escape_debug(), who(candidate))?;
+            writeln!(out, "\n  {} of {}", shown(data), who(candidate))?;
             steps(but_for, "    not: ", out)?;
             steps(&candidate.why, "    else: ", out)?;
             steps(&candidate.not_taken, "    not taken: ", out)?;
@@ -75,7 +75,7 @@ impl Page<'_> {
             writeln!(out, "\nThe nearest name above that is there: {nearest}")?;
         }
         for miss in near_misses {
-            writeln!(out, "Did you mean {}, made of \"{}\"?", miss.name, miss.written.escape_debug())?;
+            writeln!(out, "Did you mean {}, made of \"{}\"?", miss.name, shown(&miss.written))?;
         }
         for problem in problems {
             writeln!(out, "\nProblem {}: {}", problem.kind, problem.reason)?;
@@ -107,15 +107,15 @@ fn who(contributor: &Contributor) -> String {
     let Contributor { kind, task, framework, agent, .. } = contributor;
     let mut text = kind.clone();
     if let Some(task) = task {
-        text.push_str(&format!(" {}", task.id.escape_debug()));
+        text.push_str(&format!(" {}", shown(&task.id)));
     }
     if let Some(framework) = framework {
         let of = if task.is_some() { " of framework" } else { "" };
-        text.push_str(&format!("{of} \"{}\"", framework.name.escape_debug()));
+        text.push_str(&format!("{of} \"{}\"", shown(&framework.name)));
     }
     if let Some(agent) = agent {
         let on = if task.is_some() { " on agent" } else { "" };
-        text.push_str(&format!("{on} {}", agent.id.escape_debug()));
+        text.push_str(&format!("{on} {}", shown(&agent.id)));
     }
     text
 }
@@ -124,7 +124,7 @@ fn steps(steps: &[Step], before: &str, out: &mut Formatter<'_>) -> fmt::Result {
     for Step { rule, says, value, setting } in steps {
         write!(out, "{before}[{rule}] {says}")?;
         if let Some(value) = value.as_ref().filter(|value| !value.is_empty()) {
-            write!(out, ": {}", value.escape_debug())?;
+            write!(out, ": {}", shown(value))?;
         }
         match setting {
             Some(setting) => writeln!(out, " (see {setting})")?,
@@ -134,9 +134,32 @@ fn steps(steps: &[Step], before: &str, out: &mut Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
+/// A text as it can be shown: of what tenants wrote, nothing reaches the terminal but what can be seen. Quotes stay.
+fn shown(text: &str) -> String {
+    let seen = |one: char| matches!(one, '"' | '\'' | '\\').then_some(one);
+    let escaped = |one: char| one.escape_debug().filter(move |_| seen(one).is_none());
+    text.chars().flat_map(|one| seen(one).into_iter().chain(escaped(one))).collect()
+}
+
 fn more(listed: usize, total: usize, out: &mut Formatter<'_>) -> fmt::Result {
     match total.saturating_sub(listed) {
         0 => Ok(()),
         more => writeln!(out, "    and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_seen() {
+        for (text, expected) in [
+            (r#""web\\n""#, r#""web\\n""#),
+            ("it's é", "it's é"),
+            ("a\nb\u{1b}[31m\u{9b}\u{202e}\0", r"a\nb\u{1b}[31m\u{9b}\u{202e}\0"),
+        ] {
+            assert_eq!(shown(text), expected);
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::{
     told::Step,
 };
 use crate::{
-    cluster::{AddressSource, Task, TaskState, Visibility},
+    cluster::{AddressSource, Host, Task, TaskState, Visibility},
     records::{AddressWhy, Addresses, Data, ExtraName, Naming, OnHost, Policy, PortWhy, Presence, Sign, Why},
 };
 
@@ -128,8 +128,10 @@ fn of_note(note: &Note, found: &Found<'_>, policy: &Policy) -> Step {
         }
         Why::Claim(address) => Step::new("claim", "it says that the address is its own").by(address),
         Why::Scheduler => {
-            let host =
-                framework.and_then(|framework| framework.host.as_ref()).map(|host| format!("{host:?}"));
+            let host = framework.and_then(|framework| framework.host.as_ref()).map(|host| match host {
+                Host::Address(address) => address.to_string(),
+                Host::Name(name) => name.to_string(),
+            });
             Step::new("scheduler", "it is where the framework's scheduler is").by(host.unwrap_or_default())
         }
         Why::OfFramework => Step::new("of-framework", "it is one for all services of the framework"),

@@ -79,6 +79,10 @@ impl<'a> Survey<'a> {
                 continue;
             }
             let labels = fragment(&framework.name, self.policy.rules);
+            // Of a name without a letter nothing stands anywhere, so nobody shares it.
+            if labels.is_empty() {
+                continue;
+            }
             let owner = Owner { framework: Some(framework.id.clone()), ..Owner::default() };
             if labels != framework.name.to_ascii_lowercase() {
                 rewritten.push((owner.clone(), vec![framework.name.to_string(), labels.clone()], count));
@@ -153,17 +157,24 @@ impl<'a> Survey<'a> {
                 *count = count.saturating_add(service.count());
             }
         }
+        let cluster = self.cluster;
+        for framework in cluster.frameworks.iter() {
+            let left_out = records::framework(framework, &cluster.hosts, self.policy, &mut |record| {
+                record.owner.name().into_iter().for_each(|name| noted.note(name));
+            });
+            let owner = || Owner { framework: Some(framework.id.clone()), ..Owner::default() };
+            if left_out.special > 0 {
+                withheld.entry(&framework.id).or_insert_with(|| (owner(), 0));
+            }
+            if left_out.unencodable > 0 {
+                self.add(Kind::UnencodableName, vec![owner()], vec![framework.name.to_string()], 0);
+            }
+        }
+        noted.end(services.len());
         for (id, (owner, count)) in withheld {
             let name = self.cluster.frameworks.get(id).map(|framework| framework.name.to_string());
             self.add(Kind::ReservedName, vec![owner], name.into_iter().collect(), count);
         }
-        let cluster = self.cluster;
-        for framework in cluster.frameworks.iter() {
-            records::framework(framework, &cluster.hosts, self.policy, &mut |record| {
-                record.owner.name().into_iter().for_each(|name| noted.note(name));
-            });
-        }
-        noted.end(services.len());
         let names = self.shared(&noted.suspects(), services);
         self.schedulers(&names, services);
         self.collisions(names, services);

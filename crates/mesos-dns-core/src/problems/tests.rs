@@ -165,6 +165,16 @@ fn names_of_ours() {
     );
 }
 
+/// Their schedulers' own names are told of even where there are no tasks, and nobody shares a name that nobody has.
+#[test]
+fn frameworks_without_a_name() {
+    let at = |id, name| Framework { host: Some(Host::new("10.0.0.66")), ..framework(id, name) };
+    assert_eq!(
+        found(vec![], vec![at("F", ".."), at("G", "*"), at("H", "slave"), at("I", "m")], vec![]),
+        "reserved-name [H] [slave] 0\nunencodable-name [F] [..] 0\nunencodable-name [G] [*] 0\n"
+    );
+}
+
 #[test]
 fn what_cannot_be_reached() {
     let lost = Agent { address: None, ..agent("a-S1") };

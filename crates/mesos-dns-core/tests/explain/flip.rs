@@ -137,6 +137,8 @@ pub fn flip(world: &mut World, step: &Step, who: &Contributor) -> Effect {
             Effect::Goes
         }
         "scheduler" => {
+            let host = Host::new(step.value.as_deref().unwrap_or_default());
+            assert_eq!(framework(world, who).host, Some(host), "{step:?}");
             framework(world, who).host = None;
             Effect::Goes
         }

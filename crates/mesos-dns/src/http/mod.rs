@@ -119,6 +119,8 @@ pub struct Api {
     v2: v2::State,
     /// Cancelled when nobody is to be kept waiting any more.
     closing: CancellationToken,
+    /// Of those who watch now; cancelled, too, when it is decided anew who may.
+    watching: ArcSwap<CancellationToken>,
     started: Instant,
     /// Names of this machine.
     machine: Vec<String>,
@@ -134,6 +136,7 @@ impl Api {
         legacy: Arc<LegacyCounters>,
         registry: Registry,
     ) -> Self {
+        let closing = CancellationToken::new();
         Self {
             settings: ArcSwap::from_pointee(settings),
             board,
@@ -146,7 +149,8 @@ impl Api {
             sources: Box::new(Sources::default),
             transfers: Arc::new(Semaphore::new(TRANSFERS_MAX)),
             v2: v2::State::new(WATCHERS_MAX),
-            closing: CancellationToken::new(),
+            watching: ArcSwap::from_pointee(closing.child_token()),
+            closing,
             started: Instant::now(),
             machine: host::machine_names(),
         }
@@ -172,9 +176,14 @@ impl Api {
         Self { v2: v2::State::new(watchers), ..self }
     }
 
-    /// Puts other settings in force, for requests that come from now on.
+    /// Puts other settings in force, for requests that come from now on. Where these change who may read, nobody goes on
+    /// watching as before: who still may comes back, and goes on with the version that it has.
     pub fn reload(&self, settings: Settings) {
-        self.settings.store(Arc::new(settings));
+        let access = |of: &Settings| (of.tokens.clone(), of.is_enumeration_on);
+        let now = access(&settings);
+        if access(&self.settings.swap(Arc::new(settings))) != now {
+            self.watching.swap(Arc::new(self.closing.child_token())).cancel();
+        }
     }
 
     /// Answers a request. A panic on the way is an answer too, and counted.
@@ -224,7 +233,7 @@ impl Api {
         Ok(route)
     }
 
-    async fn answer<B>(&self, route: &Route, request: &Request<B>) -> Result<Response<Reply>, Refusal> {
+    async fn answer<B: Body>(&self, route: &Route, request: &Request<B>) -> Result<Response<Reply>, Refusal> {
         match route {
             Route::Health => Ok(health::health()),
             Route::Ready => Ok(health::ready(&self.board.load(), &(self.standing)())),

@@ -23,7 +23,7 @@ mod watch;
 
 use std::sync::Arc;
 
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode, body::Body};
 use tokio::sync::Semaphore;
 
 use super::{
@@ -216,7 +216,7 @@ impl State {
 
 impl Api {
     /// Answers a v2 path.
-    pub(super) async fn answer_v2<B>(
+    pub(super) async fn answer_v2<B: Body>(
         &self,
         route: &V2,
         request: &Request<B>,

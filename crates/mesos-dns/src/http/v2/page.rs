@@ -91,14 +91,14 @@ pub(super) struct Sent<'a, P> {
 
 /// A place in a list as an opaque text.
 pub(super) fn cursor(parts: &[String]) -> String {
-    BASE64URL_NOPAD.encode(parts.join("\0").as_bytes())
+    // As JSON: names that tenants choose may have any character in them.
+    BASE64URL_NOPAD.encode(&serde_json::to_vec(parts).unwrap_or_default())
 }
 
 /// The parts of a place in a list; `None` if the text is none of ours.
 pub(super) fn parts<const N: usize>(cursor: &str) -> Option<[String; N]> {
-    let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok().filter(|bytes| !bytes.is_empty())?;
-    let text = String::from_utf8(bytes).ok()?;
-    let parts: Vec<String> = text.split('\0').map(str::to_owned).collect();
+    let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?;
+    let parts: Vec<String> = serde_json::from_slice(&bytes).ok()?;
     parts.try_into().ok()
 }
 
@@ -108,9 +108,11 @@ mod tests {
 
     #[test]
     fn places_come_back() {
-        let place = ["fw/1 é".to_owned(), "a b".to_owned()];
-        assert_eq!(parts::<2>(&cursor(&place)), Some(place.clone()));
-        assert_eq!(parts::<1>(&cursor(&place)), None);
+        for place in [["fw/1 é", "a b"], ["", ""], ["a\0b", "\0"], ["\n\"\\", "]"]] {
+            let place = place.map(str::to_owned);
+            assert_eq!(parts::<2>(&cursor(&place)), Some(place.clone()));
+            assert_eq!(parts::<1>(&cursor(&place)), None);
+        }
         for bad in ["", "=", "!!", "_w"] {
             assert_eq!((parts::<1>(bad), parts::<2>(bad)), (None, None), "{bad}");
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode,
+    body::Body,
     header::{CACHE_CONTROL, HeaderValue, VARY},
 };
 use mesos_dns_core::{
@@ -20,6 +21,7 @@ use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Instant, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{
@@ -58,7 +60,7 @@ struct Polled {
 
 impl Api {
     /// Answers with a stream of events, or with what changed since a version.
-    pub(super) async fn watch<B>(
+    pub(super) async fn watch<B: Body>(
         &self,
         request: &Request<B>,
         query: &Query,
@@ -80,19 +82,22 @@ impl Api {
             return Ok(headed(whole(StatusCode::OK, kind, "")));
         }
         let seat = self.seat()?;
+        let closing = CancellationToken::clone(&self.watching.load());
+        // It may have been decided anew who may read since this request was let in.
+        self.admit(request).map_err(|(_, refusal)| refusal)?;
         if is_stream {
             let feed = Feed {
                 board: self.board.clone(),
                 scope,
                 since,
                 instance: self.v2.instance,
-                closing: self.closing.clone(),
+                closing,
                 metrics: self.metrics.clone(),
             };
             return Ok(headed(reply(StatusCode::OK, EVENTS, feed::start(feed, seat))));
         }
         let until = Instant::now() + wait.map_or(WAIT, Duration::from_secs);
-        Ok(headed(json(&self.poll(since, &scope, until).await)))
+        Ok(headed(json(&self.poll(since, &scope, (until, closing)).await)))
     }
 
     /// A place among the watchers.
@@ -103,8 +108,13 @@ impl Api {
         })
     }
 
-    /// Waits for changes since a version (of another process, if there is `None` in it) until a time.
-    async fn poll(&self, since: Option<Option<u64>>, scope: &Scope, until: Instant) -> Polled {
+    /// Waits for changes since a version (of another process, if there is `None` in it) until a time, or until told to stop.
+    async fn poll(
+        &self,
+        since: Option<Option<u64>>,
+        scope: &Scope,
+        (until, closing): (Instant, CancellationToken),
+    ) -> Polled {
         let mut versions = self.board.subscribe();
         let mut at = match since {
             // Where to begin is what is asked for.
@@ -142,7 +152,7 @@ impl Api {
                 changed = timeout_at(until, versions.changed()) => if !matches!(changed, Ok(Ok(()))) {
                     return self.polled(at, false, Vec::new());
                 },
-                () = self.closing.cancelled() => return self.polled(at, false, Vec::new()),
+                () = closing.cancelled() => return self.polled(at, false, Vec::new()),
             }
         }
     }
