@@ -32,7 +32,10 @@ fn main() -> ExitCode {
         Command::Dump(options) => dump::run(&options, &common),
         Command::Release(options) => ask::release(&options, &common).map(done),
         Command::Flush(options) => ask::flush(&options, &common).map(done),
-        Command::Completions { shell } => Ok(done(args::completions(shell))),
+        Command::Completions { shell } => {
+            args::completions(shell);
+            Ok(ExitCode::SUCCESS)
+        }
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("mesos-dns: {error:#}");

@@ -145,7 +145,7 @@ async fn what_is_wrong_is_said() {
     let master = Master::start(&cluster()).await;
     let daemon = Daemon::following(master.address()).await;
     for (query, detail) in [
-        ("", "\"name\" is missing"),
+        ("", "name is missing"),
         ("?name=a..b", "is no name"),
         ("?name=a&type=nothing", "is no type"),
         ("?name=a&client=me", "is no address"),

@@ -5,7 +5,7 @@
 
 use std::{
     fmt::Write,
-    io,
+    fs, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
     process::ExitCode,
     time::{Duration, Instant},
@@ -29,7 +29,6 @@ use tokio::{
 };
 
 use super::{
-    api::configured_quietly,
     print_json,
     terminal::{BAD, FAINT, GOOD, ODD, Progress, painted, show},
 };
@@ -138,13 +137,14 @@ impl<'a> Words<'a> {
 fn server(written: Option<&str>, port: Option<u16>, common: &Common) -> anyhow::Result<SocketAddr> {
     let found = match written {
         Some(written) => look_up(written)?,
-        None => match configured_quietly(common).as_ref().and_then(listener) {
-            Some(listener) => listener,
-            None if common.config.is_some() => {
-                bail!("{} is no good, or serves no DNS: name a server as @SERVER", common.config_path())
-            }
-            None => SocketAddr::new(first_of_system()?, PORT),
-        },
+        None if common.config.is_none() && fs::metadata(common.config_path()).is_err() => {
+            SocketAddr::new(first_of_system()?, PORT)
+        }
+        None => {
+            let config = configuration::load(common.config_path())?;
+            let none = || format!("{} serves no DNS: name a server as @SERVER", common.config_path());
+            listener(&config).with_context(none)?
+        }
     };
     Ok(SocketAddr::new(found.ip(), port.unwrap_or(found.port())))
 }
@@ -372,15 +372,17 @@ fn page(told: &Told) -> String {
         ("NOERROR" | "NXDOMAIN", _) => ODD,
         _ => BAD,
     };
-    let count = match told.answers.len() {
-        0 if told.rcode == "NOERROR" => format!("the name has no {}", told.rtype),
-        1 => "1 answer".to_owned(),
-        count => format!("{count} answers"),
+    let meaning = match (told.rcode.as_str(), told.answers.len()) {
+        ("NOERROR", 0) => format!("the name has no {}", told.rtype),
+        ("NOERROR", 1) => "1 answer".to_owned(),
+        ("NOERROR", count) => format!("{count} answers"),
+        ("NXDOMAIN", _) => "there is no such name".to_owned(),
+        _ => "no answer".to_owned(),
     };
-    let _ = writeln!(text, "{} {count}, flags {}", painted(style, &told.rcode), told.flags.join(" "));
+    let _ = writeln!(text, "{}: {meaning}; flags {}", painted(style, &told.rcode), told.flags.join(" "));
     for Extended { code, meaning, text: words } in &told.errors {
         let words = if words.is_empty() { String::new() } else { format!(": {words}") };
-        let _ = writeln!(text, "{} {meaning} (EDE {code}){words}", painted(ODD, "why"));
+        let _ = writeln!(text, "{}: {meaning} (EDE {code}){words}", painted(ODD, "why"));
     }
     let Told { milliseconds, transport, server, bytes, .. } = told;
     let by = format!("{milliseconds:.1} ms over {transport} from {server}, {bytes} bytes");
