@@ -130,7 +130,8 @@ mod tests {
             fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(may(&fs::metadata(&file).unwrap(), account, Wish::Read), expected, "{mode:o}");
         }
-        // The folder of a test is its owner's alone.
+        // The file is for everybody, its folder for the owner alone.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let refused = refused(&file, Some(someone(owner + 1, group + 1))).unwrap();
         assert!(refused.contains("may not enter"), "{refused}");
         assert!(super::refused(&folder.path().join("nowhere"), None).unwrap().contains("No such file"));
