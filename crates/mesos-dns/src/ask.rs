@@ -1,26 +1,27 @@
-//! `mesos-dns status`, `mesos-dns release` and `mesos-dns flush`: asking a process that runs.
+//! `mesos-dns release` and `mesos-dns flush`: asking a process of this machine through its admin socket.
 //!
-//! The process is found through its admin socket, of which the configuration file tells; `status` can ask any
-//! server over HTTP instead. What comes is printed as it is, as JSON: fit for people and for scripts.
+//! The configuration file tells where the socket is. What comes is printed as it is, as JSON: fit for people and for
+//! scripts.
 
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Method, Request, StatusCode, Uri, client::conn::http1, header::HOST};
+use hyper::{Method, Request, StatusCode, client::conn::http1, header::HOST};
 use hyper_util::rt::TokioIo;
 use mesos_dns_core::wire::Name;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, UnixStream},
+    net::UnixStream,
     time::timeout,
 };
 
 use crate::{
-    args::{Common, Flush, Release, Status, print},
+    args::{Common, Flush, Release},
+    commands::print_json,
     configuration,
     daemon::run_to_end,
 };
@@ -28,29 +29,8 @@ use crate::{
 /// Time for an answer; a release takes a few seconds.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Largest answer that is read, in bytes; an explanation of a name of very many tasks has a few million.
-const BODY_BYTES_MAX: usize = 16 << 20;
-
-/// Prints how a running process stands.
-///
-/// # Errors
-///
-/// It cannot be reached, or has no data to answer from.
-pub fn status(options: &Status, common: &Common) -> anyhow::Result<()> {
-    let (code, told) = match &options.url {
-        Some(url) => run_to_end(over_http(url, "/ready"))?,
-        None => over_socket(options.socket.clone(), common, Method::GET, "/status")?,
-    };
-    // Not ready is an answer too.
-    if code != StatusCode::OK && code != StatusCode::SERVICE_UNAVAILABLE {
-        bail!("the answer is {code}: is this a mesos-dns?");
-    }
-    show(&told)?;
-    if told["ready"] != true {
-        bail!("not ready");
-    }
-    Ok(())
-}
+/// Largest answer that is read, in bytes.
+const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// Vouches for the leader: what a running process holds is dropped.
 ///
@@ -62,7 +42,7 @@ pub fn release(options: &Release, common: &Common) -> anyhow::Result<()> {
     if code != StatusCode::OK {
         bail!("the answer is {code}");
     }
-    show(&told)
+    print_json(&told)
 }
 
 /// Has a running process forget answers of other servers.
@@ -80,7 +60,7 @@ pub fn flush(options: &Flush, common: &Common) -> anyhow::Result<()> {
     if code != StatusCode::OK {
         bail!("the answer is {code}");
     }
-    show(&told)
+    print_json(&told)
 }
 
 /// A name as it stands in a URL.
@@ -89,13 +69,8 @@ fn in_url(name: &str) -> anyhow::Result<String> {
     Ok(utf8_percent_encode(name, NON_ALPHANUMERIC).to_string())
 }
 
-fn show(told: &Value) -> anyhow::Result<()> {
-    print(std::io::stdout(), &format!("{}\n", serde_json::to_string_pretty(told)?));
-    Ok(())
-}
-
 /// Asks through the admin socket: that of the command line, else that of the configuration.
-fn over_socket(
+pub(crate) fn over_socket(
     socket: Option<PathBuf>,
     common: &Common,
     method: Method,
@@ -117,19 +92,6 @@ fn over_socket(
         let stream = UnixStream::connect(&socket).await;
         exchange(stream.with_context(|| format!("nobody answers at {}", socket.display()))?, request).await
     })
-}
-
-/// Asks a server for the JSON at a path.
-pub(crate) async fn over_http(url: &str, path: &str) -> anyhow::Result<(StatusCode, Value)> {
-    let uri: Uri = url.parse().with_context(|| format!("{url:?} is not a URL"))?;
-    let (Some("http"), Some(host)) = (uri.scheme_str(), uri.host()) else {
-        bail!("write the URL as http://HOST:PORT");
-    };
-    let port = uri.port_u16().unwrap_or(80);
-    let address = (host.trim_matches(['[', ']']), port);
-    let request = Request::get(path).header(HOST, format!("{host}:{port}")).body(Empty::new())?;
-    let stream = timeout(TIMEOUT, TcpStream::connect(address)).await.context("it took too long")?;
-    exchange(stream.with_context(|| format!("nobody answers at {host}:{port}"))?, request).await
 }
 
 /// One request and its answer, which must be JSON.

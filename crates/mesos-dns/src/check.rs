@@ -11,25 +11,56 @@ use mesos_dns_core::{
     forward::server::Server,
     records::{Addresses, Reach},
 };
+use serde_json::{Value, json};
 
 use crate::{
-    args::{EXIT_BAD_CONFIGURATION, print},
-    configuration,
+    args::{Check, Common, EXIT_BAD_CONFIGURATION, Output, print},
+    commands::print_json,
+    configuration::{self, LoadError},
 };
 
 /// Checks a file. Status 0 if a server could start with it, 3 if not.
-pub fn run(path: &str) -> ExitCode {
-    match configuration::load(path) {
-        Ok(config) => {
-            print(io::stdout(), &report(&config));
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            let lines: String = error.lines().iter().map(|line| format!("error: {line}\n")).collect();
-            print(io::stderr(), &lines);
-            ExitCode::from(EXIT_BAD_CONFIGURATION)
-        }
+///
+/// # Errors
+///
+/// The result cannot be written.
+pub fn run(options: &Check, common: &Common) -> anyhow::Result<ExitCode> {
+    let loaded = configuration::load(options.file.as_deref().unwrap_or(common.config_path()));
+    match options.output {
+        Output::Json => print_json(&object(&loaded))?,
+        Output::Table => match &loaded {
+            Ok(config) => print(io::stdout(), &report(config)),
+            Err(error) => {
+                let lines: String = error.lines().iter().map(|line| format!("error: {line}\n")).collect();
+                print(io::stderr(), &lines);
+            }
+        },
     }
+    Ok(match loaded {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(EXIT_BAD_CONFIGURATION),
+    })
+}
+
+/// The same for programs.
+fn object(loaded: &Result<Config, LoadError>) -> Value {
+    let config = match loaded {
+        Ok(config) => config,
+        Err(error) => return json!({"good": false, "errors": error.lines()}),
+    };
+    let warnings: Vec<String> =
+        config.warnings.iter().map(|warning| line(config.path(), warning).to_string()).collect();
+    let rows = config.rows();
+    let settings: Vec<Value> = rows
+        .iter()
+        .filter(|row| row.is_in_force())
+        .map(|row| {
+            json!({
+                "key": row.spelling, "value": row.value, "unit": row.unit, "origin": row.origin.to_string(),
+            })
+        })
+        .collect();
+    json!({"good": true, "file": config.path(), "warnings": warnings, "settings": settings})
 }
 
 /// All about a good configuration.

@@ -41,6 +41,37 @@ pub fn load(given: &str) -> Result<Config, LoadError> {
     from_bytes(&path.to_string_lossy(), &bytes)
 }
 
+/// The files that the configuration file `-config` names, besides itself: all that it wants read.
+pub(crate) fn files(given: &str) -> io::Result<Vec<PathBuf>> {
+    let path = absolute(given)?;
+    let bytes = read(&path, FILE_BYTES_MAX)?;
+    let file = File::parse(&path.to_string_lossy(), &bytes).map_err(io::Error::other)?;
+    let Wants {
+        resolv_conf: _,
+        ca_cert_file,
+        cert_file,
+        key_file,
+        iam_config_file,
+        secret_file,
+        cookie_secret_file,
+        http_tokens_file,
+        identities,
+        zone_files,
+    } = file.wants();
+    let single = [
+        ca_cert_file,
+        cert_file,
+        key_file,
+        iam_config_file,
+        secret_file,
+        cookie_secret_file,
+        http_tokens_file,
+    ];
+    let pairs = identities.into_iter().flat_map(|(cert, key)| [cert, key]);
+    let all = single.into_iter().flatten().chain(pairs).chain(zone_files).map(PathBuf::from);
+    Ok(std::iter::once(path).chain(all).collect())
+}
+
 /// Checks and completes a configuration that is already in memory; `path` is what messages call it.
 ///
 /// # Errors

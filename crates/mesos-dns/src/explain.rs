@@ -5,12 +5,12 @@
 //! as text or as JSON.
 
 use std::{
-    fs, io,
+    io,
     sync::{Arc, Weak},
     time::SystemTime,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use hyper::StatusCode;
 use mesos_dns_core::{
     answer::{Secrets, Standing, State},
@@ -28,8 +28,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    args::{Common, Explain, OutputForm, print},
-    ask, configuration,
+    args::{Common, Explain, Output, print},
+    commands::{
+        api::{self, Server},
+        print_json,
+        terminal::Progress,
+    },
+    configuration,
     daemon::{rooms, run_to_end},
     dns::Shared,
     dump,
@@ -46,28 +51,20 @@ pub fn run(options: &Explain, common: &Common) -> anyhow::Result<()> {
     let (written, client) = (options.rtype.as_deref(), options.client.as_deref());
     let question = Question::read(&options.name, written, client, rand::random())?;
     let explanation = match &options.from {
-        Some(source) if !is_url(source) => of_document(source, &question, common)?,
+        Some(source) if !api::is_url(source) => of_document(source, &question, common)?,
         source => of_server(source.as_deref(), options, common)?,
     };
-    let text = match options.output {
-        OutputForm::Text => Page(&explanation).to_string(),
-        OutputForm::Json => format!("{}\n", serde_json::to_string_pretty(&explanation)?),
-    };
-    print(io::stdout(), &text);
+    match options.output {
+        Output::Table => print(io::stdout(), &Page(&explanation).to_string()),
+        Output::Json => print_json(&explanation)?,
+    }
     Ok(())
-}
-
-fn is_url(source: &str) -> bool {
-    source.starts_with("http://") || source.starts_with("https://")
 }
 
 //------------ A running server ------------------------------------------------
 
 fn of_server(url: Option<&str>, options: &Explain, common: &Common) -> anyhow::Result<Explanation> {
-    let url = match url {
-        Some(url) => url.to_owned(),
-        None => configured_url(common)?,
-    };
+    let server = Server::find(url, &options.access, common)?;
     let escaped = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let mut path = format!("/v2/explain?name={}", escaped(&options.name));
     for (key, value) in [("type", &options.rtype), ("client", &options.client)] {
@@ -75,32 +72,17 @@ fn of_server(url: Option<&str>, options: &Explain, common: &Common) -> anyhow::R
             path.push_str(&format!("&{key}={}", escaped(value)));
         }
     }
-    let (code, told) = run_to_end(ask::over_http(url.trim_end_matches('/'), &path))?;
+    let progress = Progress::start(format!("asking {server}"), "");
+    let (code, told) = run_to_end(server.json(&path))?;
+    drop(progress);
     if code != StatusCode::OK {
-        let detail = told["detail"].as_str().unwrap_or("is this a mesos-dns, and is its enumerationOn true?");
-        bail!("{url} answers {code}: {detail}");
+        return Err(server.refusal(code, &told));
     }
-    read_back(told).with_context(|| format!("the explanation of {url} is not understood"))
+    read_back(told).with_context(|| format!("the explanation of {server} is not understood"))
 }
 
 fn read_back(told: Value) -> serde_json::Result<Explanation> {
     Explanation::deserialize(told)
-}
-
-/// Where the server of the configuration file listens; without a file, where one listens by default.
-fn configured_url(common: &Common) -> anyhow::Result<String> {
-    let config = match &common.config {
-        None if fs::metadata(common.config_path()).is_err() => {
-            configuration::from_bytes("built-in defaults", dump::DEFAULTS)?
-        }
-        _ => configuration::load(common.config_path())?,
-    };
-    let host = match config.http_listener.as_str() {
-        "" | "0.0.0.0" | "::" => "127.0.0.1".to_owned(),
-        v6 if v6.contains(':') => format!("[{v6}]"),
-        host => host.to_owned(),
-    };
-    Ok(format!("http://{host}:{}", config.http_port))
 }
 
 //------------ A document ------------------------------------------------------

@@ -2,7 +2,7 @@
 //!
 //! A room here is named like the core room it drives, or by its protocol:
 //!
-//! - [`ask`]: the commands that ask a running process.
+//! - [`commands`]: the commands for people. [`ask`]: those that tell a process of this machine what to do.
 //! - [`args`]: the command line. [`configuration`]: reading the file and what it names. [`check`]: judging it.
 //! - [`explain`]: why a question gets its answer.
 //! - [`daemon`]: all the wiring; the only file that knows every part.
@@ -16,6 +16,7 @@
 pub mod args;
 pub mod ask;
 pub mod check;
+pub mod commands;
 pub mod configuration;
 pub mod daemon;
 pub mod demo;

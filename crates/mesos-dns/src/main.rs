@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use mesos_dns::{
     args::{self, Args, Command},
-    ask, check, daemon, demo, dump, explain,
+    ask, check,
+    commands::{doctor, query, status, watch},
+    daemon, demo, dump, explain,
 };
 
 /// Frees memory back to the system in time and keeps many threads out of each other's way; the cluster's model is
@@ -19,26 +21,29 @@ fn main() -> ExitCode {
     };
     process_start::look_up_without_plug_ins();
     let outcome = match command.unwrap_or(Command::Serve) {
-        Command::Serve => daemon::run(&common),
-        Command::Demo(options) => demo::run(&options, &common),
+        Command::Serve => daemon::run(&common).map(done),
+        Command::Demo(options) => demo::run(&options, &common).map(done),
+        Command::Check(options) => check::run(&options, &common),
+        Command::Doctor(options) => doctor::run(&options, &common),
+        Command::Status(options) => status::run(&options, &common),
+        Command::Query(options) => query::run(&options, &common),
+        Command::Explain(options) => explain::run(&options, &common).map(done),
+        Command::Watch(options) => watch::run(&options, &common),
         Command::Dump(options) => dump::run(&options, &common),
-        Command::Explain(options) => explain::run(&options, &common),
-        Command::Flush(options) => ask::flush(&options, &common),
-        Command::Release(options) => ask::release(&options, &common),
-        Command::Status(options) => ask::status(&options, &common),
-        Command::Check(options) => {
-            return check::run(options.file.as_deref().unwrap_or(common.config_path()));
-        }
+        Command::Release(options) => ask::release(&options, &common).map(done),
+        Command::Flush(options) => ask::flush(&options, &common).map(done),
         Command::Completions { shell } => {
             args::completions(shell);
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("mesos-dns: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    outcome.unwrap_or_else(|error| {
+        eprintln!("mesos-dns: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Nothing went wrong.
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
 }

@@ -85,7 +85,7 @@ async fn the_operator_lets_go_through_the_socket() {
     master.is_asked().await;
     master.is_asked().await;
     lose_most(&master, &daemon).await;
-    let status = told(&run(&["status", &config]).await);
+    let status = told(&run(&["status", "--output=json", &config]).await);
     assert_eq!(status["held"], json!({"why": "loss", "tasks": 60, "agents": 0}), "{status}");
     assert_eq!((&status["state"], &status["tasks"]), (&json!("holding"), &json!(63)), "{status}");
     assert_eq!(status["pid"], daemon.id());
@@ -102,7 +102,7 @@ async fn the_operator_lets_go_through_the_socket() {
     assert!(line["pid"].as_u64().is_some_and(|pid| pid > 1), "{line}");
     assert_eq!(daemon.metric("zone_releases_total").await, 2.0);
 
-    let http = told(&run(&["status", &format!("http://{}", daemon.http)]).await);
+    let http = told(&run(&["status", "--output=json", &format!("http://{}", daemon.http)]).await);
     assert_eq!((&http["ready"], &http["state"]), (&json!(true), &json!("live")), "{http}");
 }
 

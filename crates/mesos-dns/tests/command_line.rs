@@ -83,7 +83,7 @@ fn version_and_help() {
         "completions",
         "--config",
         "Examples:",
-        "dig @127.0.0.1",
+        "query leader.mesos @127.0.0.1:8053",
         "Exit status",
     ] {
         assert!(stdout(&help).contains(part), "{part}");
@@ -111,6 +111,10 @@ fn wrong_command_lines_end_with_status_2() {
         &["demo", "--dns-port", "65536"],
         &["dump"],
         &["completions", "abacus"],
+        &["query"],
+        &["query", "a", "--timeout", "0"],
+        &["status", "--output", "xml"],
+        &["dump", "--diff", "a"],
     ] {
         let output = run(directory.path(), args);
         assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""), "{args:?}");

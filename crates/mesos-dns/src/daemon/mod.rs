@@ -12,7 +12,7 @@
 mod descriptors;
 mod handed;
 mod outside;
-mod privileges;
+pub(crate) mod privileges;
 mod restore;
 pub(crate) mod rooms;
 mod sockets;

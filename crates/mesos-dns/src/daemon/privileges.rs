@@ -23,9 +23,9 @@ const PASSING_IN_USE: &str = "/run/systemd/dynamic-uid";
 
 /// Somebody a process can run as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Account {
-    user: u32,
-    group: u32,
+pub(crate) struct Account {
+    pub(crate) user: u32,
+    pub(crate) group: u32,
 }
 
 /// Gives up root, if we are root. Call it before threads are started, after ports are opened.
@@ -67,7 +67,8 @@ fn is_alone() -> bool {
     rows.next().is_some_and(|row| row.last() == Some("1")) && rows.next().is_none()
 }
 
-fn account(config: &Config) -> anyhow::Result<Account> {
+/// Whom root becomes.
+pub(crate) fn account(config: &Config) -> anyhow::Result<Account> {
     // A root without such files has nobody in it but numbers.
     let [users, groups] =
         ["/etc/passwd", "/etc/group"].map(|file| fs::read_to_string(file).unwrap_or_default());

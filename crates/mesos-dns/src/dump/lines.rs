@@ -37,14 +37,14 @@ struct InCommon {
 
 /// One record.
 #[derive(Deserialize)]
-struct Line<'a> {
+pub(super) struct Line<'a> {
     #[serde(borrow)]
-    name: Cow<'a, str>,
+    pub(super) name: Cow<'a, str>,
     #[serde(rename = "type", borrow)]
-    rtype: Cow<'a, str>,
-    ttl: u32,
+    pub(super) rtype: Cow<'a, str>,
+    pub(super) ttl: u32,
     #[serde(borrow)]
-    data: Cow<'a, str>,
+    pub(super) data: Cow<'a, str>,
 }
 
 impl Lines {

@@ -7,6 +7,7 @@
 //! form of that API, and where a server has nothing newer: then further types and TTLs, priorities and weights of their
 //! own are not dumped. Names that DNS cannot carry are not in a zone file.
 
+mod diff;
 mod lines;
 
 use std::{
@@ -15,14 +16,15 @@ use std::{
     io::{self, BufWriter, Write},
     net::IpAddr,
     path::Path,
+    process::ExitCode,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::{Request, StatusCode, Uri, header::ACCEPT};
+use http_body_util::{BodyExt, Limited};
+use hyper::{StatusCode, header::ACCEPT};
 use lines::Lines;
 use mesos_dns_core::{
     cluster::{self, Cluster, Document, Hosts, Masters},
@@ -42,16 +44,20 @@ use serde::Deserialize;
 use tracing::info;
 
 use crate::{
-    args::{Common, Dump, Format},
+    args::{Access, Common, Dump, Format},
+    commands::{
+        api::{self, Server},
+        terminal::Progress,
+    },
     configuration,
     daemon::{self, rooms},
     watch::{
         auth::Auth,
-        exchange,
+        exchange::Answer,
         master::{Client, Reply},
         metrics::WatchMetrics,
         resolve::Resolver,
-        tls::Tls,
+        tls::{self, Tls},
     },
 };
 
@@ -71,18 +77,23 @@ const KINDS: &str = "application/x-ndjson, application/json;q=0.5";
 pub(crate) const DEFAULTS: &[u8] =
     br#"{"masters": ["127.0.0.1:5050"], "externalon": false, "httpon": false}"#;
 
-/// Writes the zone of the source to standard output.
+/// Writes the zone of the source to standard output, or how another differs: then status 1 if it does.
 ///
 /// # Errors
 ///
 /// The source cannot be read, or is neither a server, a master nor a state document.
-pub fn run(options: &Dump, common: &Common) -> anyhow::Result<()> {
+pub fn run(options: &Dump, common: &Common) -> anyhow::Result<ExitCode> {
     let config = match &common.config {
         Some(path) => configuration::load(path)?,
         None => configuration::from_bytes("built-in defaults", DEFAULTS)?,
     };
     crate::logging::start(common.verbosity, config.log_format);
-    let dumped = daemon::run_to_end(read(&options.source, options.format, config))?;
+    if let Some(other) = &options.other {
+        return diff::run([&options.source, other], options, &config);
+    }
+    let progress = Progress::start(format!("reading {}", options.source), "");
+    let dumped = daemon::run_to_end(read(&options.source, options.format, &config, &options.access))?;
+    drop(progress);
     let mut out = BufWriter::new(io::stdout().lock());
     let written = match (options.format, dumped) {
         (_, Read::Lines(lines)) => lines.write(&mut out),
@@ -91,8 +102,8 @@ pub fn run(options: &Dump, common: &Common) -> anyhow::Result<()> {
     };
     match written.and_then(|()| out.flush()) {
         // Whoever reads us has enough (`| head`).
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("cannot write the zone"),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        written => written.map(|()| ExitCode::SUCCESS).context("cannot write the zone"),
     }
 }
 
@@ -113,30 +124,42 @@ struct Dumped {
     refresh_seconds: i64,
 }
 
-async fn read(source: &str, format: Format, config: Config) -> anyhow::Result<Read> {
-    if !source.starts_with("http://") && !source.starts_with("https://") {
-        let (document, masters, hosts) = read_document(source, &config)?;
-        return from_document(document, masters, hosts, &config).map(Read::zone);
-    }
-    let uri: Uri = source.parse().with_context(|| format!("{source:?} is not a URL"))?;
-    let is_https = uri.scheme_str() == Some("https");
-    let port = uri.port_u16().unwrap_or(if is_https { 443 } else { 80 });
-    let host = uri.host().with_context(|| format!("{source:?} names no host"))?;
-    let Some(server) = Master::parse(&format!("{host}:{port}")) else { bail!("{source:?} names no host") };
-    let tls = is_https.then(|| rooms::watch(&config).tls.unwrap_or_default());
+/// A server that may be ours or a master.
+struct Found {
+    server: Server,
+    master: Master,
+    tls: Option<Tls>,
+}
+
+fn find(source: &str, config: &Config, access: &Access) -> anyhow::Result<Found> {
+    let (master, is_https) = api::place(source)?;
+    let ours = Some(config).filter(|config| api::is_of(config, source));
+    let tls = is_https.then(|| match &access.ca_file {
+        Some(file) => tls::Settings { ca_file: Some(file.clone()), ..tls::Settings::default() },
+        None => rooms::watch(config).tls.unwrap_or_default(),
+    });
     let tls = tls.as_ref().map(Tls::new).transpose()?;
+    let server = Server::new(master.clone(), tls.clone(), access, ours)?;
+    Ok(Found { server, master, tls })
+}
+
+async fn read(source: &str, format: Format, config: &Config, access: &Access) -> anyhow::Result<Read> {
+    if !api::is_url(source) {
+        let (document, masters, hosts) = read_document(source, config)?;
+        return from_document(document, masters, hosts, config).map(Read::zone);
+    }
+    let Found { server, master, tls } = find(source, config, access)?;
     if let Format::Zone = format
-        && let Some(body) = get(&server, tls.as_ref(), "/v2/records").await?
+        && let Some(body) = get(&server, "/v2/records").await?
     {
         return Lines::new(body).map(Read::Lines);
     }
-    let dumped = match get(&server, tls.as_ref(), "/v1/axfr").await? {
+    let dumped = match get(&server, "/v1/axfr").await? {
         Some(body) => {
-            let shown =
-                get(&server, tls.as_ref(), "/v1/config").await?.context("the server shows no /v1/config")?;
+            let shown = get(&server, "/v1/config").await?.context("the server shows no /v1/config")?;
             from_server(&body, &shown)
         }
-        None => from_master(server, tls, &config).await,
+        None => from_master(master, tls, config).await,
     };
     dumped.map(Read::zone)
 }
@@ -165,20 +188,9 @@ pub(crate) fn read_document(source: &str, config: &Config) -> anyhow::Result<(Do
 }
 
 /// The body at a path; `None` if the server has no such path.
-async fn get(server: &Master, tls: Option<&Tls>, path: &str) -> anyhow::Result<Option<Bytes>> {
+async fn get(server: &Server, path: &str) -> anyhow::Result<Option<Bytes>> {
     let exchange = async {
-        let request = Request::get(path).header(ACCEPT, KINDS).body(Full::default())?;
-        let answer =
-            exchange::send(server, tls, request).await.with_context(|| format!("cannot ask {server}"))?;
-        match answer.response.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Ok(None),
-            StatusCode::SERVICE_UNAVAILABLE => bail!("{server} has no data yet, or is busy: try again"),
-            // What is older knows JSON alone.
-            StatusCode::NOT_ACCEPTABLE => return Ok(None),
-            StatusCode::UNAUTHORIZED => bail!("{server} wants a token, and dump has none"),
-            status => bail!("{server} answers {status} to {path}"),
-        }
+        let Some(answer) = open(server, path).await? else { return Ok(None) };
         let body = Limited::new(answer.response.into_body(), BODY_BYTES_MAX).collect().await;
         match body {
             Ok(body) => Ok(Some(body.to_bytes())),
@@ -186,6 +198,19 @@ async fn get(server: &Master, tls: Option<&Tls>, path: &str) -> anyhow::Result<O
         }
     };
     tokio::time::timeout(TIMEOUT, exchange).await.with_context(|| format!("{server} took too long"))?
+}
+
+/// The answer at a path, its body yet to be read; `None` if the server has no such path.
+async fn open(server: &Server, path: &str) -> anyhow::Result<Option<Answer>> {
+    let answer = server.open(path, &[(ACCEPT, KINDS)]).await?;
+    match answer.response.status() {
+        StatusCode::OK => Ok(Some(answer)),
+        // What is older knows JSON alone.
+        StatusCode::NOT_FOUND | StatusCode::NOT_ACCEPTABLE => Ok(None),
+        StatusCode::SERVICE_UNAVAILABLE => bail!("{server} has no data yet, or is busy: try again"),
+        StatusCode::UNAUTHORIZED => Err(server.wants_token()),
+        status => bail!("{server} answers {status} to {path}"),
+    }
 }
 
 //------------ A running server, by its v1 API --------------------------------
