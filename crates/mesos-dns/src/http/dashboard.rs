@@ -138,7 +138,8 @@ mod tests {
         for asset in &ASSETS {
             let imports = asset.text.split("from './").skip(1);
             for rest in asset.text.split("\"ui/").skip(1).chain(imports) {
-                let is_part = |character: char| character.is_ascii_alphanumeric() || "-._".contains(character);
+                let is_part =
+                    |character: char| character.is_ascii_alphanumeric() || "-._".contains(character);
                 let name = &rest[..rest.find(|character| !is_part(character)).unwrap_or(rest.len())];
                 assert!(Asset::named(name).is_some(), "{} names {name:?}", asset.name);
                 named += 1;
@@ -189,13 +190,23 @@ mod tests {
     #[test]
     fn libraries_are_listed_with_their_licences() {
         let listed = ASSETS.iter().find(|asset| asset.name == "LICENSES").unwrap().text;
-        for part in ["lit-html 3.3.3 (lit-html.js)", "Google LLC", "uPlot 1.6.32 (uplot.js, uplot.css)", "Leon Sorokin"] {
+        for part in [
+            "lit-html 3.3.3 (lit-html.js)",
+            "Google LLC",
+            "uPlot 1.6.32 (uplot.js, uplot.css)",
+            "Leon Sorokin",
+        ] {
             assert!(listed.contains(part), "{part}");
         }
         // Those without a line here are ours.
-        let ours = |asset: &&Asset| asset.text.contains("SPDX-License-Identifier") || asset.text.contains("uPlot (v");
+        let ours = |asset: &&Asset| {
+            asset.text.contains("SPDX-License-Identifier") || asset.text.contains("uPlot (v")
+        };
         let foreign: Vec<&str> = ASSETS.iter().filter(ours).map(|asset| asset.name).collect();
-        assert!(foreign.iter().all(|name| listed.contains(name)) && foreign.contains(&"lit-html.js"), "{foreign:?}");
+        assert!(
+            foreign.iter().all(|name| listed.contains(name)) && foreign.contains(&"lit-html.js"),
+            "{foreign:?}"
+        );
     }
 
     #[test]
