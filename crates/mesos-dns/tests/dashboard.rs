@@ -182,7 +182,7 @@ async fn names_of_tenants_are_text() {
         ("services", HOSTILE[0]),
         ("tasks", HOSTILE[2]),
         ("problems", HOSTILE[0]),
-        ("records", "script"),
+        ("records?name=script", "scriptwindow"),
         ("explain?name=%3Cscript%3Ewindow.harmed%3D1%3C%2Fscript%3E.mesos", ""),
     ] {
         browser.run(&format!("location.hash = '#/{view}'")).await;

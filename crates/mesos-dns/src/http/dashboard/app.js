@@ -2,7 +2,7 @@
 
 import { html, nothing, render } from './lit-html.js';
 import * as api from './api.js';
-import { History } from './charts.js';
+import { History, sum } from './charts.js';
 import { explain } from './explain.js';
 import { records, services, tasks } from './lists.js';
 import { age, charts, overview, STATES } from './overview.js';
@@ -21,8 +21,9 @@ class App {
   statusAt = 0;
   families;
   metricsError;
-  problems;
-  problemsError;
+  // How many problems there are of a kind, as the metrics say, and how often they were counted.
+  troubles = new Map();
+  counts = 0;
   changes = [];
   isFollowing = false;
   lostSince = 0;
@@ -99,6 +100,7 @@ class App {
       (families) => {
         [this.families, this.metricsError] = [families, undefined];
         this.history.add(Date.now() / 1_000, families);
+        this.#count(families);
       },
       (error) => (this.metricsError = error.message),
     );
@@ -113,14 +115,12 @@ class App {
     if (told !== this.#announced) element('told').textContent = this.#announced = told;
   }
 
-  async readProblems() {
-    if (!this.enumerates) return;
-    try {
-      this.problems = await api.get('v2/problems');
-    } catch (error) {
-      this.problemsError = error.message;
-    }
-    this.draw();
+  // Problems are counted a while after the change that brings them.
+  #count(families) {
+    this.troubles = new Map((families.get('mesos_dns_problems_found') ?? []).map(({ labels, value }) => [labels.kind, value]));
+    const counts = sum(families, 'mesos_dns_problems_counts_total');
+    if (counts !== this.counts && this.view === this.views.problems) this.view.refresh();
+    this.counts = counts;
   }
 
   async readConfiguration() {
@@ -174,7 +174,7 @@ class App {
   }
 
   #places() {
-    const total = Object.values(this.problems?.kinds ?? {}).reduce((all, kind) => all + kind.total, 0);
+    const total = [...this.troubles.values()].reduce((all, count) => all + count, 0);
     return Object.entries(this.views).map(
       ([name, view]) => html`<a href=${`#/${name}`} aria-current=${view === this.view ? 'page' : nothing}>${view.title}${name === 'problems' && total > 0 ? html` <span class="mark">${total.toLocaleString('en')}</span>` : nothing}</a>`,
     );
@@ -213,6 +213,7 @@ class App {
         <button type="submit">Go on</button></form>`,
       dialog,
     );
+    dialog.querySelector('form').reset();
     dialog.showModal();
   }
 

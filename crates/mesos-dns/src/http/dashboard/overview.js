@@ -99,12 +99,11 @@ function verdict(app) {
 }
 
 function troubles(app) {
-  if (!app.enumerates) return nothing;
-  const kinds = Object.entries(app.problems?.kinds ?? {}).filter(([, { total }]) => total > 0);
+  const kinds = [...app.troubles].filter(([, total]) => total > 0);
   return html`<section><h2>Problems</h2>
-    ${!app.problems ? html`<p class="note">${app.problemsError ?? 'Reading…'}</p>` : nothing}
-    ${app.problems && kinds.length === 0 ? html`<p class="note">Nothing is wrong with any name.</p>` : nothing}
-    <ul class="plain">${kinds.map(([kind, { total }]) => html`<li><a href=${`#/problems?kind=${kind}`}>${kind.replaceAll('-', ' ')}</a> <b class="figure">${number(total)}</b></li>`)}</ul>
+    ${app.families ? nothing : html`<p class="note">${app.metricsError ?? 'Reading…'}</p>`}
+    ${app.counts > 0 && kinds.length === 0 ? html`<p class="note">Nothing is wrong with any name.</p>` : nothing}
+    <ul class="plain">${kinds.map(([kind, total]) => html`<li><a href=${`#/problems?kind=${kind}`}>${kind.replaceAll('-', ' ')}</a> <b class="figure">${number(total)}</b></li>`)}</ul>
   </section>`;
 }
 
@@ -120,8 +119,8 @@ function changes(app) {
 
 export const overview = (app) => ({
   title: 'Overview',
-  open: () => app.readProblems(),
-  refresh: () => app.readProblems(),
+  open: () => {},
+  refresh: () => {},
   render: () =>
     app.status
       ? html`<h1 class="unseen">Overview</h1>${verdict(app)}${facts(app)}${counts(app.status)}${plots(app)}

@@ -38,7 +38,7 @@ export function problems(app) {
     }
     app.draw();
   };
-  const choice = ([name, { total }]) => html`<option value=${name} ?selected=${name === kind}>${words(name)} (${number(total)})</option>`;
+  const choice = ([name, total]) => html`<option value=${name} ?selected=${name === kind}>${words(name)} (${number(total)})</option>`;
   const content = () => html`
     <p>${Object.values(answer.kinds).reduce((all, { total }) => all + total, 0) === 0 ? 'Nothing is wrong with any name.' : nothing}
       ${Object.entries(answer.kinds).filter(([, { total, listed }]) => total > listed).map(([name, { total, listed }]) => html`<br>Of ${words(name)}, ${number(listed)} of ${number(total)} are listed.`)}</p>
@@ -50,14 +50,13 @@ export function problems(app) {
     title: 'Problems',
     open: (parameters) => {
       [kind, shown, answer] = [parameters.kind ?? '', SHOWN, undefined];
-      app.readProblems();
       return read();
     },
     refresh: read,
     render: () =>
       app.enumerates
         ? html`<h1>Problems</h1><form class="filters"><label>Kind<select @change=${(event) => app.go('problems', { kind: event.target.value })}>
-            <option value="" ?selected=${kind === ''}>all</option>${Object.entries(app.problems?.kinds ?? {}).filter(([name, { total }]) => total > 0 || name === kind).map(choice)}</select></label></form>
+            <option value="" ?selected=${kind === ''}>all</option>${[...app.troubles].filter(([name, total]) => total > 0 || name === kind).map(choice)}</select></label></form>
             ${error ? html`<p class="note bad" role="alert">${error}</p>` : nothing}${answer ? content() : error ? nothing : html`<p class="note">Reading…</p>`}`
         : html`<h1>Problems</h1>${off()}`,
   };
