@@ -35,7 +35,7 @@ const contributor = (one) => html`${who(one)}${steps(one.why)}
 function since(what) {
   if (!what) return nothing;
   const time = what.serial ? ` since ${new Date(what.serial * 1000).toLocaleString('en-GB')}` : '';
-  return html`<span class="quiet">${what.isExact ? 'answered' : 'answered at least'}${time}, version ${what.version}${what.by?.length ? `, by ${what.by.join(', ')}` : ''}</span>`;
+  return html`<p class="quiet">${what.isExact ? 'Answered' : 'Answered at least'}${time || ' since'}${time ? ',' : ''} version ${what.version}${what.by?.length ? `, which came by ${what.by.join(', ')}` : ''}</p>`;
 }
 
 const record = (one) => html`<li><details>

@@ -85,7 +85,7 @@ const counts = ({ counts: all }) => html`<dl class="counts">
   )}</dl>`;
 
 const held = ({ held: what }) =>
-  what ? html`<li>Held because of ${what.why}: ${number(what.tasks)} tasks, ${number(what.agents)} agents. <code>mesos-dns release</code> vouches for the leader.</li>` : nothing;
+  what ? html`<li>Who knows that the leader is right says so with <code>mesos-dns release</code>.</li>` : nothing;
 
 function verdict(app) {
   const { status } = app;

@@ -6,12 +6,23 @@ import { anywhere } from './lists.js';
 
 const TYPING_MS = 180;
 
+const RECORDS_MAX = 8;
+
 const SOURCES = [
   ['service', 'v2/services', 6, (one) => [one.name, one.framework.name, '/services', { name: one.name, framework: one.framework.name }]],
   ['framework', 'v2/frameworks', 3, (one) => [one.name, one.domain, '/tasks', { framework: one.id }]],
   ['agent', 'v2/agents', 3, (one) => [one.hostname, one.addresses.join(', '), '/tasks', { agent: one.id }]],
-  ['record', 'v2/records', 8, (one) => [one.name, `${one.type} ${one.data}`, '/explain', { name: one.name, type: one.type }]],
+  ['record', 'v2/records', 40, (one) => [one.name, `${one.type} ${one.data}`, '/explain', { name: one.name, type: one.type }]],
 ];
+
+// Records that are explained together are one line.
+function once(lines) {
+  const seen = new Set();
+  return lines.filter(([, name, , , { type }]) => {
+    const key = `${name} ${type}`;
+    return !seen.has(key) && seen.add(key);
+  });
+}
 
 export function search(app, dialog) {
   let text = '';
@@ -43,7 +54,8 @@ export function search(app, dialog) {
     draw();
     const parts = SOURCES.map(async ([kind, path, limit, read]) => {
       const { items } = await get(path, { name: anywhere(text), limit }, signal);
-      return items.map((item) => [kind, ...read(item)]);
+      const lines = items.map((item) => [kind, ...read(item)]);
+      return kind === 'record' ? once(lines).slice(0, RECORDS_MAX) : lines;
     });
     const all = await Promise.allSettled(parts);
     if (signal.aborted) return;
@@ -68,6 +80,10 @@ export function search(app, dialog) {
       chosen = (chosen + step + found.length) % found.length;
       draw();
       dialog.querySelector('[aria-selected=true]')?.scrollIntoView({ block: 'nearest' });
+    } else if (event.key === 'Escape') {
+      // Browsers would empty the field first.
+      event.preventDefault();
+      dialog.close();
     } else if (event.key === 'Enter' && found[chosen]) {
       event.preventDefault();
       take(found[chosen]);
