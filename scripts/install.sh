@@ -4,7 +4,7 @@
 # usage: scripts/install.sh build   what compiling needs
 #        scripts/install.sh demo    that, and what the demonstration tells people to type
 #        scripts/install.sh test    that, and what the tests run against
-#        scripts/install.sh test-all  that, and what only the long run has: Go, 450 MB, schemathesis, 100 MB, and packages
+#        scripts/install.sh test-all  that, and what only the long run has: Go, 450 MB, Chromium, 300 MB, schemathesis, 100 MB, packages
 #        scripts/install.sh packages  what compiling needs, and what makes packages and tries them
 #        scripts/install.sh bench   what compiling needs, and what the benchmark compares with
 #        scripts/install.sh fuzz    what compiling needs, and cargo-fuzz
@@ -111,6 +111,19 @@ python_tool() {
   say "could not install $1"
 }
 
+# The checker of pages for what some people cannot use: one file of a package of npm, of which this is the sum.
+axe_core() {
+  local folder=${XDG_CACHE_HOME:-$HOME/.cache}/mesos-dns/axe-core archive
+  [ -e "$folder/axe.min.js" ] && return
+  say "fetching axe-core into $folder"
+  archive=$(mktemp) && mkdir -p "$folder" &&
+    curl --silent --show-error --fail --output "$archive" "https://registry.npmjs.org/axe-core/-/axe-core-$1.tgz" &&
+    printf '%s  %s\n' "$2" "$archive" | sha256sum --check --quiet &&
+    tar -xzf "$archive" -C "$folder" --strip-components=1 package/axe.min.js package/LICENSE ||
+    say "could not fetch axe-core"
+  rm -f "$archive"
+}
+
 required_command() {
   command -v "$1" >/dev/null 2>&1 && return
   say "missing: $1 ($2)"
@@ -157,6 +170,8 @@ if [ "$purpose" = test ]; then
   need unshare util-linux
   if [ "$is_long" = yes ]; then
     need go golang-go
+    need chromium chromium
+    need chromedriver chromium-driver
     python3 -c 'import ensurepip' >/dev/null 2>&1 || missing_packages+=(python3-venv)
   fi
 fi
@@ -201,6 +216,7 @@ if [ "$purpose" = test ]; then
   cargo_tool cargo-nextest required --no-default-features --features default-no-update
   cargo_tool cargo-deny optional
   [ "$is_long" = yes ] && python_tool schemathesis 4.32.5
+  [ "$is_long" = yes ] && axe_core 4.14.1 e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
 fi
 
 if [ "$purpose" = packages ] || [ "$is_long" = yes ]; then

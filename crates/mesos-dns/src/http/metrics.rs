@@ -43,6 +43,7 @@ struct Served {
 pub enum RouteName {
     Axfr,
     Config,
+    Dashboard,
     Enumerate,
     Explain,
     Health,

@@ -7,7 +7,7 @@
 //! - `host`: whether the name it was sent to is ours; `route`: what is asked for, and `accept`
 //!   in which form; `refusal`: why not.
 //! - `tokens`: whether the client may read.
-//! - `v1`, `v2`, `health`: the answers; large ones leave through `stream`.
+//! - `v1`, `v2`, `health`: the answers; large ones leave through `stream`. `dashboard`: the page for people.
 //!
 //! - [`admin`]: for the operator of this machine alone, over a Unix socket (`socket`).
 //!
@@ -17,6 +17,7 @@
 mod accept;
 pub mod admin;
 mod clients;
+mod dashboard;
 mod health;
 mod host;
 pub mod listener;
@@ -235,6 +236,7 @@ impl Api {
 
     async fn answer<B: Body>(&self, route: &Route, request: &Request<B>) -> Result<Response<Reply>, Refusal> {
         match route {
+            Route::Dashboard(asset) => Ok(dashboard::answer(*asset, request.headers())),
             Route::Health => Ok(health::health()),
             Route::Ready => Ok(health::ready(&self.board.load(), &(self.standing)())),
             Route::Metrics => health::metrics(&self.registry, request.headers()),

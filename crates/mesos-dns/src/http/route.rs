@@ -5,6 +5,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{
     accept::{accepts_json, preferred, sends_json},
+    dashboard::Asset,
     metrics::RouteName,
     refusal::Refusal,
     v2::V2,
@@ -33,6 +34,8 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 /// Something that can be asked for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Route {
+    /// A file of the dashboard, by its place in the list of them.
+    Dashboard(usize),
     Health,
     Metrics,
     Ready,
@@ -59,6 +62,8 @@ impl Route {
         segments.pop_if(|last| last.is_empty());
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         Ok(match segments.as_slice() {
+            [] => Self::Dashboard(Asset::page()),
+            ["ui", name] => Self::Dashboard(Asset::named(name).ok_or(Refusal::NotFound)?),
             ["health"] => Self::Health,
             ["metrics"] => Self::Metrics,
             ["ready"] => Self::Ready,
@@ -93,6 +98,10 @@ impl Route {
                 let kind = preferred(request.headers(), path.kinds());
                 kind.map(drop).ok_or(Refusal::NotAcceptable(path.kinds()))
             }
+            // Programs that ask for something else find nothing here, as ever.
+            Self::Dashboard(page) if *page == Asset::page() => {
+                preferred(request.headers(), &["text/html"]).map(drop).ok_or(Refusal::NotFound)
+            }
             _ => Ok(()),
         }
     }
@@ -100,7 +109,7 @@ impl Route {
     /// Whether it tells nothing of the cluster, so that no token is needed.
     pub(super) fn is_public(&self) -> bool {
         match self {
-            Self::Health | Self::Ready => true,
+            Self::Dashboard(_) | Self::Health | Self::Ready => true,
             Self::Metrics | Self::V1(_) => false,
             Self::V2(path) => path.is_public(),
         }
@@ -109,6 +118,7 @@ impl Route {
     /// The label in the metrics.
     pub(super) fn name(&self) -> RouteName {
         match self {
+            Self::Dashboard(_) => RouteName::Dashboard,
             Self::Health => RouteName::Health,
             Self::Metrics => RouteName::Metrics,
             Self::Ready => RouteName::Ready,
@@ -215,6 +225,9 @@ mod tests {
             ("/v1/hosts/a%2fports", Route::V1(V1::Ports)),
             ("/v1/hosts/ports", Route::V1(V1::Hosts("ports".into()))),
             ("/v1/services/_a._tcp.m.mesos", Route::V1(V1::Services("_a._tcp.m.mesos".into()))),
+            ("/", Route::Dashboard(0)),
+            ("/?x=y", Route::Dashboard(0)),
+            ("/ui/LICENSES", Route::Dashboard(1)),
             ("/health", Route::Health),
             ("/ready", Route::Ready),
             ("/v2/problems", Route::V2(V2::Problems)),
@@ -232,8 +245,11 @@ mod tests {
     #[test]
     fn unknown_paths() {
         for path in [
-            "/",
             "*",
+            "/ui",
+            "/ui/",
+            "/ui/index.html",
+            "/ui/app.js/x",
             "/v1",
             "/v1/",
             "/V1/version",
@@ -374,6 +390,18 @@ mod tests {
                 "{headers:?} {body}"
             );
         }
+    }
+
+    #[test]
+    fn only_who_takes_pages_gets_the_page() {
+        let page = Route::Dashboard(Asset::page());
+        for accept in ["text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "*/*", "", "text/*"] {
+            assert_eq!(check(&page, Method::GET, &[("accept", accept)], ""), None, "{accept}");
+        }
+        for accept in ["application/json", "text/plain", "text/html;q=0"] {
+            assert_eq!(check(&page, Method::GET, &[("accept", accept)], "").unwrap().0, 404, "{accept}");
+        }
+        assert_eq!(check(&page, Method::POST, &[], "").unwrap().0, 405);
     }
 
     #[test]

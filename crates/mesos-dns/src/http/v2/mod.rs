@@ -34,6 +34,7 @@ use super::{
 };
 pub use explain::Explain;
 use page::Instance;
+pub(super) use page::is_known;
 use query::Query;
 
 /// Lists that are made at the same time. Others wait.

@@ -68,7 +68,7 @@ impl fmt::Display for Tag {
 }
 
 /// Whether a client has this already (RFC 9110 section 13.1.2).
-pub(super) fn is_known(headers: &HeaderMap, entity: &str) -> bool {
+pub(in crate::http) fn is_known(headers: &HeaderMap, entity: &str) -> bool {
     let lines = headers.get_all(IF_NONE_MATCH).iter().map(HeaderValue::to_str);
     let mut tags = lines.flatten().flat_map(|line| line.split(',')).map(str::trim);
     tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == entity)
