@@ -108,7 +108,7 @@ pub struct Query {
     /// Whom to ask [default: the server of the configuration; without one, the first of /etc/resolv.conf]
     #[arg(value_name = "@SERVER")]
     pub server: Option<String>,
-    /// Port of the server [default: that of @SERVER:PORT or of the configuration, else 53]
+    /// Port of the server [default: that behind the server's address, or of the configuration, else 53]
     #[arg(short, long, value_name = "PORT")]
     pub port: Option<u16>,
     /// Ask over TCP at once; else only what does not fit is asked for again over TCP
