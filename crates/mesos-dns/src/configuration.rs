@@ -229,7 +229,7 @@ fn reason(error: &ErrorStack) -> String {
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file itself could not be read.
-    #[error("missing configuration file: {path:?} (name one with -config=FILE; `mesos-dns demo` needs none)")]
+    #[error("{} configuration file: {path:?} (name one with -config=FILE; `mesos-dns demo` needs none)", what(.source))]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
@@ -239,6 +239,11 @@ pub enum LoadError {
     /// It was read and refused.
     #[error(transparent)]
     Bad(#[from] Problems),
+}
+
+/// What is wrong with a file that could not be read.
+fn what(cause: &io::Error) -> &'static str {
+    if cause.kind() == io::ErrorKind::PermissionDenied { "unreadable" } else { "missing" }
 }
 
 impl LoadError {
@@ -254,6 +259,15 @@ impl LoadError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_may_not_be_read_is_not_missing() {
+        let told = |kind: io::ErrorKind| {
+            LoadError::Missing { path: "/etc/x.json".into(), source: kind.into() }.to_string()
+        };
+        assert!(told(io::ErrorKind::NotFound).starts_with("missing configuration file: \"/etc/x.json\""));
+        assert!(told(io::ErrorKind::PermissionDenied).starts_with("unreadable configuration file: "));
+    }
 
     #[test]
     fn paths_are_cleaned_as_text() {

@@ -14,6 +14,7 @@ mod zookeeper;
 mod zookeeper_server;
 
 use std::{
+    collections::HashMap,
     fs,
     net::{TcpListener, UdpSocket},
     process::Command,
@@ -42,6 +43,14 @@ async fn ask(daemon: &Daemon, name: &str, rtype: Rtype) -> Answer {
 async fn ttl(daemon: &Daemon) -> String {
     let answer = ask(daemon, "web.marathon.mesos", Rtype::A).await;
     answer.answers().unwrap()[0].split(' ').nth(1).unwrap().to_owned()
+}
+
+/// Every key with its value, as `/v2/config` tells it.
+async fn in_force(daemon: &Daemon) -> HashMap<String, Value> {
+    let response = client::http(daemon.http, "/v2/config", &[]).await.unwrap();
+    let told: Value = serde_json::from_slice(response.body()).unwrap();
+    let keys = told["keys"].as_array().unwrap().iter();
+    keys.map(|key| (key["key"].as_str().unwrap().to_owned(), key["value"].clone())).collect()
 }
 
 //------------ Stop ------------------------------------------------------------
@@ -188,7 +197,13 @@ async fn a_reload_is_whole_or_nothing() {
     fs::write(daemon.file(), other.replace("\"port\":0", "\"port\":1")).unwrap();
     daemon.signal(Signal::HUP);
     until(|| async { ttl(&daemon).await == "88" }).await;
-    assert_eq!(daemon.logged("this key changes only with a restart")["key"], "port");
+    let told = "this key changes only with a restart";
+    assert_eq!(daemon.logged(told)["key"], "port");
+    // It is told at each reload, and what is shown is the port that is in force.
+    daemon.signal(Signal::HUP);
+    until(|| async { daemon.count_logged(told) == 2 }).await;
+    let keys = in_force(&daemon).await;
+    assert_eq!((&keys["port"], &keys["ttl"]), (&json!(0), &json!(88)));
     assert_eq!(bad_count as f64, daemon.metric("config_reload_failures_total").await);
     // It loses no answer on the way, however often.
     let (dns, asking) = (daemon.dns, std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true)));

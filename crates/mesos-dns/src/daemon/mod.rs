@@ -25,7 +25,7 @@ use anyhow::Context;
 use arc_swap::ArcSwap;
 use mesos_dns_core::{
     answer::{RateLimiter, Secrets},
-    config::Config,
+    config::{Config, Row},
     table::Seed,
     watch::leader::Group,
 };
@@ -184,6 +184,8 @@ async fn serve_at(
 /// Everything that runs.
 struct Daemon {
     config: Config,
+    /// What the process was started with, key by key.
+    started: Vec<Row>,
     /// Whether the system asks other servers by now.
     system_servers: SystemServers,
     /// How many file descriptors there are.
@@ -238,7 +240,7 @@ impl Daemon {
         descriptors: u64,
         shutdown: CancellationToken,
     ) -> anyhow::Result<Self> {
-        let interfaces = configuration::interface_addresses();
+        let (started, interfaces) = (config.rows(), configuration::interface_addresses());
         let Opened { dns: sockets, http: http_socket, admin: admin_socket } = opened;
         let http_identity = sockets::http_identity(&config)?;
         let addresses = Addresses {
@@ -293,7 +295,7 @@ impl Daemon {
         let problems = Shown::default();
         let counter = Counter::new(board.clone(), problems.clone(), metrics.problems.clone());
         let api = Api::new(
-            rooms::http(&config),
+            rooms::http(&config, &started),
             board.clone(),
             {
                 let view = view.clone();
@@ -385,6 +387,7 @@ impl Daemon {
         });
         Ok(Self {
             config,
+            started,
             system_servers: SystemServers::default(),
             descriptors,
             clients,
@@ -444,7 +447,7 @@ impl Daemon {
         let Some(config) = self.system_servers.look(&self.config) else { return };
         let own = own_addresses(&self.addresses.dns, &configuration::interface_addresses());
         self.forwarder.replace(rooms::forward(&config), &own);
-        self.api.reload(rooms::http(&config));
+        self.api.reload(rooms::http(&config, &self.started));
         self.config = config;
     }
 
@@ -468,7 +471,7 @@ impl Daemon {
     }
 
     fn take_over(&mut self, config: Config) -> anyhow::Result<()> {
-        for key in rooms::waiting_for_a_restart(&self.config, &config) {
+        for key in rooms::waiting_for_a_restart(&self.started, &config) {
             warn!(key, "this key changes only with a restart");
         }
         let interfaces = configuration::interface_addresses();
@@ -496,7 +499,7 @@ impl Daemon {
         }
         let own = own_addresses(&self.addresses.dns, &interfaces);
         self.forwarder.replace(rooms::forward(&config), &own);
-        self.api.reload(rooms::http(&config));
+        self.api.reload(rooms::http(&config, &self.started));
         std::mem::replace(&mut self.watching, watching).stop.cancel();
         self.seen.store(Arc::new(seen));
         self.config = config;

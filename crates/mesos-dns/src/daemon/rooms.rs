@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use mesos_dns_core::{
     answer,
-    config::{Authentication, Config},
+    config::{Authentication, Config, Row},
     forward,
     mesos::state::Limits,
     records::{Extra, Policy, Rules},
@@ -154,7 +154,8 @@ fn credentials(config: &Config) -> auth::Settings {
     }
 }
 
-pub(super) fn http(config: &Config) -> http::Settings {
+/// `started`: what the process was started with, key by key.
+pub(super) fn http(config: &Config, started: &[Row]) -> http::Settings {
     let shown = config.clone();
     http::Settings {
         version: VERSION.to_owned(),
@@ -163,7 +164,7 @@ pub(super) fn http(config: &Config) -> http::Settings {
         is_enumeration_on: config.enumeration_on,
         allowed_hosts: config.http_allow_hosts.clone(),
         file: config.path().to_owned(),
-        rows: config.rows(),
+        rows: in_force(config, started),
         tokens: http::Tokens::new(config.http_tokens.as_deref()),
         config: Box::new(move |serial| views::text(&shown.v1(serial))),
     }
@@ -182,7 +183,7 @@ pub(super) fn http_address(config: &Config) -> anyhow::Result<SocketAddr> {
 }
 
 /// Keys that a running process cannot change.
-const FIXED: [&str; 15] = [
+const FIXED: [&str; 16] = [
     "listener",
     "port",
     "listeners",
@@ -196,13 +197,21 @@ const FIXED: [&str; 15] = [
     "pinWorkers",
     "adminSocket",
     "snapshotFile",
+    "logFormat",
     "user",
     "group",
 ];
 
-/// Those of the keys that a running process cannot change which the new file changes.
-pub(super) fn waiting_for_a_restart(before: &Config, after: &Config) -> Vec<&'static str> {
-    let rows = before.rows().into_iter().zip(after.rows());
-    let changed = rows.filter(|(before, after)| before.value != after.value);
-    changed.map(|(before, _)| before.spelling).filter(|key| FIXED.contains(key)).collect()
+/// Those of the keys that a running process cannot change which the new file has otherwise than that of the start.
+pub(super) fn waiting_for_a_restart(started: &[Row], after: &Config) -> Vec<&'static str> {
+    let rows = started.iter().zip(after.rows());
+    let changed = rows.filter(|(started, after)| started.value != after.value);
+    changed.map(|(started, _)| started.spelling).filter(|key| FIXED.contains(key)).collect()
+}
+
+/// Every key with the value that holds: what a running process cannot change is as it was at the start.
+fn in_force(config: &Config, started: &[Row]) -> Vec<Row> {
+    let held = |row: &Row| started.iter().find(|started| started.spelling == row.spelling).cloned();
+    let rows = config.rows().into_iter();
+    rows.map(|row| if FIXED.contains(&row.spelling) { held(&row).unwrap_or(row) } else { row }).collect()
 }

@@ -7,12 +7,7 @@
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
-use hyper::{
-    Method, Request, Response, StatusCode,
-    body::Body,
-    header::{ALLOW, HeaderValue},
-    service::service_fn,
-};
+use hyper::{Method, Request, Response, StatusCode, body::Body, service::service_fn};
 use hyper_util::rt::TokioIo;
 use mesos_dns_core::{
     forward::selection::Selection,
@@ -196,10 +191,8 @@ impl Admin {
             _ => return Refusal::NotFound.response(),
         };
         if *request.method() != allowed {
-            let allow = HeaderValue::from_static(if allowed == Method::POST { "POST" } else { "GET" });
-            let mut refusal = Refusal::MethodNotAllowed.response();
-            refusal.headers_mut().insert(ALLOW, allow);
-            return refusal;
+            let allowed = if allowed == Method::POST { "POST" } else { "GET" };
+            return Refusal::MethodNotAllowed(allowed).response();
         }
         match path {
             "/flush" => self.flush(request.uri().query().unwrap_or_default(), peer),

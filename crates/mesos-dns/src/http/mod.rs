@@ -251,7 +251,7 @@ impl Api {
 fn options() -> Response<Reply> {
     let mut response = Response::new(Reply::Whole(None));
     *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(ALLOW, refusal::METHODS);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(refusal::METHODS));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -23,8 +23,8 @@ pub(super) enum Refusal {
     Invalid(String),
     /// There is no data yet.
     Loading,
-    /// Not a method that the path has.
-    MethodNotAllowed,
+    /// Not a method that the path has; which it has.
+    MethodNotAllowed(&'static str),
     /// Sent to a name that is not ours.
     Misdirected,
     /// The path has a cleaner form.
@@ -45,11 +45,8 @@ pub(super) enum Refusal {
     UnsupportedMediaType,
 }
 
-/// Methods of the v1 paths.
-const METHODS_V1: HeaderValue = HeaderValue::from_static("GET");
-
 /// Methods of the v2 paths.
-pub(super) const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
+pub(super) const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// The body of a problem (RFC 9457).
 #[derive(Serialize)]
@@ -67,7 +64,7 @@ impl Refusal {
             Self::BadRequest | Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Busy | Self::Loading | Self::TooManyWatchers => StatusCode::SERVICE_UNAVAILABLE,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Moved(_) => StatusCode::MOVED_PERMANENTLY,
             Self::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
@@ -87,7 +84,7 @@ impl Refusal {
             Self::Loading => {
                 "503: Service Unavailable: the state of the cluster has not been read yet, see /ready"
             }
-            Self::MethodNotAllowed => "405: Method Not Allowed",
+            Self::MethodNotAllowed(_) => "405: Method Not Allowed",
             Self::Misdirected => {
                 "421: Misdirected Request: this server does not go by that name, see httpAllowHosts"
             }
@@ -100,7 +97,7 @@ impl Refusal {
             Self::UnsupportedMediaType => "415: Unsupported Media Type",
         };
         let response = whole(self.status(), TEXT, text);
-        self.headed(response, METHODS_V1)
+        self.headed(response)
     }
 
     /// The answer as a problem, with what is wrong and what would be right.
@@ -110,7 +107,7 @@ impl Refusal {
         let detail = self.detail();
         let body = Problem { about: "about:blank", title, status: status.as_u16(), detail: &detail };
         let response = whole(status, PROBLEM, super::v2::text(&body));
-        self.headed(response, METHODS)
+        self.headed(response)
     }
 
     fn detail(&self) -> Cow<'static, str> {
@@ -120,7 +117,7 @@ impl Refusal {
             Self::Busy => "too many lists are being made at a time: try again".into(),
             Self::Invalid(what) | Self::NoSuch(what) => what.clone().into(),
             Self::Loading => "the state of the cluster has not been read yet, see /v2/status".into(),
-            Self::MethodNotAllowed => "this path has GET, HEAD and OPTIONS".into(),
+            Self::MethodNotAllowed(methods) => format!("this path has {methods}").into(),
             Self::Misdirected => "this server does not go by that name, see the key httpAllowHosts".into(),
             Self::Moved(to) => format!("it is at {to}").into(),
             Self::NotAcceptable(kinds) => format!("this path sends {}", kinds.join(", ")).into(),
@@ -132,11 +129,11 @@ impl Refusal {
         }
     }
 
-    fn headed(self, mut response: Response<Reply>, methods: HeaderValue) -> Response<Reply> {
+    fn headed(self, mut response: Response<Reply>) -> Response<Reply> {
         let extra = match &self {
             Self::Busy | Self::Loading => Some((RETRY_AFTER, HeaderValue::from_static("2"))),
             Self::TooManyWatchers => Some((RETRY_AFTER, HeaderValue::from_static("30"))),
-            Self::MethodNotAllowed => Some((ALLOW, methods)),
+            Self::MethodNotAllowed(methods) => Some((ALLOW, HeaderValue::from_static(methods))),
             Self::Moved(to) => HeaderValue::from_str(to).ok().map(|to| (LOCATION, to)),
             Self::Unauthorized => {
                 Some((WWW_AUTHENTICATE, HeaderValue::from_static(r#"Bearer realm="mesos-dns""#)))

@@ -7,7 +7,7 @@ use super::{
     accept::{accepts_json, preferred, sends_json},
     dashboard::Asset,
     metrics::RouteName,
-    refusal::Refusal,
+    refusal::{METHODS, Refusal},
     v2::V2,
 };
 
@@ -75,12 +75,14 @@ impl Route {
 
     /// Whether the request may have this: its method, its body, what it accepts, in this order.
     pub(super) fn check<B: Body>(&self, request: &Request<B>) -> Result<(), Refusal> {
-        match (request.method(), self) {
-            (&Method::GET, _) => {}
-            // Load balancers ask so. The v1 paths have always refused it.
-            (&Method::HEAD, Self::V1(_)) => return Err(Refusal::MethodNotAllowed),
-            (&Method::HEAD, _) | (&Method::OPTIONS, Self::V2(_)) => {}
-            _ => return Err(Refusal::MethodNotAllowed),
+        let methods = match self {
+            Self::V1(_) => "GET",
+            Self::V2(_) => METHODS,
+            // Load balancers ask by HEAD. The v1 paths have always refused it.
+            Self::Health | Self::Metrics | Self::Ready => "GET, HEAD",
+        };
+        if !methods.split(", ").any(|method| method == request.method().as_str()) {
+            return Err(Refusal::MethodNotAllowed(methods));
         }
         match self {
             Self::V1(_) => {
@@ -197,7 +199,7 @@ fn decode(path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use http_body_util::{Empty, Full};
-    use hyper::body::Bytes;
+    use hyper::{body::Bytes, header::ALLOW};
 
     use super::*;
     use crate::http::reply::Reply;
@@ -411,6 +413,9 @@ mod tests {
             assert_eq!(check(&route, Method::HEAD, &[html], ""), None);
             assert_eq!(check(&route, Method::GET, &[html], ""), None);
             assert_eq!(check(&route, Method::POST, &[], "").unwrap().0, 405);
+            let request = Request::builder().method(Method::POST).body(Empty::<Bytes>::new()).unwrap();
+            let response = route.check(&request).unwrap_err().response();
+            assert_eq!(response.headers()[ALLOW], "GET, HEAD");
         }
     }
 }

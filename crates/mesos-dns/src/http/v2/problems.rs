@@ -70,10 +70,10 @@ impl Api {
     pub(super) fn problems(&self, method: &Method, query: &Query) -> Result<Response<Reply>, Refusal> {
         let names = Kind::ALL.map(Kind::name).join(", ");
         let wanted = query.parsed("kind", format!("one of {names}"), Kind::named)?;
+        let counted = self.problems.load_full().ok_or(Refusal::Loading)?;
         if method == Method::HEAD {
             return Ok(whole(StatusCode::OK, JSON, ""));
         }
-        let counted = self.problems.load_full().ok_or(Refusal::Loading)?;
         let body = self.stream(move |chunks| print(chunks, &counted, wanted))?;
         Ok(reply(StatusCode::OK, JSON, body))
     }
