@@ -361,7 +361,7 @@ async fn refusals_on_the_wire() {
     server.publish(worked_example()).await;
     let form = "Content-Type: text/plain\r\nContent-Length: 1\r\n";
     for (method, path, headers, body, status, text) in [
-        ("GET", "/", "", "", 404, "404: Page Not Found"),
+        ("GET", "/", "Accept: application/json\r\n", "", 404, "404: Page Not Found"),
         ("GET", "/v1/hosts/", "", "", 404, "404: Page Not Found"),
         ("POST", "/v1/nothing", form, "x", 404, "404: Page Not Found"),
         ("HEAD", "/v1/version", "", "", 405, ""),
