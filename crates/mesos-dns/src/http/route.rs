@@ -79,7 +79,7 @@ impl Route {
             Self::V1(_) => "GET",
             Self::V2(_) => METHODS,
             // Load balancers ask by HEAD. The v1 paths have always refused it.
-            Self::Health | Self::Metrics | Self::Ready => "GET, HEAD",
+            Self::Dashboard(_) | Self::Health | Self::Metrics | Self::Ready => "GET, HEAD",
         };
         if !methods.split(", ").any(|method| method == request.method().as_str()) {
             return Err(Refusal::MethodNotAllowed(methods));
