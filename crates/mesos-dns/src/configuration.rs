@@ -29,6 +29,9 @@ const ZONE_FILE_BYTES_MAX: u64 = 16 << 20;
 /// Where the system says which servers it asks.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
+/// What commands go by where no configuration is given: everything but the cluster is default.
+const DEFAULTS: &[u8] = br#"{"masters": ["127.0.0.1:5050"], "externalon": false, "httpon": false}"#;
+
 /// Reads, checks and completes the configuration file that `-config` names.
 ///
 /// # Errors
@@ -70,6 +73,24 @@ pub(crate) fn files(given: &str) -> io::Result<Vec<PathBuf>> {
     let pairs = identities.into_iter().flat_map(|(cert, key)| [cert, key]);
     let all = single.into_iter().flatten().chain(pairs).chain(zone_files).map(PathBuf::from);
     Ok(std::iter::once(path).chain(all).collect())
+}
+
+/// The same of the file that a command names; without one, what holds by default.
+///
+/// # Errors
+///
+/// As [`load`].
+pub(crate) fn load_or_defaults(given: Option<&str>) -> Result<Config, LoadError> {
+    given.map_or_else(defaults, load)
+}
+
+/// What holds without a file, for commands that only need to know where to look.
+///
+/// # Errors
+///
+/// [`LoadError::Bad`], if this machine does not suit the defaults.
+pub(crate) fn defaults() -> Result<Config, LoadError> {
+    from_bytes("built-in defaults", DEFAULTS)
 }
 
 /// Checks and completes a configuration that is already in memory; `path` is what messages call it.

@@ -7,21 +7,16 @@
 use std::{
     io,
     sync::{Arc, Weak},
-    time::SystemTime,
 };
 
 use anyhow::Context;
 use hyper::StatusCode;
 use mesos_dns_core::{
     answer::{Secrets, Standing, State},
-    cluster::{self, Cluster},
     config::Config,
     explain::{Known, Origin, Question, explain, page::Page, told::Explanation},
     forward,
     problems::{self, Problem},
-    table::Seed,
-    wire::Name,
-    zone::{Serial, Zone},
 };
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -37,7 +32,7 @@ use crate::{
     configuration,
     daemon::{rooms, run_to_end},
     dns::Shared,
-    dump,
+    document::{self, Served},
     forward::Forwarder,
     problems::Shown,
 };
@@ -88,43 +83,27 @@ fn read_back(told: Value) -> serde_json::Result<Explanation> {
 //------------ A document ------------------------------------------------------
 
 fn of_document(source: &str, question: &Question, common: &Common) -> anyhow::Result<Explanation> {
-    let config = match &common.config {
-        Some(path) => configuration::load(path)?,
-        None => configuration::from_bytes("built-in defaults", dump::DEFAULTS)?,
-    };
+    let config = configuration::load_or_defaults(common.config.as_deref())?;
     crate::logging::start(common.verbosity, config.log_format);
-    let (document, masters, hosts) = dump::read_document(source, &config)?;
-    let (cluster, touched) =
-        cluster::apply(&Cluster::default(), document, masters, hosts, Seed(rand::random()));
-    Ok(offline(&cluster, &touched, question, &config))
+    let served = document::serve(document::read(source, &config)?, &config);
+    Ok(offline(&served, question, &config))
 }
 
-/// What a server with this configuration would say of this cluster.
+/// What a server with this configuration would say of what it serves.
 fn offline(
-    cluster: &Cluster,
-    touched: &cluster::Touched,
+    Served { cluster, policy, zone, at }: &Served,
     question: &Question,
     config: &Config,
 ) -> Explanation {
-    let policy = rooms::policy(config, &configuration::interface_addresses());
-    let server = Name::parse(&policy.server_name).ok();
-    let mut zone =
-        Zone::new(policy.apex.clone(), server, Seed(rand::random())).with_fixed(&policy.extra.fixed);
-    zone.set_healthy_minimum(config.healthy_minimum_percent);
-    zone.add_server(&policy);
-    zone.update(&policy, &Cluster::default(), cluster, touched);
-    zone.compile();
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let serial = Serial(u32::try_from(now.as_secs()).unwrap_or(u32::MAX));
-    let found = problems::find(cluster, &policy);
+    let found = problems::find(cluster, policy);
     let problems: Vec<&Problem> = found.values().flat_map(|listed| &listed.problems).collect();
     explain(
         question,
         &Known {
             cluster,
-            policy: &policy,
-            zone: &zone.snapshot(Arc::new(rooms::soa(config)), serial),
-            standing: &Standing { state: State::Live, age: None, version: 0, now },
+            policy,
+            zone,
+            standing: &Standing { state: State::Live, age: None, version: 0, now: *at },
             settings: &rooms::answer(config, &Secrets::new(rand::random())),
             forward: &forward::Policy::new(rooms::forward(config)),
             origin: Origin::Document,

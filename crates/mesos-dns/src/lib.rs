@@ -4,7 +4,7 @@
 //!
 //! - [`commands`]: the commands for people. [`ask`]: those that tell a process of this machine what to do.
 //! - [`args`]: the command line. [`configuration`]: reading the file and what it names. [`check`]: judging it.
-//! - [`explain`]: why a question gets its answer.
+//! - [`explain`]: why a question gets its answer. `document`: what would be served of a state document.
 //! - [`daemon`]: all the wiring; the only file that knows every part.
 //! - [`watch`]: ZooKeeper, the masters, host names.
 //! - [`publish`]: one writer, many readers. [`snapshot`]: the last good cluster on disk.
@@ -21,6 +21,7 @@ pub mod configuration;
 pub mod daemon;
 pub mod demo;
 pub mod dns;
+mod document;
 pub mod dump;
 pub mod explain;
 pub mod forward;

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use crate::{
     args::{Access, Common},
-    configuration, dump,
+    configuration,
     watch::{
         exchange::{self, Answer},
         tls::{self, Tls},
@@ -161,9 +161,7 @@ pub(crate) fn place(url: &str) -> anyhow::Result<(Master, bool)> {
 /// The configuration that the command line names; without a file, what holds by default.
 pub(crate) fn configured(common: &Common) -> anyhow::Result<Config> {
     Ok(match &common.config {
-        None if fs::metadata(common.config_path()).is_err() => {
-            configuration::from_bytes("built-in defaults", dump::DEFAULTS)?
-        }
+        None if fs::metadata(common.config_path()).is_err() => configuration::defaults()?,
         _ => configuration::load(common.config_path())?,
     })
 }

@@ -12,13 +12,11 @@ mod lines;
 
 use std::{
     collections::BTreeMap,
-    fs,
     io::{self, BufWriter, Write},
     net::IpAddr,
-    path::Path,
     process::ExitCode,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
@@ -27,9 +25,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::{StatusCode, header::ACCEPT};
 use lines::Lines;
 use mesos_dns_core::{
-    cluster::{self, Cluster, Document, Hosts, Masters},
     config::Config,
-    mesos::state::{self, Saved},
     records::{Data, Owner, Record},
     table::Seed,
     views::{Axfr, print},
@@ -51,6 +47,7 @@ use crate::{
     },
     configuration,
     daemon::{self, rooms},
+    document::{self, Whole},
     watch::{
         auth::Auth,
         exchange::Answer,
@@ -73,20 +70,13 @@ const HOPS_MAX: usize = 4;
 /// What is asked for: records one on each line, where the server has that.
 const KINDS: &str = "application/x-ndjson, application/json;q=0.5";
 
-/// Where to look for names if no configuration is given: everything but the cluster is default.
-pub(crate) const DEFAULTS: &[u8] =
-    br#"{"masters": ["127.0.0.1:5050"], "externalon": false, "httpon": false}"#;
-
 /// Writes the zone of the source to standard output, or how another differs: then status 1 if it does.
 ///
 /// # Errors
 ///
 /// The source cannot be read, or is neither a server, a master nor a state document.
 pub fn run(options: &Dump, common: &Common) -> anyhow::Result<ExitCode> {
-    let config = match &common.config {
-        Some(path) => configuration::load(path)?,
-        None => configuration::from_bytes("built-in defaults", DEFAULTS)?,
-    };
+    let config = configuration::load_or_defaults(common.config.as_deref())?;
     crate::logging::start(common.verbosity, config.log_format);
     if let Some(other) = &options.other {
         return diff::run([&options.source, other], options, &config);
@@ -145,8 +135,7 @@ fn find(source: &str, config: &Config, access: &Access) -> anyhow::Result<Found>
 
 async fn read(source: &str, format: Format, config: &Config, access: &Access) -> anyhow::Result<Read> {
     if !api::is_url(source) {
-        let (document, masters, hosts) = read_document(source, config)?;
-        return from_document(document, masters, hosts, config).map(Read::zone);
+        return Ok(Read::zone(Dumped::of(document::read(source, config)?, config)));
     }
     let Found { server, master, tls } = find(source, config, access)?;
     if let Format::Zone = format
@@ -168,23 +157,6 @@ impl Read {
     fn zone(dumped: Dumped) -> Self {
         Self::Zone(Box::new(dumped))
     }
-}
-
-/// A state document on disk, or what a process kept, with the masters and host names that belong to it.
-///
-/// # Errors
-///
-/// It cannot be read, or is neither.
-pub(crate) fn read_document(source: &str, config: &Config) -> anyhow::Result<(Document, Masters, Hosts)> {
-    let bytes = fs::read(source).with_context(|| format!("cannot read {source:?}"))?;
-    if let Ok(Saved { document, listed, hosts, .. }) = state::decode_saved(&bytes) {
-        let leader = document.leader.as_deref().map(Arc::from);
-        return Ok((document, Masters { leader, listed }, hosts));
-    }
-    let document = state::decode(&bytes)
-        .with_context(|| format!("{} is not a state document", Path::new(source).display()))?;
-    let masters = masters(&document, config);
-    Ok((document, masters, Hosts::default()))
 }
 
 /// The body at a path; `None` if the server has no such path.
@@ -322,10 +294,10 @@ async fn from_master(master: Master, tls: Option<Tls>, config: &Config) -> anyho
         let fetch = Fetch { master: master.clone(), ask: Ask::State, credentials, deadline };
         match client.fetch(&fetch, |_| false).await.with_context(|| format!("no state from {master}"))? {
             Reply::Document(document) => {
-                let masters = masters(&document, config);
+                let masters = document::masters(&document, config);
                 let names = crate::watch::host_names(&document, &masters);
                 let resolved = Resolver::new(metrics).resolve(names).await;
-                return from_document(*document, masters, resolved.hosts, config);
+                return Ok(Dumped::of((*document, masters, resolved.hosts), config));
             }
             Reply::Elsewhere(leader) => {
                 info!(%leader, "sent on");
@@ -337,39 +309,17 @@ async fn from_master(master: Master, tls: Option<Tls>, config: &Config) -> anyho
     bail!("the masters send us in circles, last to {master}")
 }
 
-fn from_document(
-    document: Document,
-    masters: Masters,
-    hosts: Hosts,
-    config: &Config,
-) -> anyhow::Result<Dumped> {
-    let policy = rooms::policy(config, &configuration::interface_addresses());
-    let seed = Seed(rand::random());
-    let (cluster, touched) = cluster::apply(&Cluster::default(), document, masters, hosts, seed);
-    let mut zone = Zone::of(&policy, config.healthy_minimum_percent, seed);
-    zone.update(&policy, &Cluster::default(), &cluster, &touched);
-    zone.compile();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    Ok(Dumped {
-        zone: zone.snapshot(Arc::new(rooms::soa(config)), Serial(u32::try_from(now).unwrap_or(u32::MAX))),
-        mname: config.soa_mname.clone(),
-        rname: config.soa_rname.clone(),
-        domain: config.domain.clone(),
-        refresh_seconds: i64::try_from(config.refresh_seconds.as_secs()).unwrap_or(i64::MAX),
-    })
-}
-
-/// The leader as the document names it, alone: who else is a master is not in the document.
-fn masters(document: &Document, config: &Config) -> Masters {
-    let leader = document.leader.as_deref().map(Arc::from);
-    let is_configured =
-        config.masters.iter().any(|master| Some(master.as_str()) == document.leader.as_deref());
-    let listed = if is_configured {
-        config.masters.iter().map(|master| Arc::from(master.as_str())).collect()
-    } else {
-        Vec::new()
-    };
-    Masters { leader, listed }
+impl Dumped {
+    /// What would be served of a document.
+    fn of(whole: Whole, config: &Config) -> Self {
+        Self {
+            zone: document::serve(whole, config).zone,
+            mname: config.soa_mname.clone(),
+            rname: config.soa_rname.clone(),
+            domain: config.domain.clone(),
+            refresh_seconds: i64::try_from(config.refresh_seconds.as_secs()).unwrap_or(i64::MAX),
+        }
+    }
 }
 
 fn write_json(dumped: &Dumped, out: &mut dyn Write) -> io::Result<()> {

@@ -26,7 +26,6 @@ use crate::{
     args::{Common, Doctor, Output},
     configuration,
     daemon::run_to_end,
-    dump,
 };
 
 /// What came of looking at one thing.
@@ -79,7 +78,7 @@ pub fn run(options: &Doctor, common: &Common) -> anyhow::Result<ExitCode> {
     findings.push(configured(common, &loaded));
     let config = match &loaded {
         Ok(config) => config.clone(),
-        Err(_) => configuration::from_bytes("built-in defaults", dump::DEFAULTS)?,
+        Err(_) => configuration::defaults()?,
     };
     findings.extend(system::look(&config));
     findings.extend(run_to_end(async { Ok(ports::look(&config).await) })?);
