@@ -124,7 +124,7 @@ impl<'a> Reply<'a> {
     ) -> bool {
         let (common, preferred) = (node.srv(), node.preferred());
         let ttl = node.ttl().unwrap_or(zone.soa().ttl);
-        let of_all = Preference { priority: 0, weight: zone.soa().weight };
+        let of_all = Preference::of_all(zone.soa().weight);
         let count = common.len().saturating_add(preferred.len());
         let mut targets = Targets::default();
         for index in order {

@@ -130,6 +130,13 @@ pub struct Preference {
     pub weight: u16,
 }
 
+impl Preference {
+    /// That of services which have none of their own: all are as good, and each has this weight.
+    pub fn of_all(weight: u16) -> Self {
+        Self { priority: 0, weight }
+    }
+}
+
 /// The data of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Data {

@@ -59,15 +59,6 @@ fn snapshot(zone: &Zone) -> Snapshot {
     zone.snapshot(Arc::new(Soa { ttl: 60, ..soa() }), Serial(1))
 }
 
-fn rtype_of(rdata: &Rdata) -> u16 {
-    match rdata {
-        Rdata::A(_) => rtype::A,
-        Rdata::Aaaa(_) => rtype::AAAA,
-        Rdata::Srv { .. } => rtype::SRV,
-        Rdata::Other { rtype, .. } => *rtype,
-    }
-}
-
 /// One owner as readers see it.
 type Seen = (BTreeSet<Rdata>, Option<u32>);
 
@@ -99,14 +90,14 @@ fn defined(contributions: &[Record], fixed: &Fixed, minimum: u8) -> BTreeMap<Nam
             })
         };
         let mut in_force = BTreeSet::new();
-        for kind in records().map(|(rdata, _)| rtype_of(rdata)).collect::<BTreeSet<_>>() {
-            let of_kind: Vec<_> = records().filter(|(rdata, _)| rtype_of(rdata) == kind).collect();
+        for kind in records().map(|(rdata, _)| rdata.rtype()).collect::<BTreeSet<_>>() {
+            let of_kind: Vec<_> = records().filter(|(rdata, _)| rdata.rtype() == kind).collect();
             let fit: Vec<_> = of_kind.iter().filter(|(_, fitness)| *fitness == Fitness::Fit).collect();
             let is_enough = !fit.is_empty() && fit.len() * 100 >= usize::from(minimum) * of_kind.len();
             let standing = if is_enough { fit } else { of_kind.iter().collect() };
             in_force.extend(standing.into_iter().map(|(rdata, _)| (*rdata).clone()));
         }
-        let is_alias = |rdata: &Rdata| rtype_of(rdata) == rtype::CNAME;
+        let is_alias = |rdata: &Rdata| rdata.rtype() == rtype::CNAME;
         if in_force.iter().all(is_alias) {
             in_force = in_force.into_iter().take(1).collect();
         } else {

@@ -39,7 +39,6 @@ pub use rare::{Other, Preferred};
 pub use set::{A, Aaaa, Srv};
 pub(crate) use snapshot::compare_texts;
 pub use snapshot::{Listed, ListedName, Serial, Snapshot, Soa};
-pub(crate) use text::Presented;
 pub use text::write_zone_file;
 pub use weighed::Weighed;
 

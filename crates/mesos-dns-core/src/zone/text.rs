@@ -54,8 +54,7 @@ impl Rdata {
             Self::A(address) => format!("A {address}"),
             Self::Aaaa(address) => format!("AAAA {address}"),
             Self::Srv { port, target, preference } => {
-                let of_all = Preference { priority: 0, weight };
-                let Preference { priority, weight } = preference.unwrap_or(of_all);
+                let Preference { priority, weight } = preference.unwrap_or(Preference::of_all(weight));
                 format!("SRV {priority} {weight} {port} {target}")
             }
             Self::Other { rtype, rdata } => Presented(*rtype, rdata).to_string(),
@@ -64,7 +63,7 @@ impl Rdata {
 }
 
 /// Type and data of a record as a zone file has them.
-pub(crate) struct Presented<'a>(pub(crate) u16, pub(crate) &'a [u8]);
+struct Presented<'a>(u16, &'a [u8]);
 
 impl fmt::Display for Presented<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Pattern, RecordFilter, RecordItem};
+use super::{RecordFilter, RecordItem};
 use crate::{
     cluster::Framework,
     records::{Policy, fragment},
@@ -57,12 +57,6 @@ impl Scope {
         RecordItem::is_wanted(&step.rdata, &self.records)
             && self.records.takes_name(step.owner.view())
             && self.framework.as_ref().is_none_or(is_of)
-    }
-
-    /// A scope for names like this, the whole zone without one.
-    pub fn of_names(name: Option<&str>) -> Self {
-        let records = RecordFilter { name: name.map(Pattern::of_name), ..RecordFilter::default() };
-        Self { records, framework: None }
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Page, Pattern, Version, Window};
 use crate::{
     records::{Fixed, Preference, Rule},
     wire::{Name, NameView, rtype},
-    zone::{Node, Presented, Rdata, Soa, compare_texts},
+    zone::{Node, Rdata, Soa, compare_texts},
 };
 
 /// A record.
@@ -143,7 +143,7 @@ impl<'a> Rows<'a> {
         let others = node.all_others().iter();
         let others = others.map(|other| Rdata::Other { rtype: other.rtype, rdata: other.rdata.clone() });
         let all = addresses.chain(newer).chain(services).chain(preferred).chain(others);
-        all.filter(|rdata| filter.takes(number(rdata))).map(|rdata| Row {
+        all.filter(|rdata| filter.takes(rdata.rtype())).map(|rdata| Row {
             record: RecordItem::new(self.name.clone(), &rdata, self.ttl, self.version.zone.soa()),
             is_static: self.is_static,
         })
@@ -159,40 +159,25 @@ fn service(port: u16, target: &Name, preference: Option<Preference>) -> Rdata {
     Rdata::Srv { port, target: target.clone(), preference }
 }
 
-fn number(rdata: &Rdata) -> u16 {
-    match rdata {
-        Rdata::A(_) => rtype::A,
-        Rdata::Aaaa(_) => rtype::AAAA,
-        Rdata::Srv { .. } => rtype::SRV,
-        Rdata::Other { rtype, .. } => *rtype,
-    }
-}
-
 impl RecordItem {
     /// A record of this name.
     pub(super) fn new(name: String, rdata: &Rdata, ttl: u32, soa: &Soa) -> Self {
-        let plain = |rtype: &str, data: String| (rtype.to_owned(), data, None);
-        let (rtype, data, service) = match rdata {
-            Rdata::A(address) => plain("A", address.to_string()),
-            Rdata::Aaaa(address) => plain("AAAA", address.to_string()),
+        let text = rdata.to_text(soa.weight);
+        let (rtype, data) = text.split_once(' ').unwrap_or((&text, ""));
+        let (rtype, data) = (rtype.to_owned(), data.to_owned());
+        let service = match rdata {
             Rdata::Srv { port, target, preference } => {
-                let of_all = Preference { priority: 0, weight: soa.weight };
+                let of_all = Preference::of_all(soa.weight);
                 let Preference { priority, weight } = preference.unwrap_or(of_all);
-                let target = target.to_string();
-                let data = format!("{priority} {weight} {port} {target}");
-                ("SRV".to_owned(), data, Some(ServicePlace { priority, weight, port: *port, target }))
+                Some(ServicePlace { priority, weight, port: *port, target: target.to_string() })
             }
-            Rdata::Other { rtype, rdata } => {
-                let presented = Presented(*rtype, rdata).to_string();
-                let (rtype, data) = presented.split_once(' ').unwrap_or((&presented, ""));
-                plain(rtype, data.to_owned())
-            }
+            _ => None,
         };
         Self { name, rtype, ttl, data, service }
     }
 
     pub(super) fn is_wanted(rdata: &Rdata, filter: &RecordFilter) -> bool {
-        filter.takes(number(rdata))
+        filter.takes(rdata.rtype())
     }
 }
 
