@@ -4,6 +4,7 @@
 //! record is turned round, and the record goes or is another one; every rule that is given for what was left out is
 //! turned round, and it comes. Documents of third parties are read from `MESOS_DNS_FIXTURES`, as in `golden.rs`.
 
+mod captured;
 #[path = "explain/flip.rs"]
 mod flip;
 #[path = "explain/world.rs"]
@@ -11,11 +12,12 @@ mod world;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fs,
-    path::{Path, PathBuf},
+    fs,
+    path::PathBuf,
     sync::Arc,
 };
 
+use captured::{fixtures, json_files, root};
 use flip::{Effect, flip};
 use mesos_dns_core::{
     answer::Settings,
@@ -322,18 +324,6 @@ fn report(turned: &Turned) {
 
 //------------ The documents ---------------------------------------------------
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn json_files(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    files.retain(|file| file.extension().is_some_and(|kind| kind == "json"));
-    files.sort();
-    files
-}
-
 fn check_documents(files: &[PathBuf], policies: &[Policy], breadth: Breadth) -> Turned {
     let mut turned = Turned::new();
     for file in files {
@@ -372,8 +362,7 @@ fn what_a_master_answered() {
 
 #[test]
 fn documents_of_third_parties() {
-    let others =
-        env::var_os("MESOS_DNS_FIXTURES").map_or_else(|| root().join("../shared/fixtures"), PathBuf::from);
+    let others = fixtures();
     let files = json_files(&others.join("state"));
     if files.is_empty() {
         println!("skipped: documents of third parties (no {})", others.join("state").display());

@@ -6,12 +6,15 @@
 //! project: they are read from `MESOS_DNS_FIXTURES` (default `../shared/fixtures` beside the checkout)
 //! and skipped where that is absent.
 
+mod captured;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
+use captured::{fixtures, json_files, root};
 use mesos_dns_core::{
     cluster::{self, AddressSource, Cluster, Hosts, Masters},
     mesos,
@@ -112,26 +115,16 @@ fn published(document: &[u8], variant: &str) -> (BTreeSet<Record>, String) {
 
 /// Documents with the folder of their golden sets.
 fn documents() -> Vec<(PathBuf, PathBuf)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let own = root.join("test-data");
+    let own = root().join("test-data");
     let mut all = vec![(own.join("real-1.12/state.json"), own.join("golden"))];
     all.extend(json_files(&own.join("ours")).into_iter().map(|file| (file, own.join("golden"))));
-    let others =
-        std::env::var_os("MESOS_DNS_FIXTURES").map_or_else(|| root.join("../shared/fixtures"), PathBuf::from);
+    let others = fixtures();
     let captured = json_files(&others.join("state"));
     if captured.is_empty() {
         println!("skipped: documents of third parties (no {})", others.join("state").display());
     }
     all.extend(captured.into_iter().map(|file| (file, others.join("golden"))));
     all
-}
-
-fn json_files(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    files.retain(|file| file.extension().is_some_and(|kind| kind == "json"));
-    files.sort();
-    files
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Two are of a real Mesos 1.12 and part of the project. Those of third parties are read from `MESOS_DNS_FIXTURES`;
 //! their lengths were removed, and are put back here.
 
+mod captured;
 #[path = "operator_streams/listener.rs"]
 mod listener;
 

@@ -2,11 +2,11 @@
 //!
 //! Run with `--no-capture` to see the table. The documents of third parties are read from `MESOS_DNS_FIXTURES`.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-};
+mod captured;
 
+use std::{fs, path::Path};
+
+use captured::{fixtures, root};
 use mesos_dns_core::{
     cluster::{Cluster, Document, Hosts, Masters, NetworkMode, Skipped, TaskState, apply},
     mesos::state::{About, Shape, decode, decode_as, decode_saved, encode},
@@ -15,10 +15,6 @@ use mesos_dns_core::{
 
 /// What a document holds: tasks that have not ended, agents, frameworks.
 type Counts = (usize, usize, usize);
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 fn heading() {
     println!("{:32} {:8} {:>6} {:>6} {:>10}  left out", "document", "Mesos", "tasks", "agents", "frameworks");
@@ -73,10 +69,6 @@ fn real() {
         assert!(document.tasks.iter().all(|task| task.state == TaskState::Running), "{name}");
         assert!(document.elected_time.is_some(), "{name}");
     }
-}
-
-fn fixtures() -> PathBuf {
-    env::var_os("MESOS_DNS_FIXTURES").map_or_else(|| root().join("../shared/fixtures"), PathBuf::from)
 }
 
 #[test]

@@ -1,10 +1,6 @@
 //! Listening to captured streams, cut in any way, and telling in words what was said.
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, path::PathBuf, time::Duration};
 
 use mesos_dns_core::{
     cluster::{Change, Document, Skipped, TaskAddress},
@@ -13,6 +9,8 @@ use mesos_dns_core::{
         state::{Decoder, Part, assemble},
     },
 };
+
+use crate::captured::root;
 
 /// What a master said; a snapshot is already put together.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,10 +65,6 @@ pub(crate) fn hear(bytes: &[u8], piece: usize) -> Vec<Heard> {
     listener.heard
 }
 
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
 pub(crate) fn real(name: &str) -> Vec<u8> {
     let path = root().join("test-data/real-1.12").join(name);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -78,9 +72,7 @@ pub(crate) fn real(name: &str) -> Vec<u8> {
 
 /// A folder with what third parties captured; `None` if it is not there.
 pub(crate) fn fixtures(name: &str) -> Option<PathBuf> {
-    let folder =
-        env::var_os("MESOS_DNS_FIXTURES").map_or_else(|| root().join("../shared/fixtures"), PathBuf::from);
-    let folder = folder.join(name);
+    let folder = crate::captured::fixtures().join(name);
     if !folder.is_dir() {
         println!("skipped: nothing in {}", folder.display());
         return None;
