@@ -26,9 +26,8 @@ pub(super) fn tokens(settings: &Settings, around: &Surroundings) -> Result<Optio
     let text =
         around.http_tokens.as_ref().map_err(|reason| wrong(reason, "give a file that this user may read"))?;
     let mend = "write one token in a line, of 16 visible characters or more: `openssl rand -hex 24`";
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let mut tokens = Vec::new();
-    for line in lines {
+    for line in token_lines(text) {
         if line.len() < TOKEN_BYTES_MIN || !line.bytes().all(|octet| octet.is_ascii_graphic()) {
             return Err(wrong("a line is no token", mend));
         }
@@ -39,6 +38,11 @@ pub(super) fn tokens(settings: &Settings, around: &Surroundings) -> Result<Optio
         1..=TOKENS_MAX => Ok(Some(tokens)),
         _ => Err(wrong("there are more than 1000 tokens in it", "give several clients the same one")),
     }
+}
+
+/// The lines of a file of tokens that are meant to be one; the others are empty, or begin with `#`.
+pub fn token_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 /// The certificate of the API and its key; `None`: it is served in the clear.

@@ -43,6 +43,7 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 
+pub use api::token_lines;
 pub use file::{FILE_BYTES_MAX, File};
 pub use fixed::{Records, WrittenFile, WrittenRecord, ZoneFiles};
 pub use gather::FIXED_RECORDS_MAX;

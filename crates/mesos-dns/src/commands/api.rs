@@ -13,7 +13,11 @@ use hyper::{
     Request, StatusCode, Uri,
     header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue},
 };
-use mesos_dns_core::{cluster::Host, config::Config, watch::Master};
+use mesos_dns_core::{
+    cluster::Host,
+    config::{Config, token_lines},
+    watch::Master,
+};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -197,9 +201,7 @@ fn token(access: &Access, ours: Option<&Config>) -> anyhow::Result<Option<Header
     let token = match &access.token_file {
         Some(path) => {
             let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-            let mut lines =
-                text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-            let first = lines.next().filter(|_| text.len() <= TOKEN_FILE_BYTES_MAX);
+            let first = token_lines(&text).next().filter(|_| text.len() <= TOKEN_FILE_BYTES_MAX);
             Some(first.with_context(|| format!("there is no token in {}", path.display()))?.to_owned())
         }
         None => ours.and_then(|config| Some(config.http_tokens.as_ref()?.first()?.reveal().to_owned())),
