@@ -15,9 +15,9 @@
 use super::{
     Data, ExtraName, Owner,
     extra::{self, Additions},
+    pass::Pass,
     ports,
     service::Zone,
-    task::Pass,
     trace::{Scope, Trace, Why},
 };
 

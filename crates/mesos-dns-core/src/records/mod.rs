@@ -20,6 +20,7 @@ mod infrastructure;
 mod label;
 mod moved;
 mod owner;
+mod pass;
 mod ports;
 mod reverse;
 mod service;
