@@ -309,7 +309,10 @@ impl Daemon {
             shared: Arc::downgrade(&shared),
             forwarder: forwarder.clone(),
             problems: problems.clone(),
-            origin: Box::new(view.clone().origin()),
+            origin: Box::new({
+                let view = view.clone();
+                move || view.origin()
+            }),
         };
         let http_limits = descriptors::of_http(descriptors);
         let api = api

@@ -101,9 +101,9 @@ impl View {
         Standing { state, reasons, age }
     }
 
-    /// Tells how the data come, whenever it is asked.
-    pub(super) fn origin(self) -> impl Fn() -> Origin<'static> + Send + Sync + 'static {
-        move || match self.seen.load().contact.borrow().source {
+    /// How the data come.
+    pub(super) fn origin(&self) -> Origin<'static> {
+        match self.seen.load().contact.borrow().source {
             Source::Events => Origin::Events,
             Source::Polls => Origin::Poll,
         }
